@@ -1,0 +1,111 @@
+"""The command line: one file a command, imported when it is called. Here errors become exit codes.
+
+0 done   1 the run ended for another reason   2 bad usage   3 invalid files   4 the model service failed
+5 the run ended well, but a call was refused because nobody could answer      130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from agentrun import __version__
+from agentrun.errors import AgentrunError, SpecError
+
+COMMANDS = {
+    "chat": "Talk to an agent.",
+    "completion": "Print the shell's completion script.",
+    "init": "Make a new project that validates and runs.",
+    "inspect": "Show what an agent can do.",
+    "run": "Run an agent once.",
+    "schema": "Print the JSON Schema of a kind of file.",
+    "tools": "List and call tools.",
+    "validate": "Check agents, tools and tests.",
+}
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports the one that is called: `--help` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"agentrun.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from agentrun.diagnostics import did_you_mean
+
+        if args and args[0] not in COMMANDS:
+            near = did_you_mean(args[0], COMMANDS) or f"commands: {', '.join(sorted(COMMANDS))}"
+            raise click.UsageError(f"there is no command `{args[0]}`: {near}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="agentrun")
+def cli() -> None:
+    """Run LLM agents that are declared in YAML.
+
+    Agents stand in agents/NAME.yaml, tools in tools.d/*.yaml. Everything is checked before anything runs.
+
+    \b
+    Examples:
+      agentrun init demo && cd demo && agentrun chat hello --model offline
+      agentrun validate
+      agentrun run support "Where is order 1042?"
+    """
+
+
+def main() -> None:
+    """The entry point of the `agentrun` command."""
+    sys.exit(run_cli())
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        result = cli.main(arguments, prog_name="agentrun", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except SpecError as error:
+        from agentrun.cli.findings import as_text
+
+        click.echo(as_text(error.report), err=True)
+        return error.exit_code
+    except AgentrunError as error:
+        tell_error(error.message, error.help)
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader left: Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def tell_error(message: str, help: str | None = None) -> None:
+    """An error in one line on stderr, and what to do about it."""
+    from agentrun.cli.terminal import visible
+
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
+    if help:
+        click.echo(f"help: {visible(help)}", err=True)

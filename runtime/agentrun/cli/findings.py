@@ -1,0 +1,77 @@
+"""Findings as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from agentrun.cli.terminal import visible
+from agentrun.diagnostics import Diagnostic, Report, Span
+
+_COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
+_MAX_LINE_CHARS = 160
+
+
+def as_text(report: Report) -> str:
+    """Each finding with its source line and a caret, then a summary."""
+    blocks = [_block(found, report) for found in report.diagnostics]
+    return "\n\n".join([*blocks, f"{report.summary()}"])
+
+
+def _block(found: Diagnostic, report: Report) -> str:
+    label = click.style(found.severity, fg=_COLORS[found.severity], bold=True)
+    lines = [f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"]
+    lines += _snippet(found.span, report)
+    if found.help:
+        lines.append(f"  help: {visible(found.help)}")
+    lines += [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]
+    return "\n".join(lines)
+
+
+def _place(span: Span) -> str:
+    return f"{visible(span.file)}:{span.line}:{span.column}"
+
+
+def _snippet(span: Span, report: Report) -> list[str]:
+    source = report.sources.get(span.file, "").split("\n")
+    if not 0 < span.line <= len(source) or not source[span.line - 1].strip():
+        return []
+    line = source[span.line - 1].rstrip("\r")
+    before = line[: span.column - 1]
+    end = span.end_column if span.end_line == span.line else len(line) + 1
+    marked = line[span.column - 1 : max(end - 1, span.column - 1)]
+    # A long line is cut before the place, so that the place stays in sight.
+    if len(before) > _MAX_LINE_CHARS // 2:
+        before = "…" + before[-_MAX_LINE_CHARS // 2 :]
+    after = line[span.column - 1 :][: _MAX_LINE_CHARS - len(before)]
+    number = str(span.line)
+    gutter = " " * len(number)
+    shown = visible(before + after).replace("\t", " ")
+    carets = "^" * max(1, min(len(visible(marked)), len(visible(after)) or 1))
+    return [f"  {number} | {shown}", f"  {gutter} | {' ' * len(visible(before))}{carets}"]
+
+
+def as_json(report: Report) -> str:
+    """`{version, findings: [...]}`; lines and columns count from 1, columns in code points, ends are exclusive."""
+    return json.dumps({"version": 1, "findings": [_object(found) for found in report.diagnostics]}, indent=2)
+
+
+def _object(found: Diagnostic) -> dict[str, Any]:
+    span = found.span
+    return {
+        "code": found.code,
+        "severity": found.severity,
+        "message": found.message,
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+        "help": found.help,
+        "related": [
+            {"message": other.message, "file": other.span.file, "line": other.span.line, "column": other.span.column}
+            for other in found.related
+        ],
+    }

@@ -1,0 +1,136 @@
+"""Options and arguments that several commands share, and their completion."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from agentrun.errors import UsageError
+
+
+def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names below `agents/`, then files."""
+    from agentrun.project import find_root
+
+    folder = find_root(Path.cwd()) / "agents"
+    names = sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
+
+
+agent_argument = click.argument("agent", shell_complete=_complete_agent)
+
+tools_option = click.option(
+    "--tools",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A further folder of tools; repeatable. Example: --tools ../shared-tools",
+)
+
+model_option = click.option(
+    "--model",
+    metavar="NAME",
+    help="Instead of the agent's model; `offline` needs no key. Example: --model offline",
+)
+
+env_file_option = click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Read variables of the form NAME=VALUE from a file. Example: --env-file .env",
+)
+
+approve_option = click.option(
+    "--approve",
+    multiple=True,
+    metavar="NAME",
+    help="Approve calls of a tool, or a glob of tools; repeatable. Example: --approve refund_order",
+)
+
+arg_option = click.option(
+    "--arg",
+    "pairs",
+    multiple=True,
+    metavar="K=V",
+    help="An argument of the agent; a value that is JSON is read as JSON where text does not fit; repeatable. "
+    "Example: --arg locale=en",
+)
+
+args_option = click.option(
+    "--args",
+    "arguments",
+    metavar="JSON",
+    help='All arguments as a JSON object; @FILE reads a file. Example: --args \'{"locale": "en"}\'',
+)
+
+
+def environment(env_file: Path | None) -> dict[str, str]:
+    """The process's environment with a file's variables below it: what is exported wins."""
+    variables: dict[str, str] = {}
+    if env_file is not None:
+        variables = parse_env_file(env_file.read_text(encoding="utf-8"), str(env_file))
+    return {**variables, **os.environ}
+
+
+def parse_env_file(text: str, path: str) -> dict[str, str]:
+    """`NAME=VALUE` lines; `export`, comments, blank lines and quotes are known."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        written = line.strip().removeprefix("export ").strip()
+        if not written or written.startswith("#"):
+            continue
+        name, equals, value = written.partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not name.replace("_", "a").isalnum() or name[:1].isdigit():
+            raise UsageError(f"{path}:{number}: not a line of the form NAME=VALUE")
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        elif " #" in value:
+            value = value.partition(" #")[0].rstrip()
+        found[name] = value
+    return found
+
+
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """The JSON object of an option, or of the file that `@FILE` names."""
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{option}: the file `{text[1:]}` can't be read: {error}") from None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{option} is not JSON: {error}", help='write an object such as {"city": "Oslo"}') from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{option} must be a JSON object, such as " + '{"city": "Oslo"}')
+    return value
+
+
+def collect_arguments(pairs: tuple[str, ...], arguments: str | None, parameters: Any) -> dict[str, Any]:
+    """`--args` and, over it, each `--arg`. The parameter's type says whether a value is text or JSON."""
+    found = json_object(arguments, "--args") if arguments is not None else {}
+    properties = (parameters or {}).get("properties") or {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"`--arg {pair}` is not of the form NAME=VALUE")
+        found[name] = _typed(value, properties.get(name))
+    return found
+
+
+def _typed(value: str, schema: Any) -> Any:
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    kinds = kind if isinstance(kind, list) else [kind]
+    if "string" in kinds or kinds == [None]:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value  # the schema's own message says what is wrong

@@ -1,0 +1,35 @@
+"""Text that people see: the one sink between untrusted text and a terminal.
+
+Models, tools, names, errors and files can hold escape sequences, and controls that reorder or hide text. They are
+shown, never sent.
+"""
+
+from __future__ import annotations
+
+import re
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+    "\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u061c\u180e"  # zero-width and bidi controls
+    "\U000e0000-\U000e007f\ud800-\udfff]"  # tags, lone surrogates
+)
+
+
+def visible(text: str) -> str:
+    """The text with every control character made visible. `\\r\\n` is a line end."""
+    return _CONTROLS.sub(_show, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, max_chars: int) -> str:
+    """A text on one line, cut where it would be too long."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+
+
+def _show(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x20:
+        return chr(0x2400 + code)  # the control pictures: ␛ for ESC
+    if code == 0x7F:
+        return "␡"
+    return f"⟨U+{code:04X}⟩"

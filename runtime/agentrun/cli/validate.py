@@ -1,0 +1,74 @@
+"""`agentrun validate`: all findings of all files in one pass. Opens no socket and runs nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from agentrun.cli.findings import as_json, as_text
+from agentrun.cli.options import tools_option
+from agentrun.diagnostics import Report, counted, report
+from agentrun.errors import UsageError
+from agentrun.project import Project, find_root, read_project
+
+
+@click.command("validate", short_help="Check agents, tools and tests.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How findings are printed. Example: --format json",
+)
+@tools_option
+def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]) -> int:
+    """Check agents, tools and tests: every finding with its place.
+
+    Without PATHS the whole project of the current folder is checked. A file is checked with all that it uses.
+
+    \b
+    Examples:
+      agentrun validate
+      agentrun validate agents/support.yaml --format json
+    """
+    found, checked = validate(paths, tools)
+    if output_format == "json":
+        click.echo(as_json(found))
+    elif found.diagnostics:
+        click.echo(as_text(found))
+    else:
+        click.echo(f"{counted(checked, 'file')} checked, no findings")
+    return 3 if found.errors else 0
+
+
+def validate(paths: tuple[Path, ...], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
+    """The findings for some paths, and how many files were read."""
+    chosen = paths or (find_root(Path.cwd()),)
+    by_root: dict[Path, list[Path]] = {}
+    for path in chosen:
+        if not path.exists():
+            raise UsageError(f"there is no `{path}`", help="pass a file or a folder")
+        by_root.setdefault(find_root(path), []).append(path)
+    reports: list[Report] = []
+    files = 0
+    for root, wanted in by_root.items():
+        named = [path for path in wanted if path.is_file()]
+        project = read_project(root, os.environ, tools=tools, files=named)
+        whole = any(path.resolve() == root for path in wanted)
+        one = project.report() if whole else _part(project, wanted)
+        if not project.sources:
+            raise UsageError(
+                f"there are no agents and no tools in `{root}`", help="`agentrun init` makes a project to start from"
+            )
+        files += len(project.sources)
+        reports.append(one)
+    found = [finding for one in reports for finding in one.diagnostics]
+    return report(found, {path: text for one in reports for path, text in one.sources.items()}), files
+
+
+def _part(project: Project, paths: list[Path]) -> Report:
+    return project.report(project.under(paths))

@@ -1,0 +1,96 @@
+"""Findings: what is wrong in a file, where, and what to do. Never prints; `cli` renders and decides on exit codes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning", "info"]
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """A stretch of a file. Lines and columns count from 1, columns in code points; the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Related(msgspec.Struct, frozen=True, order=True):
+    """Another place that has to do with a finding."""
+
+    message: str
+    span: Span
+
+
+class Diagnostic(msgspec.Struct, frozen=True):
+    """One finding. `code` is stable (`AR201`); `help` says what is allowed or what to do."""
+
+    code: str
+    severity: Severity
+    message: str
+    span: Span
+    help: str | None = None
+    related: tuple[Related, ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All findings of a check, sorted by place. `sources` holds the text of each file with findings, by path."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    sources: dict[str, str]
+
+    @property
+    def errors(self) -> int:
+        return sum(found.severity == "error" for found in self.diagnostics)
+
+    @property
+    def warnings(self) -> int:
+        return sum(found.severity == "warning" for found in self.diagnostics)
+
+    def summary(self) -> str:
+        parts = [counted(self.errors, "error")] if self.errors else []
+        if self.warnings:
+            parts.append(counted(self.warnings, "warning"))
+        return ", ".join(parts) or "no findings"
+
+
+def report(found: Iterable[Diagnostic], sources: dict[str, str]) -> Report:
+    """Sorted, and each finding once: a mistake in a base is seen by every file that extends it."""
+    unique = {(one.span, one.code, one.message): one for one in found}
+    ordered = tuple(unique[key] for key in sorted(unique))
+    files = {one.span.file for one in ordered} | {other.span.file for one in ordered for other in one.related}
+    return Report(ordered, {path: sources[path] for path in sorted(files) if path in sources})
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    candidates = sorted(set(known))
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in candidates}
+    wanted = name.lower().replace("-", "_")
+    if wanted in folded:
+        return folded[wanted]
+    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else otherwise
+
+
+def one_of(names: Iterable[str], *, limit: int = 12) -> str:
+    """`a, b, c`, cut where it would be too long to read."""
+    listed = list(names)
+    if len(listed) > limit:
+        return ", ".join(listed[:limit]) + f", … ({len(listed)} in all)"
+    return ", ".join(listed)

@@ -1,0 +1,124 @@
+"""An agent ready to run: everything bound, nothing left to look up. `resolve.py` makes it; the loop reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from agentrun.engine.messages import FunctionTool, ToolList
+from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
+
+
+class Problem(Protocol):
+    """One way in which a value breaks a schema."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class Check(Protocol):
+    """A compiled JSON Schema."""
+
+    def violations(self, value: Any) -> Sequence[Problem]: ...
+    def with_defaults(self, value: Any) -> Any: ...
+
+
+class StreamMask(Protocol):
+    """Hides secrets in a text that comes in pieces: holds back what may become one."""
+
+    def feed(self, text: str) -> str: ...
+    def flush(self) -> str: ...
+
+
+class Mask(Protocol):
+    """Hides secrets in what leaves the run."""
+
+    def text(self, text: str) -> str: ...
+    def data(self, value: Any) -> Any: ...
+    def stream(self) -> StreamMask: ...
+
+
+class ConditionFailed(Exception):
+    """A condition could not be evaluated with these arguments."""
+
+
+Condition = Callable[[Mapping[str, Any], CallContext], bool]
+Approval = Literal["auto", "always", "never"] | Condition
+
+
+class BoundTool(msgspec.Struct, frozen=True, eq=False):
+    """A tool of an agent. `backend` is None for a `final` tool. `output` makes the result from its names."""
+
+    function: FunctionTool
+    check: Check
+    backend: Tool | None
+    approval: Approval = "auto"
+    read_only: bool = False
+    untrusted_output: bool = False
+    timeout_s: float = 30.0
+    max_output_chars: int = 16_000
+    output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+class PermissionRule(msgspec.Struct, frozen=True, eq=False):
+    """`text` is the rule as a person reads it."""
+
+    action: Literal["deny", "ask", "allow"]
+    pattern: str
+    when: Condition | None
+    text: str
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Limits of one user message. `None` means: no cap."""
+
+    max_turns: int = 25
+    max_tool_calls: int = 100
+    max_repeated_calls: int = 4
+    max_total_tokens: int | None = None
+    max_cost_usd: float | None = None
+    timeout_s: float = 1800.0
+    on_limit: Literal["stop", "answer"] = "stop"
+
+
+class Prices(msgspec.Struct, frozen=True):
+    """US dollars for a million tokens."""
+
+    input: float
+    output: float
+    cached: float
+
+
+class Agent(msgspec.Struct, frozen=True, eq=False):
+    """`tool_choice` and `response_format` are in the chat API's form; None means: not sent.
+
+    `answer` checks the JSON of an answer. `prompt` renders the system prompt, from `prompt_arguments`.
+    """
+
+    name: str
+    description: str
+    model: Model
+    mask: Mask
+    parameters: Mapping[str, Any]
+    arguments: Check
+    prompt: Callable[[Mapping[str, Any], RunInfo], str] | None
+    prompt_arguments: frozenset[str]
+    input: Callable[[Mapping[str, Any], RunInfo], str]
+    tools: Mapping[str, BoundTool]
+    tool_list: ToolList
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    answer: Check | None = None
+    permissions: tuple[PermissionRule, ...] = ()
+    limits: Limits = Limits()
+    prices: Prices | None = None
+    starters: tuple[str, ...] = ()

@@ -1,0 +1,107 @@
+"""A call's arguments: text from a model to one checked JSON object, or a failure the model can mend."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from agentrun.engine.agent import Check
+from agentrun.errors import ToolFailure
+
+MAX_CHARS = 1_048_576
+MAX_DEPTH = 64
+_QUOTED_CHARS = 500
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """One JSON object; raises `ToolFailure`. Bounds are checked before the parser recurses."""
+    if not text.strip():
+        return {}
+    if len(text) > MAX_CHARS:
+        raise ToolFailure("invalid_arguments", f"the arguments are longer than {MAX_CHARS:,} characters")
+    if _depth(text) > MAX_DEPTH:
+        raise ToolFailure("invalid_arguments", f"the arguments are nested deeper than {MAX_DEPTH} levels")
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except ValueError as error:
+        quoted = text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
+        raise ToolFailure(
+            "invalid_arguments", f"the arguments are not one JSON object: {error}", arguments=quoted
+        ) from None
+    if "\\ud" in text.lower() and not _is_encodable(value):
+        raise ToolFailure("invalid_arguments", "the arguments hold half a surrogate pair, which is no character")
+    if not isinstance(value, dict):
+        raise ToolFailure("invalid_arguments", f"the arguments must be a JSON object, not {_kind(value)}")
+    return value
+
+
+def check_arguments(check: Check, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with defaults filled in; raises `ToolFailure` that lists every violation."""
+    filled: dict[str, Any] = check.with_defaults(arguments)
+    violations = check.violations(filled)
+    if violations:
+        listed = [{"path": one.path, "message": one.message} for one in violations]
+        message = "; ".join(f"{one.path}: {one.message}" if one.path else one.message for one in violations)
+        raise ToolFailure("invalid_arguments", message, violations=listed)
+    return filled
+
+
+def canonical(arguments: dict[str, Any]) -> str:
+    """The same text for the same arguments, whatever their order."""
+    return json.dumps(arguments, sort_keys=True, ensure_ascii=False)
+
+
+def parse_answer(text: str) -> Any:
+    """An answer as JSON; raises ValueError."""
+    if _depth(text) > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _depth(text: str) -> int:
+    """Levels of brackets outside strings, in one pass."""
+    depth = deepest = 0
+    in_string = escaped = False
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return 0
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "text", bool: "a boolean", type(None): "null"}.get(type(value), "a number")

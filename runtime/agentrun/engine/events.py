@@ -1,0 +1,132 @@
+"""What a run tells while it goes on: one tagged union, one envelope.
+
+Encoded as JSON an event is one flat object: `type`, `run_id`, `seq`, `time`, then its own fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from agentrun.engine.messages import Usage
+
+Reason = Literal[
+    "answered",
+    "final_tool",
+    "refused",
+    "max_turns",
+    "max_tool_calls",
+    "repeated_calls",
+    "max_total_tokens",
+    "max_cost_usd",
+    "timeout",
+    "length",
+    "content_filter",
+    "model_error",
+    "cancelled",
+]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """The envelope. `seq` counts from 1 within `run_id`; `time` is Unix time in seconds."""
+
+    run_id: str
+    seq: int
+    time: float
+    parent_run_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
+    agent: str
+    model: str
+    args: dict[str, Any]
+
+
+class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
+    turn: int
+
+
+class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
+    text: str
+
+
+class ReasoningDelta(Event, frozen=True, kw_only=True, tag="reasoning_delta"):
+    text: str
+
+
+class ToolCallDelta(Event, frozen=True, kw_only=True, tag="tool_call_delta"):
+    index: int
+    name: str
+    arguments: str
+
+
+class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
+    """`message` is the assistant message as it goes into the history."""
+
+    turn: int
+    message: dict[str, Any]
+    finish_reason: str
+    usage: Usage | None
+
+
+class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):
+    """`by` is a rule of the files, a user, a flag, or nobody because nobody could answer."""
+
+    call_id: str
+    name: str
+    approved: bool
+    by: Literal["rule", "user", "flag", "nobody"]
+    reason: str
+
+
+class ToolStarted(Event, frozen=True, kw_only=True, tag="tool_started"):
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class ToolFinished(Event, frozen=True, kw_only=True, tag="tool_finished"):
+    """`result` is the text that the model gets. `duration_s` is 0 for a call that was not run."""
+
+    call_id: str
+    name: str
+    result: str
+    is_error: bool
+    duration_s: float
+
+
+class Retried(Event, frozen=True, kw_only=True, tag="retried"):
+    """The attempt failed: the deltas of this turn so far are void."""
+
+    attempt: int
+    cause: str
+    delay_s: float
+
+
+class Fallback(Event, frozen=True, kw_only=True, tag="fallback"):
+    model: str
+    cause: str
+
+
+class Compacted(Event, frozen=True, kw_only=True, tag="compacted"):
+    dropped_messages: int
+
+
+class HandedOff(Event, frozen=True, kw_only=True, tag="handed_off"):
+    agent: str
+
+
+class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
+    """Always the last event. `error` is `{type, message}` where the run did not end well."""
+
+    reason: Reason
+    text: str
+    output: Any
+    usage: Usage
+    cost_usd: float | None
+    error: dict[str, Any] | None
+
+
+Emit = Callable[[Event], None]

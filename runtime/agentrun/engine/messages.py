@@ -1,0 +1,136 @@
+"""What a model is sent and what it answers, in the form of OpenAI's chat API.
+
+A `Message` is serialised once, when it is made: a request joins the bytes, so that a turn late in a long
+conversation costs what an early one does. Translation to other APIs happens in `models/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+encode = msgspec.json.Encoder().encode
+
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "refusal"]
+
+
+class Message:
+    """One message: `data` is the JSON object of the chat API, `json` its bytes. Neither is changed after."""
+
+    __slots__ = ("data", "json")
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+        self.json: bytes = encode(data)
+
+    @property
+    def role(self) -> str:
+        return str(self.data["role"])
+
+    def __repr__(self) -> str:
+        return f"Message({self.data!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
+
+def system(text: str) -> Message:
+    return Message({"role": "system", "content": text})
+
+
+def user(text: str) -> Message:
+    return Message({"role": "user", "content": text})
+
+
+def tool_result(call_id: str, content: str) -> Message:
+    return Message({"role": "tool", "tool_call_id": call_id, "content": content})
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call as the model wrote it: `arguments` is JSON text that may be broken."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens. `cached_tokens` are those of `input_tokens` that the provider's prompt cache served."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A complete turn of the model: a finish was seen.
+
+    `message` is the assistant message as received, unknown fields included; it goes into the history.
+    `calls` are in arrival order, with ids that are unique in the reply. `refusal` is the text of a refusal.
+    """
+
+    message: Message
+    text: str
+    calls: tuple[ToolCall, ...]
+    finish_reason: FinishReason
+    usage: Usage | None = None
+    refusal: str | None = None
+
+
+class FunctionTool(msgspec.Struct, frozen=True):
+    """A tool as the model sees it. `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    strict: bool = False
+
+    def chat_form(self) -> dict[str, Any]:
+        function: dict[str, Any] = {"name": self.name}
+        if self.description:
+            function["description"] = self.description
+        function["parameters"] = self.parameters
+        if self.strict:
+            function["strict"] = True
+        return {"type": "function", "function": function}
+
+
+class ToolList:
+    """The tools of a request in a stable order; `json` is the chat API's `tools` array, serialised once."""
+
+    __slots__ = ("json", "tools")
+
+    def __init__(self, tools: Iterable[FunctionTool]) -> None:
+        self.tools = tuple(tools)
+        self.json: bytes = encode([tool.chat_form() for tool in self.tools])
+
+    def __bool__(self) -> bool:
+        return bool(self.tools)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One question to a model. `None` means: not sent. Forms are those of the chat API.
+
+    `used_call_ids` are the call ids already in the history, so that a reply's repeated ids can be replaced.
+    """
+
+    messages: Sequence[Message]
+    tools: ToolList
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    used_call_ids: frozenset[str] | set[str] = frozenset()

@@ -1,0 +1,151 @@
+"""What the engine asks of the world: four Protocols and the values that cross them.
+
+The loop never learns which model, tool, approver or journal it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from agentrun.engine.messages import Reply, Request, ToolCall
+
+
+class TextProgress(msgspec.Struct, frozen=True):
+    """A piece of the answer's text."""
+
+    text: str
+
+
+class ReasoningProgress(msgspec.Struct, frozen=True):
+    """A piece of the model's reasoning: shown, never part of the answer."""
+
+    text: str
+
+
+class CallProgress(msgspec.Struct, frozen=True):
+    """A piece of a tool call while it streams in. `index` counts the calls of the turn."""
+
+    index: int
+    name: str
+    arguments: str
+
+
+class RetryProgress(msgspec.Struct, frozen=True):
+    """The attempt failed and will be made again after `delay_s` seconds. All progress told before is void."""
+
+    attempt: int
+    cause: str
+    delay_s: float
+
+
+class FallbackProgress(msgspec.Struct, frozen=True):
+    """The model gave up; `model` is asked next. All progress told before is void."""
+
+    model: str
+    cause: str
+
+
+Progress = TextProgress | ReasoningProgress | CallProgress | RetryProgress | FallbackProgress
+Tell = Callable[[Progress], None]
+
+
+class Model(Protocol):
+    """A model service. `complete` returns a complete turn or raises `ModelError`; it never returns half a one."""
+
+    name: str
+
+    async def complete(self, request: Request, tell: Tell) -> Reply: ...
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """What templates see as `run`. `date` is ISO (YYYY-MM-DD), local time."""
+
+    id: str
+    date: str
+    agent: str
+    session: str
+
+
+class CallInfo(msgspec.Struct, frozen=True):
+    """What templates see as `call`. `id` is stable over retries of one call; `turn` counts from 1."""
+
+    id: str
+    name: str
+    turn: int
+
+
+class CallContext(msgspec.Struct, frozen=True):
+    """What a tool may know of the call it serves.
+
+    `run_child` runs another agent as part of this run (shared limits, nested events) and returns its result;
+    only agent tools use it.
+    """
+
+    run: RunInfo
+    call: CallInfo
+    run_child: Callable[[Any, dict[str, Any]], Awaitable[Any]]
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """What a backend gives back. `value` is JSON data or text, the default result.
+
+    `names` are what an `output` template sees, such as `status` and `body`.
+    """
+
+    value: Any
+    names: Mapping[str, Any]
+
+
+class Tool(Protocol):
+    """A backend bound to its spec. `arguments` are validated, defaults filled in. Raises `ToolFailure`."""
+
+    async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult: ...
+
+
+class ApprovalQuestion(msgspec.Struct, frozen=True):
+    """May `agent` make this call? `reason` says which rule asks, in words for a person."""
+
+    agent: str
+    tool: str
+    call_id: str
+    arguments: dict[str, Any]
+    reason: str
+
+
+class ApprovalAnswer(msgspec.Struct, frozen=True):
+    """`by` says who decided: a user, a flag of the command line, or nobody because nobody could answer.
+
+    `message` goes to the model with a refusal.
+    """
+
+    approved: bool
+    by: Literal["user", "flag", "nobody"]
+    message: str | None = None
+
+
+class Approver(Protocol):
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer: ...
+
+
+class Journal(Protocol):
+    """Every model call and tool call goes through it: direct by default, recorded or replayed elsewhere.
+
+    `key` is unique in a run and the same when the run is made again.
+    """
+
+    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply: ...
+
+    async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult: ...
+
+
+class DirectJournal:
+    """Makes each call and keeps nothing."""
+
+    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply:
+        return await make()
+
+    async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        return await make()

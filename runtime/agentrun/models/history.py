@@ -1,0 +1,81 @@
+"""A history that every service accepts, whatever happened to the conversation.
+
+Pure. Each assistant message with calls is followed by one result per call, in order; results of no call are
+dropped, calls without a result get an `interrupted` error, an assistant message that says nothing is left
+out. A valid history, which is nearly every one, is returned as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from agentrun.engine.messages import Message, encode, tool_result
+from agentrun.errors import ToolFailure
+
+ContentWhenEmpty = Literal["", "omit"] | None
+
+
+def repair(messages: Sequence[Message]) -> Sequence[Message]:
+    return messages if _is_valid(messages) else _repaired(messages)
+
+
+def message_json(message: Message, content_when_empty: ContentWhenEmpty = None) -> bytes:
+    """The bytes to send. Servers disagree on the `content` of a message that has only calls."""
+    data = message.data
+    if not data.get("tool_calls") or data.get("content"):
+        return message.json
+    if content_when_empty == "omit":
+        return encode({key: value for key, value in data.items() if key != "content"})
+    if "content" in data and data["content"] == content_when_empty:
+        return message.json
+    return encode({**data, "content": content_when_empty})
+
+
+def _is_valid(messages: Sequence[Message]) -> bool:
+    unanswered: list[str] = []
+    for message in messages:
+        data = message.data
+        role = data["role"]
+        if role == "tool":
+            if not unanswered or unanswered.pop() != data.get("tool_call_id"):
+                return False
+        elif unanswered:
+            return False
+        elif role == "assistant":
+            if calls := data.get("tool_calls"):
+                unanswered = [call["id"] for call in reversed(calls)]
+            elif not _says_something(data):
+                return False
+    return not unanswered
+
+
+def _repaired(messages: Sequence[Message]) -> list[Message]:
+    kept: list[Message] = []
+    position = 0
+    while position < len(messages):
+        message = messages[position]
+        position += 1
+        if message.role == "tool":
+            continue  # what its call did not claim below belongs to no call
+        calls = message.data.get("tool_calls") if message.role == "assistant" else None
+        if message.role != "assistant" or calls or _says_something(message.data):
+            kept.append(message)
+        results: list[Message] = []
+        while calls and position < len(messages) and messages[position].role == "tool":
+            results.append(messages[position])
+            position += 1
+        kept += [_claimed(call["id"], results) for call in calls or ()]
+    return kept
+
+
+def _claimed(call_id: str, results: list[Message]) -> Message:
+    for position, result in enumerate(results):
+        if result.data.get("tool_call_id") == call_id:
+            return results.pop(position)
+    failure = ToolFailure("interrupted", "The call was interrupted: whether it had an effect is not known.")
+    return tool_result(call_id, encode(failure.as_result()).decode())
+
+
+def _says_something(data: Any) -> bool:
+    return bool(data.get("content") or data.get("refusal"))

@@ -1,0 +1,303 @@
+"""Finds what a message holds: words, quotes, numbers, dates, names, labelled lines, item lines. Each with its place.
+
+Pure, and without any idea of tools or schemas: `offline_fill` decides which find belongs to which parameter. The text
+is hostile and may be long, so every pattern is linear: bounded repeats, no nested ones.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from functools import cached_property
+
+import msgspec
+
+from agentrun.engine.bm25 import stem, terms
+from agentrun.models.offline_words import (
+    CURRENCIES,
+    CURRENCY_CODES,
+    CURRENCY_NAMES,
+    MONTHS,
+    STOP,
+    TIME_WORDS,
+    WEAK,
+    WEEKDAYS,
+)
+
+MAX_CHARS = 20_000
+
+_QUOTE = re.compile(
+    r'"([^"\n]{1,500})"|“([^“”\n]{1,500})”|«([^«»\n]{1,500})»|`([^`\n]{1,500})`|(?<!\w)\'([^\'\n]{1,500})\'(?!\w)'
+)
+_WORD = re.compile(r"[^\W_](?:[\w'’&.@/+-]{0,98}\w)?")
+_TOKEN = re.compile(r"[^\s,;!?()\[\]{}<>\"“”«»]+")
+_NUMBER = re.compile(
+    r"(?<![\w.,/-])(?<!\d:)[-−]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:[.]\d{1,9}|,\d{1,2}(?![\d,]))?"
+    r"(?:(?=(?:EUR|USD|GBP|CHF)\b)|(?![\w/]|[.,:]\d|-\w))"
+)
+_ISO = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(Z|[+-]\d{2}:?\d{2})?)?(?!\d)")
+_MONTH = "(" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in MONTHS).replace("sep(?:", "sept?(?:") + r")\.?"
+_DAY_MONTH = re.compile(rf"(?<!\w)(\d{{1,2}})(?:st|nd|rd|th|\.)? {_MONTH},? (\d{{4}})(?!\w)", re.IGNORECASE)
+_MONTH_DAY = re.compile(rf"(?<!\w){_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?!\w)", re.IGNORECASE)
+_DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\d.]*\d)")
+_RELATIVE_DAY = re.compile(r"(?<!\w)(?:(the day before )?(yesterday)|(the day after )?(tomorrow)|(today))(?!\w)", re.I)
+_AGO = re.compile(r"(?<!\w)(\d{1,4}) (day|week)s? ago(?!\w)|(?<!\w)in (\d{1,4}) (day|week)s?(?!\w)", re.IGNORECASE)
+_SPAN = re.compile(
+    r"(?<!\w)(?:(?:last|past|this) (?:week|month|year|night)|yesterday|today|tomorrow"
+    r"|\d{1,4} (?:minute|hour|day|week|month|year)s? ago|(?:last|past) (\d{1,4} (?:minute|hour|day|week|month|year)s?))"
+    r"(?!\w)",
+    re.IGNORECASE,
+)
+_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?([^\W\d_][^:=\n]{0,40}?)[ \t]*[:=](?![/\\])[ \t]*(\S[^\n]{0,500})$", re.MULTILINE)
+_MONEY = r"[€$£]?[ ]?-?\d{1,9}(?:[.,]\d{1,4})?"
+_ITEM = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,6}(?:\.\d{1,3})?)[ ]?(?:x|×|\*|pcs\.?|pieces?)[ ]+(\S[^\n]{0,120}?)[ ,:–-]{0,3}"
+    rf"[ ](?:(?:@|at|à)[ ]?)?({_MONEY})(?:[ ]?(?:€|£|\$|[A-Z]{{3}}))?(?:[ ]each)?(?:[ ]?=[ ]?({_MONEY}).{{0,5}})?[ \t]*$",
+    re.MULTILINE,
+)
+_CURRENCY_AFTER = re.compile(
+    rf"[ ]?(?:[€$£¥]|(?:{'|'.join([*CURRENCY_CODES, *CURRENCY_NAMES])})(?!\w))", re.IGNORECASE
+)
+_CURRENCY_BEFORE = re.compile(rf"(?:[€$£¥]|\b(?:{'|'.join(CURRENCY_CODES)}))[ ]?$")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`value` stands at `start` to `end` of the text."""
+
+    value: str
+    start: int
+    end: int
+
+
+class Number(msgspec.Struct, frozen=True):
+    value: int | float
+    start: int
+    end: int
+    is_money: bool
+
+
+class Line(msgspec.Struct, frozen=True):
+    """`Label: value` on a line of its own; the place is that of the value."""
+
+    label: str
+    value: str
+    start: int
+    end: int
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A line such as `2 x Widget @ 9.50`. `total` is the line's own, where it is written."""
+
+    quantity: int | float
+    description: str
+    price: int | float
+    total: int | float | None
+    start: int
+    end: int
+
+
+class Said:
+    """A message and what it holds. `plain` is the text with quotes blanked out: quoted words are never commands."""
+
+    def __init__(self, text: str, today: date) -> None:
+        self.text = text[:MAX_CHARS]
+        self.today = today
+        self.quotes = [
+            Found(next(filter(None, match.groups())), match.start(), match.end()) for match in _QUOTE.finditer(self.text)
+        ]
+        plain = list(self.text)
+        for quote in self.quotes:
+            plain[quote.start : quote.end] = "·" * (quote.end - quote.start)
+        self.plain = "".join(plain)
+
+    @cached_property
+    def words(self) -> list[Found]:
+        return [Found(match.group(), match.start(), match.end()) for match in _WORD.finditer(self.plain)]
+
+    @cached_property
+    def tokens(self) -> list[Found]:
+        """Runs without blanks, shorn of what surrounds them in a sentence: ids, paths, addresses."""
+        found = []
+        for match in _TOKEN.finditer(self.plain):
+            value = match.group().rstrip(".:'’").removesuffix("'s").removesuffix("’s")
+            start = match.start() + len(value) - len(value := value.lstrip("#'’"))
+            if value and len(value) <= 300:
+                found.append(Found(value, start, start + len(value)))
+        return found
+
+    @cached_property
+    def numbers(self) -> list[Number]:
+        found = []
+        for match in _NUMBER.finditer(self.plain):
+            start, end = match.span()
+            money = _CURRENCY_AFTER.match(self.plain, end) or _CURRENCY_BEFORE.search(self.plain[max(0, start - 5) : start])
+            found.append(Number(as_number(match.group()), start, end, money is not None))
+        return found
+
+    @cached_property
+    def dates(self) -> list[Found]:
+        """Days and moments; the value is ISO 8601, with a time only where one was said."""
+        return sorted(_dates(self.plain, self.today), key=lambda found: found.start)
+
+    @cached_property
+    def time_spans(self) -> list[Found]:
+        """`last week`, `3 days ago`, in the words of the text; `last 3 days` becomes `3 days ago`."""
+        spans = (
+            Found(f"{match.group(1)} ago" if match.group(1) else match.group().lower(), match.start(), match.end())
+            for match in _SPAN.finditer(self.plain)
+        )
+        return sorted([*spans, *(Found(match.group(), *match.span()) for match in _ISO.finditer(self.plain))], key=_start)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return [
+            Line(match.group(1).strip(), match.group(2).strip(), match.start(2), match.end(2))
+            for match in _LINE.finditer(self.text)
+        ]
+
+    @cached_property
+    def items(self) -> list[Item]:
+        return [
+            Item(
+                as_number(match.group(1)),
+                match.group(2).strip(" ,:–-"),
+                as_number(match.group(3)),
+                as_number(match.group(4)) if match.group(4) else None,
+                match.start(),
+                match.end(),
+            )
+            for match in _ITEM.finditer(self.text)
+        ]
+
+    @cached_property
+    def names(self) -> list[Found]:
+        """Runs of capitalised words, such as `Tom Becker` or `Rio de Janeiro`."""
+        found: list[Found] = []
+        run: list[Found] = []
+        for word in [*self.words, None]:
+            if word and run and self._adjoins(run[-1], word) and len(run) < 5:
+                if _is_name(word) or word.value in ("de", "da", "do", "van", "von", "of", "la", "le", "der", "den"):
+                    run.append(word)
+                    continue
+            while run and not _is_name(run[-1]):
+                run.pop()
+            if run:
+                found.append(self.between(run[0].start, run[-1].end))
+            run = [word] if word and _is_name(word) else []
+        return found
+
+    def phrase_at(self, position: int, own: frozenset[str]) -> tuple[Found, int] | None:
+        """The noun phrase that begins at word `position`, and the position after it. `own` are words that end one."""
+        words = self.words
+        while position < len(words) and words[position].value.lower() in ("the", "a", "an", "my", "our"):
+            position += 1
+        first = position
+        while position < len(words) and position - first < 4 and self._continues(first, position, own):
+            position += 1
+        if position == first:
+            return None
+        return self.between(words[first].start, words[position - 1].end), position
+
+    def is_list_gap(self, position: int) -> bool:
+        """Whether words `position - 1` and `position` stand in a list: `a, b`, `a and b`."""
+        if not 0 < position < len(self.words):
+            return False
+        gap = self.plain[self.words[position - 1].end : self.words[position].start]
+        return re.fullmatch(r"\s*[,&/]\s*", gap) is not None
+
+    def between(self, start: int, end: int) -> Found:
+        """The text there, without a possessive ending."""
+        value = self.text[start:end]
+        bare = re.sub(r"['’]s?$", "", value)
+        return Found(bare, start, start + len(bare))
+
+    def _continues(self, first: int, position: int, own: frozenset[str]) -> bool:
+        word, lower = self.words[position], self.words[position].value.lower()
+        named = word.value[0].isupper() and self.words[first].value[0].isupper()
+        if position > first and not self._adjoins(self.words[position - 1], word):
+            return False
+        if lower in STOP or lower in TIME_WORDS or lower[0].isdigit():
+            return False
+        if stem(lower) in own or stem(lower) in WEAK:
+            return named and position > first and _is_name(word)
+        return position == first or named or word.value[0].islower() == self.words[first].value[0].islower()
+
+    def _adjoins(self, left: Found, right: Found) -> bool:
+        return self.plain[left.end : right.start] == " " and not left.value.endswith(("'s", "’s"))
+
+
+def as_number(text: str) -> int | float:
+    """A number as people write it: `1,200.50`, `9,50`, `€ 5`."""
+    bare = text.replace("−", "-").strip("€$£¥ ")
+    if re.fullmatch(r"-?\d+,\d{1,2}", bare):
+        bare = bare.replace(",", ".")
+    bare = bare.replace(",", "")
+    return float(bare) if "." in bare else int(bare)
+
+
+def first_iso_date(text: str) -> date | None:
+    """The day that a system prompt states as today's: the one after `today` or `date`, else the first."""
+    head = text[:MAX_CHARS]
+    stated = re.search(r"\b(?:today|date)\b[^\n]{0,30}?(\d{4}-\d{2}-\d{2})", head, re.IGNORECASE) or _ISO.search(head)
+    return _iso_day(stated.group(1)) if stated else None
+
+
+def label_score(label: str, name: list[str], described: frozenset[str]) -> float:
+    """How well a label fits a parameter's name (as stems) and its aliases or description; 0 is not at all."""
+    said = set(terms(label))
+    if not said:
+        return 0.0
+    shared = len(said & set(name)) / len(said | set(name))
+    return shared + (0.3 if said <= described else 0.1 if said & described else 0.0)
+
+
+def _start(found: Found) -> int:
+    return found.start
+
+
+def _is_name(word: Found) -> bool:
+    return word.value[0].isupper() and word.value.lower() not in STOP and word.value.lower() not in (*MONTHS, *WEEKDAYS)
+
+
+def _dates(text: str, today: date) -> list[Found]:
+    found = []
+    for match in _ISO.finditer(text):
+        day, clock, zone = match.groups()
+        if _iso_day(day):
+            found.append(Found(f"{day}T{clock}{zone or ''}" if clock else day, *match.span()))
+    for pattern, order in ((_DAY_MONTH, (3, 2, 1)), (_MONTH_DAY, (3, 1, 2)), (_DOTTED, (3, 2, 1))):
+        for match in pattern.finditer(text):
+            year, month, number = (match.group(group) for group in order)
+            of_year = int(month) if month.isdigit() else 1 + [name[:3] for name in MONTHS].index(month[:3].lower())
+            if day := _day(int(year), of_year, int(number)):
+                found.append(Found(day, *match.span()))
+    for match in _RELATIVE_DAY.finditer(text):
+        before, yesterday, after, tomorrow, _ = match.groups()
+        offset = -1 - bool(before) if yesterday else 1 + bool(after) if tomorrow else 0
+        found.append(Found(_shift(today, offset), *match.span()))
+    for match in _AGO.finditer(text):
+        ago, past_unit, ahead, unit = match.groups()
+        days = -int(ago) if ago else int(ahead)
+        found.append(Found(_shift(today, days * (7 if (past_unit or unit).lower() == "week" else 1)), *match.span()))
+    return found
+
+
+def _iso_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _day(year: int, month: int, day: int) -> str | None:
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return None
+
+
+def _shift(today: date, days: int) -> str:
+    try:
+        return (today + timedelta(days=days)).isoformat()
+    except OverflowError:
+        return today.isoformat()

@@ -1,0 +1,337 @@
+"""Project + agent + environment to an `Agent`, fully bound: models, tools, templates, limits, secrets.
+
+Everything that the files leave to the machine is settled here; after it nothing is looked up. Sync, and without
+network: clients are made when they are first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agentrun.diagnostics import Report
+from agentrun.engine.agent import Agent, Approval, BoundTool, Condition, ConditionFailed, Limits, PermissionRule, Prices
+from agentrun.engine.messages import FunctionTool, ToolList
+from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
+from agentrun.errors import SpecError, ToolFailure, UsageError
+from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
+from agentrun.project import Project
+from agentrun.secrets import Masker
+from agentrun.spec.catalog import Document
+from agentrun.spec.types import AgentSpec, LimitsSpec, ModelSpec, PermissionSpec, TimeoutSpec, ToolSpec
+from agentrun.templates import (
+    Absent,
+    Template,
+    TemplateFailure,
+    call_variables,
+    compile_template,
+    run_variables,
+)
+
+DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "What the agent is asked."}},
+    "required": ["input"],
+}
+
+
+def check_runnable(project: Project, documents: list[Document]) -> Report:
+    """The findings that matter for a run. A variable without a value is an error here: the run would miss it.
+
+    Raises `SpecError` where there are errors.
+    """
+    report = project.report(documents)
+    found = tuple(
+        msgspec.structs.replace(one, severity="error") if one.code == "AR510" else one for one in report.diagnostics
+    )
+    report = Report(found, report.sources)
+    if report.errors:
+        raise SpecError(Report(tuple(one for one in found if one.severity == "error"), report.sources))
+    return report
+
+
+def resolve(
+    project: Project, document: Document, environ: Mapping[str, str], *, model: str | None = None, live: bool = False
+) -> Agent:
+    """The agent of a document. `model` overrides its model's name, for the agents that it calls too.
+
+    `live`: what the model says is shown at once and can't be taken back, so a turn that was begun is not retried.
+    Raises `SpecError` where the agent or what it reaches has errors.
+    """
+    documents = project.reachable(document)
+    check_runnable(project, documents)
+    secrets = {value for one in documents for value in one.secrets}
+    return _Resolver(project, environ, Masker(secrets), model, live).agent(document)
+
+
+def resolve_tool(project: Project, document: Document, environ: Mapping[str, str]) -> tuple[BoundTool, Masker]:
+    """One tool alone, as `agentrun tools call` needs it."""
+    documents = project.reachable(document)
+    check_runnable(project, documents)
+    masker = Masker({value for one in documents for value in one.secrets})
+    return _Resolver(project, environ, masker, None, False).tool(document), masker
+
+
+class _Resolver:
+    def __init__(
+        self, project: Project, environ: Mapping[str, str], masker: Masker, model: str | None, live: bool
+    ) -> None:
+        self.project = project
+        self.environ = environ
+        self.masker = masker
+        self.model = model
+        self.live = live
+        self._agents: dict[str, Agent] = {}
+
+    def agent(self, document: Document) -> Agent:
+        if document.name not in self._agents:
+            self._agents[document.name] = self._agent(document)
+        return self._agents[document.name]
+
+    def _agent(self, document: Document) -> Agent:
+        spec: AgentSpec = document.spec
+        tools = {one.name: self.tool(one) for one in self.project.catalog.tools_of(document)}
+        prompt = compile_template(spec.system_prompt) if isinstance(spec.system_prompt, str) else None
+        first = compile_template(spec.input)
+        parameters = spec.parameters or DEFAULT_AGENT_PARAMETERS
+        main = spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model)
+        answer = spec.response_format.json_schema if spec.response_format else None
+        return Agent(
+            name=document.name,
+            description=spec.description,
+            model=self._model(main),
+            mask=self.masker,
+            parameters=parameters,
+            arguments=Validator(parameters),
+            prompt=_run_text(prompt, "system_prompt") if prompt else None,
+            prompt_arguments=prompt.args if prompt else frozenset(),
+            input=_run_text(first, "input"),
+            tools=tools,
+            tool_list=ToolList(one.function for one in tools.values()),
+            tool_choice=_tool_choice(spec.tool_choice, tools),
+            parallel_tool_calls=spec.parallel_tool_calls,
+            response_format=document.data.get("response_format"),
+            answer=_answer_check(spec, answer.schema if answer else None),
+            permissions=tuple(_rule(one) for one in spec.permissions),
+            limits=_limits(spec.limits),
+            prices=_prices(main),
+            starters=tuple(spec.starters),
+        )
+
+    # -- models
+
+    def _model(self, spec: ModelSpec) -> Model:
+        from agentrun.models.retry import Retrying
+
+        if self.model == "offline":
+            return self._one_model(ModelSpec(name="offline", api="offline"))
+        if self.model is not None:
+            changed: dict[str, Any] = {"name": self.model, "fallback": []}
+            if spec.api in ("offline", "scripted"):
+                changed |= {"api": "chat_completions", "script": None}
+            spec = msgspec.structs.replace(spec, **changed)
+        specs = [spec]
+        for one in spec.fallback:
+            specs.append(msgspec.structs.replace(spec, name=one, fallback=[]) if isinstance(one, str) else one)
+        return Retrying(
+            [self._one_model(one) for one in specs],
+            max_retries=[one.max_retries for one in specs],
+            can_take_back=not self.live,
+        )
+
+    def _one_model(self, spec: ModelSpec) -> Model:
+        if spec.api == "offline":
+            from agentrun.models.offline import Offline
+
+            return Offline(spec.name or "offline")
+        if spec.api == "scripted":
+            from agentrun.models.scripted import Scripted
+
+            return Scripted(spec.name or "scripted", spec.script if isinstance(spec.script, list) else [])
+        from agentrun.models.openai_chat import ChatCompletions
+
+        timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
+        return ChatCompletions(
+            spec.name or "",
+            base_url=spec.base_url or self.environ.get("OPENAI_BASE_URL") or None,
+            api_key=spec.api_key or self.environ.get("OPENAI_API_KEY") or None,
+            headers=spec.headers,
+            settings=spec.settings,
+            connect_s=timeout.connect,
+            idle_s=timeout.idle,
+            total_s=timeout.total,
+            use_proxy=spec.proxy == "env",
+            content_when_empty=spec.content_when_empty,
+        )
+
+    # -- tools
+
+    def tool(self, document: Document) -> BoundTool:
+        spec: ToolSpec = document.spec
+        description, parameters = spec.description, spec.parameters
+        if spec.agent is not None:
+            called: AgentSpec = self.project.catalog.agents[spec.agent].spec
+            description = description or called.description
+            parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
+        parameters = parameters or DEFAULT_PARAMETERS
+        return BoundTool(
+            function=FunctionTool(document.name, description, parameters, spec.strict),
+            check=Validator(parameters),
+            backend=self._backend(document, spec, parameters),
+            approval=_approval(spec.require_approval),
+            read_only=is_read_only(spec),
+            untrusted_output=has_untrusted_output(spec),
+            timeout_s=spec.timeout,
+            max_output_chars=spec.max_output_length,
+            output=_output(spec.output),
+        )
+
+    def _backend(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
+        if spec.http is not None:
+            from agentrun.tools.http import HttpTool
+
+            return HttpTool(spec.http, parameters=parameters, idempotent=is_idempotent(spec))
+        if spec.shell is not None:
+            from agentrun.tools.shell import ShellTool
+
+            return ShellTool(spec.shell, cwd=working_directory(document), environ=self.environ)
+        if spec.agent is not None:
+            from agentrun.tools.agent import AgentTool
+
+            return AgentTool(self.agent(self.project.catalog.agents[spec.agent]))
+        if spec.python is not None:
+            from agentrun.tools.python import PythonTool
+
+            return PythonTool(spec.python, root=self.project.root)
+        return None
+
+
+# -- effects ------------------------------------------------------------------------------------------------
+
+
+def http_method(spec: ToolSpec) -> str:
+    http = spec.http
+    if http is None:
+        return ""
+    has_body = any(part is not None for part in (http.json, http.form, http.multipart, http.body))
+    return http.method or ("POST" if has_body else "GET")
+
+
+def is_read_only(spec: ToolSpec) -> bool:
+    return spec.read_only if spec.read_only is not None else http_method(spec) in ("GET", "HEAD")
+
+
+def is_idempotent(spec: ToolSpec) -> bool:
+    return spec.idempotent if spec.idempotent is not None else http_method(spec) in ("GET", "HEAD", "PUT", "DELETE")
+
+
+def has_untrusted_output(spec: ToolSpec) -> bool:
+    if spec.untrusted_output is not None:
+        return spec.untrusted_output
+    return spec.http is not None or spec.openapi is not None or spec.mcp is not None
+
+
+def working_directory(document: Document) -> Path:
+    """`cwd` is relative to the file that wrote it, which may be a base."""
+    spec: ToolSpec = document.spec
+    written = document.node.get("shell", "cwd")
+    home = Path(written.span.file if written is not None else document.path).resolve().parent
+    return home / (spec.shell.cwd if spec.shell else ".")
+
+
+# -- small bindings -----------------------------------------------------------------------------------------
+
+
+def _run_text(template: Template, key: str) -> Callable[[Mapping[str, Any], RunInfo], str]:
+    def render(arguments: Mapping[str, Any], run: RunInfo) -> str:
+        try:
+            return template.text(run_variables(arguments, run))
+        except Absent as error:
+            message = f"`{key}` uses the argument `{error.name}`, which is not given"
+            raise UsageError(message, help=f"pass it, or write `{{{{ args.{error.name} | default(…) }}}}`") from None
+        except TemplateFailure as error:
+            raise UsageError(f"`{key}` can't be rendered: {error}") from None
+
+    return render
+
+
+def _condition(source: str) -> Condition:
+    template = compile_template(source)
+
+    def holds(arguments: Mapping[str, Any], context: CallContext) -> bool:
+        try:
+            return bool(template.value(call_variables(arguments, context)))
+        except (Absent, TemplateFailure) as error:
+            raise ConditionFailed(str(error)) from None
+
+    return holds
+
+
+def _approval(written: str) -> Approval:
+    if written == "auto":
+        return "auto"
+    if written == "always":
+        return "always"
+    if written == "never":
+        return "never"
+    return _condition(written)
+
+
+def _rule(spec: PermissionSpec) -> PermissionRule:
+    when = _condition(spec.when) if spec.when else None
+    shown = f" when {spec.when}" if spec.when else ""
+    if spec.deny is not None:
+        return PermissionRule("deny", spec.deny, when, f"deny: {spec.deny}{shown}")
+    if spec.ask is not None:
+        return PermissionRule("ask", spec.ask, when, f"ask: {spec.ask}{shown}")
+    return PermissionRule("allow", spec.allow or "", when, f"allow: {spec.allow}{shown}")
+
+
+def _output(source: str | None) -> Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None:
+    if source is None:
+        return None
+    template = compile_template(source)
+
+    def shape(names: Mapping[str, Any], arguments: Mapping[str, Any], context: CallContext) -> Any:
+        try:
+            return template.value({**call_variables(arguments, context), **names})
+        except (Absent, TemplateFailure) as error:
+            raise ToolFailure("internal", f"the tool's `output` can't be rendered: {error}") from None
+
+    return shape
+
+
+def _tool_choice(written: str | dict[str, Any], tools: Mapping[str, BoundTool]) -> str | dict[str, Any] | None:
+    if written == "auto":
+        return None
+    if isinstance(written, str) and written in tools:
+        return {"type": "function", "function": {"name": written}}
+    return written
+
+
+def _answer_check(spec: AgentSpec, schema: Mapping[str, Any] | None) -> Validator | None:
+    if spec.response_format is None or spec.response_format.type == "text":
+        return None
+    return Validator(schema if schema is not None else {"type": "object"})
+
+
+def _limits(spec: LimitsSpec) -> Limits:
+    return Limits(
+        max_turns=spec.max_turns,
+        max_tool_calls=spec.max_tool_calls,
+        max_repeated_calls=spec.max_repeated_calls,
+        max_total_tokens=spec.max_total_tokens,
+        max_cost_usd=spec.max_cost_usd,
+        timeout_s=spec.timeout,
+        on_limit=spec.on_limit,
+    )
+
+
+def _prices(spec: ModelSpec) -> Prices | None:
+    if spec.prices is None:
+        return None
+    cached = spec.prices.input if spec.prices.cached is None else spec.prices.cached
+    return Prices(spec.prices.input, spec.prices.output, cached)

@@ -1,0 +1,254 @@
+"""What a project defines: its documents by kind and name, each merged with its bases and checked by itself.
+
+`build` takes raw documents and gives a `Catalog`; the rules in `rules/` then look across documents. Reading files is
+`project.py`'s; nothing here touches the disk or the environment.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
+from agentrun.spec import types
+from agentrun.spec.check import Shaped, check, shape
+from agentrun.spec.schema import Kind
+from agentrun.spec.yaml_nodes import Node
+
+_SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
+_UNSET = ("AR509", "AR510")
+
+
+class RawDocument(msgspec.Struct, frozen=True):
+    """A document as it was read. `path` is what findings show; `name` is the stem or the `name` key."""
+
+    kind: Kind
+    path: str
+    name: str
+    node: Node
+
+    @property
+    def is_base(self) -> bool:
+        return self.name.startswith("_")
+
+
+class Document(msgspec.Struct, frozen=True, eq=False):
+    """A document merged with its bases. `node` is shaped: `x-*` and null taken out, `${VAR}` filled in.
+
+    `spec` is None where the schema found an error. `inline` are the tools written in an agent's list, by index;
+    `bases` the names that `extends` went through.
+    """
+
+    kind: Kind
+    path: str
+    name: str
+    node: Node
+    spec: Any
+    diagnostics: list[Diagnostic]
+    secrets: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    inline: dict[int, Document] = {}
+    bases: tuple[str, ...] = ()
+
+    @property
+    def is_base(self) -> bool:
+        return self.name.startswith("_")
+
+    @property
+    def data(self) -> Any:
+        return self.node.data()
+
+
+class Catalog(msgspec.Struct, frozen=True, eq=False):
+    """All documents of a project. Bases are apart: they are used through `extends` only."""
+
+    agents: dict[str, Document]
+    tools: dict[str, Document]
+    tests: list[Document]
+    bases: list[Document]
+    diagnostics: list[Diagnostic]
+
+    def documents(self) -> Iterator[Document]:
+        for document in [*self.agents.values(), *self.tools.values(), *self.tests, *self.bases]:
+            yield document
+            yield from document.inline.values()
+
+    def matching(self, pattern: str) -> list[Document]:
+        """The tools that a name or glob of an agent's list stands for, by name."""
+        if is_glob(pattern):
+            return [self.tools[name] for name in sorted(self.tools) if fnmatch.fnmatchcase(name, pattern)]
+        return [self.tools[pattern]] if pattern in self.tools else []
+
+    def tools_of(self, agent: Document) -> list[Document]:
+        """The tools of an agent in the order of its list, each name once; a name wins over a glob."""
+        chosen: dict[str, Document] = {}
+        entries = agent.node.get("tools")
+        listed = entries.content if entries is not None and entries.is_list else []
+        named = {str(entry.content): agent.inline.get(index) for index, entry in enumerate(listed)}
+        for index, entry in enumerate(listed):
+            found = [agent.inline[index]] if index in agent.inline else self.matching(str(entry.content))
+            for tool in found:
+                chosen.setdefault(tool.name, named.get(tool.name) or tool)
+        return list(chosen.values())
+
+
+def is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
+
+
+def build(raw: Iterable[RawDocument], environ: Mapping[str, str]) -> Catalog:
+    builder = _Builder(environ)
+    return builder.build(list(raw))
+
+
+class _Builder:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.found: list[Diagnostic] = []
+        self.by_kind: dict[Kind, dict[str, RawDocument]] = {"agent": {}, "tool": {}, "test": {}}
+
+    def build(self, raw: list[RawDocument]) -> Catalog:
+        tests: list[RawDocument] = []
+        for document in raw:
+            if document.kind == "test":
+                tests.append(document)
+                continue
+            first = self.by_kind[document.kind].setdefault(document.name, document)
+            if first is not document:
+                self._duplicate(first, document)
+        agents = {name: self.document(one) for name, one in self.by_kind["agent"].items()}
+        tools = {name: self.document(one) for name, one in self.by_kind["tool"].items()}
+        bases = [one for one in [*agents.values(), *tools.values()] if one.is_base]
+        return Catalog(
+            {name: one for name, one in agents.items() if not one.is_base},
+            {name: one for name, one in tools.items() if not one.is_base},
+            [self.document(one) for one in tests],
+            bases,
+            self.found,
+        )
+
+    def _duplicate(self, first: RawDocument, second: RawDocument) -> None:
+        related = Related("first defined here", _name_place(first))
+        message = f"two {second.kind}s are called `{second.name}`"
+        place = _name_place(second)
+        self.found.append(Diagnostic("AR406", "error", message, place, "rename one of them", (related,)))
+
+    def document(self, raw: RawDocument) -> Document:
+        merged, bases, found = self._extended(raw.kind, raw.name, raw.node)
+        inline: dict[int, Document] = {}
+        if raw.kind == "agent":
+            merged = self._take_out_inline_tools(raw, merged, inline)
+        return self._checked(raw.kind, raw.path, raw.name, merged, bases, found, inline)
+
+    def _checked(
+        self,
+        kind: Kind,
+        path: str,
+        name: str,
+        node: Node,
+        bases: tuple[str, ...],
+        found: list[Diagnostic],
+        inline: dict[int, Document],
+    ) -> Document:
+        is_base = name.startswith("_")
+        shaped = shape(kind, node, self.environ)
+        found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
+        unresolved = any(one.code in ("AR403", "AR404") for one in found)
+        violations = check(kind, shaped, partial=is_base or unresolved)
+        spec = None if violations or is_base or unresolved else self._convert(kind, shaped)
+        found += violations
+        return Document(kind, path, name, shaped.node, spec, found, shaped.secrets, shaped.variables, inline, bases)
+
+    def _convert(self, kind: Kind, shaped: Shaped) -> Any:
+        """The typed form. What an unset variable leaves open has no type yet, and is no second finding."""
+        try:
+            return msgspec.convert(shaped.node.data(), _SPECS[kind])
+        except msgspec.ValidationError:
+            if shaped.unknown:
+                return None
+            raise
+
+    def _take_out_inline_tools(self, raw: RawDocument, agent: Node, inline: dict[int, Document]) -> Node:
+        """Tools written in the list become documents of their own; their names take their place."""
+        entries = agent.get("tools")
+        if entries is None or not entries.is_list:
+            return agent
+        names: list[Node] = []
+        for index, entry in enumerate(entries.content):
+            if entry.is_mapping:
+                inline[index] = self._inline(raw, entry)
+                names.append(Node(inline[index].name, entry.span))
+            else:
+                names.append(entry)
+        tools = Node(names, entries.span)
+        return Node({**agent.content, "tools": tools}, agent.span, keys=agent.keys)
+
+    def _inline(self, raw: RawDocument, entry: Node) -> Document:
+        own = _text(entry, "name") or _text(entry, "extends") or _text(entry, "agent")
+        name = own or f"{raw.name}-tool"
+        merged, bases, found = self._extended("tool", "", entry)
+        document = self._checked("tool", raw.path, name, merged, bases, found, {})
+        if own is None:
+            message = "an inline tool needs a `name`"
+            document.diagnostics.append(Diagnostic("AR302", "error", message, entry.span))
+        return document
+
+    def _extended(
+        self, kind: Kind, name: str, node: Node, seen: tuple[str, ...] = ()
+    ) -> tuple[Node, tuple[str, ...], list[Diagnostic]]:
+        """The document with its bases merged in, the names it went through, and what was wrong on the way."""
+        wanted = _text(node, "extends") if node.is_mapping else None
+        if wanted is None:
+            return node, (), []
+        place = node.content["extends"].span
+        known = self.by_kind[kind]
+        if wanted == name or wanted in seen:
+            circle = " → ".join([*seen, name, wanted] if name else [*seen, wanted])
+            return _without(node, "extends"), (), [_error("AR404", f"`extends` goes in a circle: {circle}", place)]
+        if wanted not in known:
+            near = did_you_mean(wanted, known, f"known: {one_of(sorted(known))}" if known else None)
+            message = f"`extends` names no {kind} of this project: `{wanted}`"
+            return _without(node, "extends"), (), [_error("AR403", message, place, near)]
+        above = known[wanted]
+        base, bases, found = self._extended(kind, wanted, above.node, (*seen, name) if name else seen)
+        if not base.is_mapping:
+            return _without(node, "extends"), (), found
+        merged = merge(_without(base, "name"), _without(node, "extends"))
+        return merged, (wanted, *bases), found
+
+
+def merge(target: Node, patch: Node) -> Node:
+    """RFC 7396: maps merge, all else replaces, null deletes. Each value keeps the place where it was written."""
+    content = dict(target.content)
+    keys = dict(target.keys)
+    for key, value in patch.content.items():
+        if value.content is None:
+            content.pop(key, None)
+            continue
+        below = content.get(key)
+        content[key] = merge(below, value) if value.is_mapping and below is not None and below.is_mapping else value
+        keys[key] = patch.keys[key]
+    return Node(content, patch.span, keys=keys)
+
+
+def _without(node: Node, key: str) -> Node:
+    if key not in node.content:
+        return node
+    return Node({name: child for name, child in node.content.items() if name != key}, node.span, keys=node.keys)
+
+
+def _text(node: Node, key: str) -> str | None:
+    found = node.get(key) if node.is_mapping else None
+    return found.content if found is not None and isinstance(found.content, str) else None
+
+
+def _name_place(raw: RawDocument) -> Any:
+    own = raw.node.get("name")
+    return own.span if own is not None else raw.node.span
+
+
+def _error(code: str, message: str, place: Any, help: str | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, place, help)

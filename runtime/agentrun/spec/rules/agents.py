@@ -1,0 +1,102 @@
+"""An agent's own choices: model, tool_choice, permissions, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from agentrun.diagnostics import Diagnostic, did_you_mean, one_of
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.yaml_nodes import Node
+
+MODES = ("auto", "none", "required")
+
+
+def model_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    model = document.node.get("model")
+    if document.kind != "agent" or model is None or not model.is_mapping:
+        return
+    api = _value(model, "api") or "chat_completions"
+    place = document.node.key_place(("model",))
+    if api == "scripted" and model.get("script") is None:
+        yield Diagnostic("AR704", "error", "`api: scripted` needs a `script`", place, "write the model's turns")
+    if api != "scripted" and model.get("script") is not None:
+        message = "`script` is played by `api: scripted` only"
+        yield Diagnostic("AR704", "error", message, model.key_place(("script",)), "add `api: scripted`")
+    misspelt = any(key not in ("name", "api") and did_you_mean(key, ["name"]) for key in model.content)
+    if api not in ("offline", "scripted") and model.get("name") is None and not misspelt:
+        yield Diagnostic("AR703", "error", "the model has no `name`", place, "name it as the service does")
+    cap = document.node.get("limits", "max_cost_usd")
+    if cap is not None and model.get("prices") is None:
+        yield _unpriced(cap)
+
+
+def cost_cap_of_a_bare_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    model, cap = document.node.get("model"), document.node.get("limits", "max_cost_usd")
+    if document.kind == "agent" and cap is not None and (model is None or not model.is_mapping):
+        yield _unpriced(cap)
+
+
+def _unpriced(cap: Node) -> Diagnostic:
+    message = "`max_cost_usd` needs the model's prices"
+    return Diagnostic("AR705", "error", message, cap.span, "write `model: {name: …, prices: {input: …, output: …}}`")
+
+
+def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    node = document.node.get("tool_choice")
+    if document.kind != "agent" or node is None:
+        return
+    tools = [tool.name for tool in catalog.tools_of(document)]
+    name: Any = node.content
+    if node.is_mapping:
+        chosen = node.get("function", "name")
+        if _value(node, "type") != "function" or chosen is None:
+            help = "OpenAI's object is {type: function, function: {name: …}}; a bare tool name works too"
+            yield Diagnostic("AR701", "error", "`tool_choice` is not OpenAI's object", node.span, help)
+            return
+        node, name = chosen, chosen.content
+    if name in ("required", *tools) and not tools:
+        message = "`tool_choice: required` needs `tools`"
+        yield Diagnostic("AR702", "error", message, node.span, "list at least one tool")
+    elif isinstance(name, str) and name not in (*MODES, *tools):
+        options = (*MODES, *tools)
+        message = f"`tool_choice` names no tool of this agent: `{name}`"
+        yield Diagnostic(
+            "AR701", "error", message, node.span, did_you_mean(name, options, f"allowed: {one_of(options)}")
+        )
+
+
+def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    rules = document.node.get("permissions")
+    if document.kind != "agent" or rules is None or not rules.is_list:
+        return
+    names = [tool.name for tool in catalog.tools_of(document)]
+    sets = [tool.name for tool in catalog.tools_of(document) if tool.node.get("mcp") or tool.node.get("openapi")]
+    for rule in rules.content:
+        for action in ("ask", "allow"):
+            pattern = rule.get(action)
+            if pattern is None or not isinstance(pattern.content, str):
+                continue
+            text = pattern.content
+            if any(fnmatchcase(name, text) for name in names) or any(text.startswith(f"{one}_") for one in sets):
+                continue
+            help = did_you_mean(text, names, f"tools: {one_of(names)}" if names else "this agent has no tools")
+            yield Diagnostic("AR407", "error", f"`{action}: {text}` matches no tool of this agent", pattern.span, help)
+
+
+def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    node = document.node.get("response_format")
+    if node is None or not node.is_mapping:
+        return
+    if _value(node, "type") == "json_schema" and node.get("json_schema") is None:
+        message = "`type: json_schema` needs `json_schema`"
+        yield Diagnostic("AR302", "error", message, node.span, "write `json_schema: {name: …, schema: {…}}`")
+
+
+def _value(node: Node, key: str) -> Any:
+    found = node.get(key)
+    return found.content if found is not None else None
+
+
+RULES = (model_choice, cost_cap_of_a_bare_model, tool_choice, permissions_that_match_nothing, response_format)

@@ -1,0 +1,76 @@
+"""JSON Schemas that users write: parameters of agents and tools, and response formats.
+
+What a model sends is checked against them by a linear engine without network (`json_schema.py`), so they must be
+schemas that this engine takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from agentrun.diagnostics import Diagnostic, did_you_mean
+from agentrun.json_schema import problems_of
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.yaml_nodes import Node, Route
+
+_SCHEMAS: tuple[Route, ...] = (("parameters",), ("response_format", "json_schema", "schema"))
+
+
+def invalid_schemas(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    for route in _SCHEMAS:
+        node = document.node.get(*route)
+        if node is None or not node.is_mapping or document.kind == "test":
+            continue
+        for problem in problems_of(node.data()):
+            yield Diagnostic(problem.code, "error", problem.message, node.place(problem.route), problem.help)
+
+
+def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    node = document.node.get("parameters")
+    if node is None or not node.is_mapping:
+        return
+    kind = node.get("type")
+    if kind is None:
+        message = "`parameters` needs `type: object`"
+        yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), None)
+    elif kind.content != "object":
+        message = f"`parameters` must be of `type: object`, not `{kind.content}`"
+        yield Diagnostic("AR602", "error", message, kind.span, "arguments are named")
+
+
+def required_without_property(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    for route in _SCHEMAS:
+        node = document.node.get(*route)
+        if node is not None:
+            yield from _required(node)
+
+
+def _required(schema: Node) -> Iterator[Diagnostic]:
+    for _, node in schema.walk():
+        required, properties = node.get("required"), node.get("properties")
+        if not (required and required.is_list and properties and properties.is_mapping):
+            continue
+        for name in required.content:
+            if isinstance(name.content, str) and name.content not in properties.content:
+                message = f"`required` names no property: `{name.content}`"
+                help = did_you_mean(name.content, properties.content)
+                yield Diagnostic("AR605", "warning", message, name.span, help)
+
+
+def declared(document: Document) -> dict[str, Any] | None:
+    """The properties of a document's parameters; None where they can't be known."""
+    node = document.node.get("parameters")
+    if node is None:
+        if document.kind == "agent":
+            return {"input": {"type": "string"}}
+        return {} if document.node.get("agent") is None else None
+    if not node.is_mapping:
+        return None
+    properties = node.get("properties")
+    if properties is None:
+        return {}
+    return properties.data() if properties.is_mapping else None
+
+
+RULES = (invalid_schemas, parameters_that_are_no_object, required_without_property)

@@ -1,0 +1,108 @@
+"""Names that must mean something: tools, agents, sets of tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
+from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.yaml_nodes import Node
+
+RESERVED = ("search_tools",)
+RESERVED_PREFIX = "transfer_to_"
+
+
+def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    if document.kind != "agent":
+        return
+    for index, entry in _entries(document, "tools"):
+        if index in document.inline or not isinstance(entry.content, str) or catalog.matching(entry.content):
+            continue
+        name = entry.content
+        if _in_a_set(catalog, name):
+            continue
+        if is_glob(name):
+            yield _error("AR407", f"the glob `{name}` matches no tool", entry, _known_tools(catalog))
+        elif name.startswith("_"):
+            yield _error("AR401", f"`{name}` is a base: it is used through `extends` only", entry, None)
+        else:
+            help = did_you_mean(name, catalog.tools, _known_tools(catalog))
+            yield _error("AR401", f"there is no tool `{name}`", entry, help)
+
+
+def tools_listed_twice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    if document.kind != "agent":
+        return
+    first: dict[str, Node] = {}
+    for _, entry in _entries(document, "tools"):
+        if not isinstance(entry.content, str) or is_glob(entry.content):
+            continue
+        if entry.content in first:
+            related = Related("first listed here", first[entry.content].span)
+            message = f"the tool `{entry.content}` is listed twice"
+            yield Diagnostic("AR410", "error", message, entry.span, "remove one, or give it a `name`", (related,))
+        first.setdefault(entry.content, entry)
+
+
+def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    entries: list[Node] = []
+    if document.kind in ("tool", "test") and (called := document.node.get("agent")):
+        entries.append(called)
+    if document.kind == "agent":
+        entries += [entry for _, entry in _entries(document, "handoffs")]
+    for entry in entries:
+        if isinstance(entry.content, str) and entry.content not in catalog.agents:
+            known = f"agents: {one_of(sorted(catalog.agents))}" if catalog.agents else "this project has no agents"
+            help = did_you_mean(entry.content, catalog.agents, known)
+            yield _error("AR402", f"there is no agent `{entry.content}`", entry, help)
+
+
+def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """Reported once for each circle, at the agent whose name sorts first."""
+    if document.kind != "agent":
+        return
+
+    def visit(agent: Document, path: tuple[str, ...]) -> Iterator[Diagnostic]:
+        for tool in catalog.tools_of(agent):
+            called = tool.node.get("agent")
+            if called is None or called.content not in catalog.agents:
+                continue
+            name = str(called.content)
+            if name == document.name:
+                circle = [*path, name]
+                if document.name == min(circle):
+                    message = f"agents call each other in a circle: {' → '.join(circle)}"
+                    yield _error("AR405", message, called, "an agent's tools must not lead back to it")
+            elif name not in path:
+                yield from visit(catalog.agents[name], (*path, name))
+
+    yield from visit(document, (document.name,))
+
+
+def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    if document.kind == "tool" and (document.name in RESERVED or document.name.startswith(RESERVED_PREFIX)):
+        place = document.node.get("name") or document.node
+        message = f"the name `{document.name}` is reserved"
+        yield _error("AR409", message, place, "`search_tools` and `transfer_to_…` are made by agentrun")
+
+
+def _entries(document: Document, key: str) -> list[tuple[int, Node]]:
+    found = document.node.get(key)
+    return list(enumerate(found.content)) if found is not None and found.is_list else []
+
+
+def _in_a_set(catalog: Catalog, name: str) -> bool:
+    """Whether a name may be a member of an mcp or openapi set: those are known online only."""
+    sets = [tool.name for tool in catalog.tools.values() if tool.node.get("mcp") or tool.node.get("openapi")]
+    return any(name.startswith(f"{prefix}_") for prefix in sets)
+
+
+def _known_tools(catalog: Catalog) -> str:
+    return f"tools: {one_of(sorted(catalog.tools))}" if catalog.tools else "this project has no tools: see `tools.d/`"
+
+
+def _error(code: str, message: str, node: Node, help: str | None) -> Diagnostic:
+    return Diagnostic(code, "error", message, node.span, help)
+
+
+RULES = (unknown_tools, tools_listed_twice, unknown_agents, agents_in_a_circle, reserved_names)

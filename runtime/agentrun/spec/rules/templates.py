@@ -1,0 +1,181 @@
+"""Templates: syntax, and that every name they use exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from agentrun.diagnostics import Diagnostic, Span, did_you_mean, one_of
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.rules.parameters import declared
+from agentrun.spec.schema import walk_scalars
+from agentrun.spec.yaml_nodes import Node, Route
+from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
+
+_RUN = {"run": ("id", "date", "agent", "session")}
+_CALL = {"call": ("id", "name", "turn")} | _RUN
+_RESULT_NAMES = {
+    "http": ("status", "headers", "links", "body", "pages"),
+    "shell": ("exit_code", "stdout", "stderr"),
+}
+_CONDITIONS = ("when", "require_approval")
+
+
+def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    for route, node, marks in walk_scalars(document.kind, document.node):
+        scope = marks.get("x-template")
+        if scope in (None, "url") or not isinstance(node.content, str):
+            continue
+        try:
+            template = compile_template(node.content)
+        except TemplateSyntax as error:
+            yield _error("AR501", f"not a template: {error.message}", _line(node, error.line))
+            continue
+        except KeyError as error:
+            yield _error("AR501", f"not a template: {error}", node.span)
+            continue
+        if route[-1] in _CONDITIONS:
+            yield from _condition(route, node, template)
+        if not template.literal:
+            yield from _names(catalog, document, route, node, template, str(scope))
+
+
+def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnostic]:
+    if route[-1] == "require_approval" and template.literal:
+        allowed = ("auto", "always", "never")
+        if template.source not in allowed:
+            help = did_you_mean(template.source, allowed)
+            message = f"`require_approval` is auto, always, never or one `{{{{ }}}}`, not `{template.source}`"
+            yield _error("AR304", message, node.span, help)
+    elif not template.expression:
+        yield _error(
+            "AR504", f"`{route[-1]}` must be exactly one `{{{{ }}}}`", node.span, "nothing may stand around it"
+        )
+
+
+def _names(
+    catalog: Catalog, document: Document, route: Route, node: Node, template: Template, scope: str
+) -> Iterator[Diagnostic]:
+    known: dict[str, tuple[str, ...]] = dict(_RUN if scope == "run" else _CALL)
+    results = _result_names(document) if scope == "result" else ()
+    for name in sorted(template.names - set(known) - set(results)):
+        help = did_you_mean(name, ["args", *known, *results], f"known here: {one_of(['args', *known, *results])}")
+        yield _error("AR503", f"the template uses `{name}`, which is not known here", _where(node, name), help)
+    for owner, attribute in sorted(template.attributes):
+        if owner in known and attribute not in known[owner]:
+            help = did_you_mean(attribute, known[owner], f"`{owner}` has {one_of(known[owner])}")
+            yield _error("AR503", f"`{owner}` has no `{attribute}`", _where(node, f"{owner}.{attribute}"), help)
+    properties = _arguments(catalog, document, route)
+    if properties is None:
+        return
+    for name in sorted(template.args - set(properties)):
+        declared_names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
+        help = did_you_mean(name, properties, declared_names)
+        message = f"the template uses `args.{name}`, and `parameters` declares no `{name}`"
+        yield _error("AR502", message, _where(node, f"args.{name}"), help)
+
+
+def _arguments(catalog: Catalog, document: Document, route: Route) -> dict[str, Any] | None:
+    """What `args` has at a place: a permission sees the arguments of the tools that it matches."""
+    if route[0] != "permissions":
+        return declared(document)
+    rule = document.node.get(*route[:-1])
+    patterns = [rule.get(key) for key in ("deny", "ask", "allow")] if rule is not None else []
+    matched = [tool for one in patterns if one is not None for tool in catalog.tools_of(document) if _fits(tool, one)]
+    found: dict[str, Any] = {}
+    for tool in matched:
+        properties = declared(tool)
+        if properties is None:
+            return None
+        found |= properties
+    return found if matched else None
+
+
+def _fits(tool: Document, pattern: Node) -> bool:
+    return fnmatchcase(tool.name, str(pattern.content))
+
+
+def _result_names(document: Document) -> tuple[str, ...]:
+    backend = next((name for name in _RESULT_NAMES if document.node.get(name) is not None), None)
+    return _RESULT_NAMES[backend] if backend else ("result",)
+
+
+def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    node = document.node.get("http", "url")
+    if document.kind != "tool" or node is None or not isinstance(node.content, str):
+        return
+    try:
+        pieces = parse_url(node.content)
+    except TemplateSyntax as error:
+        yield _error("AR501", error.message, node.span, "write `{name}` for the argument `name`")
+        return
+    properties = declared(document)
+    written = document.node.get("parameters", "required")
+    required = written.data() if written is not None and written.is_list else []
+    whole = len(pieces) == 1 and isinstance(pieces[0], Hole)
+    before = _base(document)
+    for piece in pieces:
+        if isinstance(piece, str):
+            before += piece
+            continue
+        place = _where(node, piece.name)
+        if not whole and not _authority_is_over(before):
+            message = f"`{{{piece.name}}}` stands in the host: holes come after the authority"
+            help = 'the author owns scheme, host and port; use `hosts` with `url: "{url}"` for a free choice'
+            yield _error("AR506", message, place, help)
+        yield from _hole(piece, place, properties, required, in_query="?" in before)
+        before += "x"
+
+
+def _hole(
+    hole: Hole, place: Span, properties: dict[str, Any] | None, required: list[Any], *, in_query: bool
+) -> Iterator[Diagnostic]:
+    if properties is None:
+        return
+    if hole.name not in properties:
+        names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
+        help = did_you_mean(hole.name, properties, names)
+        yield _error("AR505", f"`{{{hole.name}}}` names no parameter", place, help)
+        return
+    schema = properties[hole.name]
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind in ("object", "array", "null"):
+        yield _error("AR507", f"`{{{hole.name}}}` needs text, a number or a boolean, not an {kind}", place)
+    has_default = isinstance(schema, dict) and "default" in schema
+    if hole.name not in required and not has_default and not in_query:
+        help = f"add `{hole.name}` to `required`, or give it a `default`"
+        yield _error("AR507", f"`{{{hole.name}}}` is part of the path, so the parameter must be required", place, help)
+
+
+def _base(document: Document) -> str:
+    base = document.node.get("http", "base_url")
+    return base.content if base is not None and isinstance(base.content, str) else ""
+
+
+def _authority_is_over(before: str) -> bool:
+    _, separator, rest = before.partition("://")
+    return bool(separator) and any(mark in rest for mark in "/?#")
+
+
+def _line(node: Node, line: int) -> Span:
+    """A line of a text that has lines of its own; else the place of the text."""
+    start = node.span
+    if node.style in ("|", ">"):
+        return Span(start.file, start.line + line, 1, start.line + line, 1)
+    if node.style == "file":
+        return Span(start.file, line, 1, line, 1)
+    return start
+
+
+def _where(node: Node, needle: str) -> Span:
+    """The line of a text where a name stands first."""
+    before, found, _ = str(node.content).partition(needle)
+    return _line(node, before.count("\n") + 1) if found else node.span
+
+
+def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, help)
+
+
+RULES = (template_names, url_holes)

@@ -1,0 +1,91 @@
+"""Backends: addresses, headers, commands, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentrun.diagnostics import Diagnostic
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.types import NEVER_FROM_MODEL_ENV, NEVER_FROM_MODEL_HEADERS
+from agentrun.spec.yaml_nodes import Node
+from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
+
+
+def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    node = document.node.get("http", "url")
+    if document.kind != "tool" or node is None or not isinstance(node.content, str):
+        return
+    base = document.node.get("http", "base_url")
+    if base is not None and base.content:
+        node, text = base, str(base.content)
+    else:
+        text = node.content
+    if _is_unset(document, node) or _is_one_hole(text):
+        return
+    if "://" not in text:
+        message = f"`{text}` has no host" if text else "the url is empty"
+        yield _error("AR607", message, node, "write a whole URL, or `base_url: https://…`")
+    elif text.partition("://")[0].lower() not in ("http", "https"):
+        yield _error("AR607", f"`{text.partition('://')[0]}:` is no http address", node, "http and https are allowed")
+    elif "@" in text.partition("://")[2].partition("/")[0]:
+        yield _error("AR608", "credentials stand in the url", node, "write them in `auth`, from a `${VAR}`")
+
+
+def _is_unset(document: Document, node: Node) -> bool:
+    return any(found.code in ("AR509", "AR510") and found.span == node.span for found in document.diagnostics)
+
+
+def _is_one_hole(text: str) -> bool:
+    try:
+        pieces = parse_url(text)
+    except TemplateSyntax:
+        return False
+    return len(pieces) == 1 and isinstance(pieces[0], Hole)
+
+
+def headers_from_the_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    headers = document.node.get("http", "headers")
+    if headers is None or not headers.is_mapping:
+        return
+    for name, value in headers.content.items():
+        if name.lower() in NEVER_FROM_MODEL_HEADERS and _uses_arguments(value):
+            message = f"the header `{name}` must not come from the model"
+            yield _error("AR609", message, value, "write it as text, or from a `${VAR}`")
+
+
+def environment_from_the_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    env = document.node.get("shell", "env")
+    if env is None or not env.is_mapping:
+        return
+    for name, value in env.content.items():
+        if name.upper().startswith(NEVER_FROM_MODEL_ENV) and _uses_arguments(value):
+            message = f"the environment variable `{name}` must not come from the model"
+            yield _error("AR610", message, value, "it changes how programs are loaded or run: choose another name")
+
+
+def program_from_the_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    first = document.node.get("shell", "command", 0)
+    if first is None:
+        return
+    if first.is_list or (isinstance(first.content, str) and "{{" in first.content):
+        message = "the program, the first element of `command`, must be plain text"
+        yield _error("AR611", message, first, "the author chooses the program, the model its arguments")
+
+
+def _uses_arguments(node: Node) -> bool:
+    template = _compiled(node)
+    return template is not None and bool(template.args or template.uses_all_args)
+
+
+def _compiled(node: Node) -> Template | None:
+    try:
+        return compile_template(node.content) if isinstance(node.content, str) else None
+    except TemplateSyntax:
+        return None  # has its own finding
+
+
+def _error(code: str, message: str, node: Node, help: str | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, node.span, help)
+
+
+RULES = (url_without_host, headers_from_the_model, environment_from_the_model, program_from_the_model)

@@ -1,0 +1,115 @@
+"""The JSON Schemas of the language, generated from `types.py`, and how to find one's way in them.
+
+The same schema checks files here and helps editors, which read draft 7: `make golden` writes `schemas/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from agentrun.spec import types
+from agentrun.spec.yaml_nodes import Node, Route
+
+Kind = Literal["agent", "tool", "test"]
+JsonSchema = dict[str, Any]
+
+_ROOTS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
+_TITLES: dict[Kind, str] = {
+    "agent": "agentrun agent: agents/NAME.yaml",
+    "tool": "agentrun tool: tools.d/*.yaml",
+    "test": "agentrun test: tests/**/*.test.yaml",
+}
+
+
+@cache
+def schema_of(kind: Kind) -> JsonSchema:
+    """The whole schema of one kind of file."""
+    (root,), definitions = msgspec.json.schema_components([_ROOTS[kind]])
+    for name, definition in definitions.items():
+        if definition.get("additionalProperties") is False:
+            definition["patternProperties"] = {"^x-": {}}
+        for key, member in definition.get("properties", {}).items():
+            if "$ref" in member and len(member) > 1:  # draft 7 ignores what stands beside $ref
+                definition["properties"][key] = {**member, "allOf": [{"$ref": member["$ref"]}]}
+                del definition["properties"][key]["$ref"]
+        if one_of := types.EXACTLY_ONE.get(name):
+            definition["x-exactly-one"] = list(one_of)
+        if at_most := types.AT_MOST_ONE.get(name):
+            definition["x-at-most-one"] = list(at_most)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": _TITLES[kind],
+        **root,
+        "$defs": definitions,
+    }
+
+
+def branches(kind: Kind, schema: JsonSchema) -> Iterator[JsonSchema]:
+    """The alternatives of a schema with references followed; a schema without alternatives is its own."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        yield from branches(kind, schema_of(kind)["$defs"][name])
+    elif "anyOf" in schema or "allOf" in schema:
+        for option in schema.get("anyOf") or schema["allOf"]:
+            yield from branches(kind, option)
+    else:
+        yield schema
+
+
+_JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def json_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), "null")
+
+
+def accepts(branch: JsonSchema, value_type: str) -> bool:
+    """Whether a branch is meant for values of this JSON type."""
+    if "type" in branch:
+        return branch["type"] == value_type or (branch["type"] == "number" and value_type == "integer")
+    if "enum" in branch:
+        return any(json_type(option) == value_type for option in branch["enum"])
+    return True
+
+
+def branch_for(kind: Kind, schema: JsonSchema, value: Any) -> JsonSchema | None:
+    """The alternative that a value of this type was meant for."""
+    value_type = json_type(value)
+    return next((branch for branch in branches(kind, schema) if accepts(branch, value_type)), None)
+
+
+Marked = tuple[Route, Node, dict[str, Any]]
+
+
+def walk_scalars(kind: Kind, node: Node) -> Iterator[Marked]:
+    """Every scalar of a document with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`)."""
+
+    def visit(node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Iterator[Marked]:
+        marks = marks | marks_of(schema)
+        if not isinstance(node.content, (dict, list)):
+            yield route, node, marks
+            return
+        branch = branch_for(kind, schema, node.content) or {}
+        if isinstance(node.content, list):
+            for index, item in enumerate(node.content):
+                yield from visit(item, branch.get("items", {}), (*route, index), marks)
+            return
+        for key, child in node.content.items():
+            yield from visit(child, member_schema(branch, key), (*route, key), marks)
+
+    yield from visit(node, schema_of(kind), (), {})
+
+
+def marks_of(schema: JsonSchema) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key in ("x-env", "x-secret", "x-template")}
+
+
+def member_schema(branch: JsonSchema, key: str) -> JsonSchema:
+    """The schema of a mapping's member."""
+    others = branch.get("additionalProperties")
+    found: JsonSchema = branch.get("properties", {}).get(key, others if isinstance(others, dict) else {})
+    return found

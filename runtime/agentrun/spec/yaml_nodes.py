@@ -1,0 +1,426 @@
+"""Text of a YAML file to trees of nodes, each key and value with its place.
+
+libyaml parses; the rest is here: the 1.2 core schema, duplicate keys, anchors and merge keys with a budget, and
+bounds on size and depth. Works on parser events, one loop without recursion, so that a hostile file can't exhaust
+the stack. Knows nothing of agents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import yaml
+
+from agentrun.diagnostics import Diagnostic, Related, Span
+
+MAX_BYTES = 1_048_576
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+
+Scalar = str | int | float | bool | None
+Route = tuple[str | int, ...]
+
+
+class Node:
+    """A value: `content` is a scalar, a list of nodes, or a dict of nodes with the places of its keys in `keys`.
+
+    `style` is how a scalar was written: "" plain, a quote, `|` or `>` for a block, "file" for a text of a file of its
+    own. A node is never changed after the file was read.
+    """
+
+    __slots__ = ("content", "keys", "span", "style")
+
+    def __init__(self, content: Any, span: Span, *, keys: dict[str, Span] | None = None, style: str = "") -> None:
+        self.content: Any = content
+        self.span = span
+        self.keys = keys or {}
+        self.style = style
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.content, dict)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.content, list)
+
+    @property
+    def kind(self) -> str:
+        """What a person calls it."""
+        return kind_of(self.content)
+
+    def data(self) -> Any:
+        """Plain data. Depth is bounded by the reader."""
+        if isinstance(self.content, dict):
+            return {key: child.data() for key, child in self.content.items()}
+        if isinstance(self.content, list):
+            return [child.data() for child in self.content]
+        return self.content
+
+    def get(self, *route: str | int) -> Node | None:
+        node: Node = self
+        for step in route:
+            try:
+                node = node.content[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return node
+
+    def place(self, route: Route) -> Span:
+        """The span of the value at a route, or of the nearest thing above it that exists."""
+        node: Node = self
+        for step in route:
+            child = node.get(step)
+            if child is None:
+                break
+            node = child
+        return node.span
+
+    def key_place(self, route: Route) -> Span:
+        """The span of the key that ends a route; of the value where it ends in an index."""
+        parent = self.get(*route[:-1])
+        if parent is not None and parent.is_mapping and route and route[-1] in parent.keys:
+            return parent.keys[str(route[-1])]
+        return self.place(route)
+
+    def walk(self, route: Route = ()) -> Iterator[tuple[Route, Node]]:
+        yield route, self
+        if isinstance(self.content, dict):
+            for key, child in self.content.items():
+                yield from child.walk((*route, key))
+        elif isinstance(self.content, list):
+            for index, child in enumerate(self.content):
+                yield from child.walk((*route, index))
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "text"
+
+
+class ReadFile(msgspec.Struct, frozen=True):
+    """The documents of a file and what was wrong with it. A file with an error has no documents after it."""
+
+    path: str
+    text: str
+    documents: list[Node]
+    diagnostics: list[Diagnostic]
+
+
+def read_bytes(path: str, raw: bytes) -> ReadFile:
+    """A YAML file. `path` is what findings show."""
+    text, found = _decode(path, raw)
+    return read_text(path, text) if not found else ReadFile(path, text, [], found)
+
+
+def read_plain(path: str, raw: bytes) -> ReadFile:
+    """A file that is one text, such as a prompt."""
+    text, found = _decode(path, raw)
+    return ReadFile(path, text, [Node(text, Span(path, 1, 1, 1, 1), style="file")], found)
+
+
+def _decode(path: str, raw: bytes) -> tuple[str, list[Diagnostic]]:
+    if len(raw) > MAX_BYTES:
+        found = _finding("AR103", "the file is larger than 1 MiB", Span(path, 1, 1, 1, 1))
+        return "", [found]
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        good = raw[: error.start].decode("utf-8-sig")
+        line = good.count("\n") + 1
+        column = len(good) - (good.rfind("\n") + 1) + 1
+        message = f"the file is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}"
+        found = _finding("AR102", message, Span(path, line, column, line, column + 1), "save the file as UTF-8")
+        return raw.decode("utf-8", "replace"), [found]
+
+
+def read_text(path: str, text: str) -> ReadFile:
+    reader = _Reader(path, text)
+    try:
+        reader.run()
+    except _Stop:
+        pass
+    except yaml.YAMLError as error:
+        reader.found.append(_syntax_finding(path, text, error))
+    except (ValueError, UnicodeEncodeError) as error:
+        reader.found.append(_finding("AR201", f"not YAML: {error}", Span(path, 1, 1, 1, 1)))
+    return ReadFile(path, text, reader.documents, reader.found)
+
+
+class _Stop(Exception):
+    """The file has an error after which reading on makes no sense."""
+
+
+class _Open:
+    """A collection whose end was not seen yet."""
+
+    __slots__ = ("anchor", "is_mapping", "items", "key", "key_spans", "merges", "skip_value", "start", "values")
+
+    def __init__(self, is_mapping: bool, start: Any, anchor: str | None) -> None:
+        self.is_mapping = is_mapping
+        self.start = start
+        self.anchor = anchor
+        self.items: list[Node] = []
+        self.values: dict[str, Node] = {}
+        self.key_spans: dict[str, Span] = {}
+        self.key: Node | None = None
+        self.merges: list[Node] = []
+
+
+class _Reader:
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.documents: list[Node] = []
+        self.found: list[Diagnostic] = []
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, Node] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}  # id(node) -> (nodes, depth), aliases expanded
+        self._root: Node | None = None
+
+    def run(self) -> None:
+        parser = yaml.CSafeLoader(self.text)
+        try:
+            handlers: dict[type, Callable[[Any], None]] = {
+                yaml.ScalarEvent: self._scalar,
+                yaml.AliasEvent: self._alias,
+                yaml.MappingStartEvent: lambda event: self._open(event, True),
+                yaml.SequenceStartEvent: lambda event: self._open(event, False),
+                yaml.MappingEndEvent: self._close,
+                yaml.SequenceEndEvent: self._close,
+                yaml.DocumentStartEvent: self._document_start,
+                yaml.DocumentEndEvent: self._document_end,
+            }
+            while parser.check_event():
+                event = parser.get_event()
+                handler = handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+        finally:
+            parser.dispose()
+
+    # -- events
+
+    def _document_start(self, event: Any) -> None:
+        self._anchors = {}
+        self._sizes = {}
+        self._root = None
+
+    def _document_end(self, event: Any) -> None:
+        if self._root is not None and self._root.content is not None:
+            self.documents.append(self._root)
+
+    def _scalar(self, event: Any) -> None:
+        span = self._span(event.start_mark, event.end_mark)
+        plain = not event.style
+        content: Scalar = event.value
+        if event.tag and not (event.tag == "!" or event.tag in _TAGS):
+            self._tag(event.tag, span)
+        elif event.tag != "tag:yaml.org,2002:str" and (plain or event.tag in _TAGS):
+            content = self._resolve(event.value, span)
+        node = Node(content, span, style=event.style or "")
+        self._sizes[id(node)] = (1, 1)
+        self._place(node, event.anchor)
+
+    def _alias(self, event: Any) -> None:
+        span = self._span(event.start_mark, event.end_mark)
+        if event.anchor not in self._anchors:
+            self._stop("AR204", f"the alias `*{event.anchor}` has no anchor before it", span)
+        # Findings inside an aliased value point at where it is written, once.
+        self._place(self._anchors[event.anchor], None)
+
+    def _open(self, event: Any, is_mapping: bool) -> None:
+        if event.tag and event.tag not in ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            self._tag(event.tag, self._span(event.start_mark, event.end_mark))
+        if len(self._stack) >= MAX_DEPTH:
+            self._stop("AR205", f"nested deeper than {MAX_DEPTH} levels", self._span(event.start_mark, event.end_mark))
+        self._stack.append(_Open(is_mapping, event.start_mark, event.anchor))
+
+    def _close(self, event: Any) -> None:
+        done = self._stack.pop()
+        # A block collection ends where its last child ends: libyaml's own mark stands on the next token.
+        span = self._span(done.start, event.end_mark)
+        children = list(done.values.values()) if done.is_mapping else done.items
+        if children and children[-1].span > span:
+            span = Span(self.path, span.line, span.column, children[-1].span.end_line, children[-1].span.end_column)
+        if done.is_mapping:
+            for merged in done.merges:
+                self._merge(done, merged)
+            node = Node(done.values, span, keys=done.key_spans)
+        else:
+            node = Node(done.items, span)
+        self._count(node)
+        self._place(node, done.anchor)
+
+    # -- building
+
+    def _place(self, node: Node, anchor: str | None) -> None:
+        if anchor:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._root = node
+            return
+        parent = self._stack[-1]
+        if not parent.is_mapping:
+            parent.items.append(node)
+        elif parent.key is None:
+            parent.key = node
+        else:
+            key, parent.key = parent.key, None
+            self._entry(parent, key, node)
+
+    def _entry(self, parent: _Open, key: Node, value: Node) -> None:
+        if not key.style and key.content == "<<":
+            self._merge_sources(parent, value)
+            return
+        name = key.content
+        if isinstance(name, (dict, list)):
+            quoted = 'quote a template: "{{ … }}"' if key.is_mapping else None
+            self._stop("AR206", f"a key must be text, not {key.kind}", key.span, quoted)
+        if not isinstance(name, str):
+            name = self._source(key.span)
+        if name in parent.values:
+            first = Related("first defined here", parent.key_spans[name])
+            self.found.append(_finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,)))
+            return
+        parent.values[name] = value
+        parent.key_spans[name] = key.span
+
+    def _merge_sources(self, parent: _Open, value: Node) -> None:
+        sources = value.content if value.is_list else [value]
+        for source in sources:
+            if not source.is_mapping:
+                self._stop("AR207", f"`<<` takes a mapping or a list of mappings, not {source.kind}", source.span)
+            parent.merges.append(source)
+
+    def _merge(self, target: _Open, source: Node) -> None:
+        for key, value in source.content.items():
+            if key not in target.values:
+                target.values[key] = value
+                target.key_spans[key] = source.keys[key]
+
+    def _count(self, node: Node) -> None:
+        children = node.content.values() if node.is_mapping else node.content
+        size, depth = 1, 0
+        for child in children:
+            child_size, child_depth = self._sizes.get(id(child), (1, 1))
+            size += child_size
+            depth = max(depth, child_depth)
+        if size > MAX_NODES:
+            self._stop("AR205", f"more than {MAX_NODES:,} values, aliases expanded", node.span)
+        if depth + 1 > MAX_DEPTH:
+            self._stop("AR205", f"nested deeper than {MAX_DEPTH} levels, aliases expanded", node.span)
+        self._sizes[id(node)] = (size, depth + 1)
+
+    def _resolve(self, text: str, span: Span) -> Scalar:
+        """The 1.2 core schema."""
+        if text in _NULLS:
+            return None
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        first = text[0]
+        if first not in "+-.0123456789":
+            return text
+        if _LEADING_ZERO.fullmatch(text):
+            self._quotes("AR208", f"`{text}` has a leading zero: YAML readers disagree about it", text, span)
+        elif _INT.fullmatch(text):
+            return int(text) if len(text) < 400 else text
+        elif _OCTAL.fullmatch(text):
+            return int(text[2:], 8) if len(text) < 400 else text
+        elif _HEX.fullmatch(text):
+            return int(text[2:], 16) if len(text) < 400 else text
+        elif _FLOAT.fullmatch(text):
+            value = float(text)
+            if value in (float("inf"), float("-inf")):
+                self._quotes("AR208", f"`{text}` is too large for a number", text, span)
+            return value
+        elif _NOT_FINITE.fullmatch(text):
+            self._quotes("AR208", f"`{text}` is no number that JSON can carry", text, span)
+        return text
+
+    # -- findings
+
+    def _quotes(self, code: str, message: str, text: str, span: Span) -> None:
+        self.found.append(_finding(code, message, span, f'write "{text}" if it is text'))
+
+    def _tag(self, tag: str, span: Span) -> None:
+        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        self.found.append(
+            _finding("AR203", f"unknown tag `{shown}`", span, "agentrun reads plain YAML: leave tags out")
+        )
+
+    def _stop(self, code: str, message: str, span: Span, help: str | None = None) -> Any:
+        self.found.append(_finding(code, message, span, help))
+        raise _Stop
+
+    def _span(self, start: Any, end: Any) -> Span:
+        return Span(self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _source(self, span: Span) -> str:
+        line = self.text.splitlines()[span.line - 1]
+        return line[span.column - 1 : span.end_column - 1]
+
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9][0-9_]*(\.[0-9]*)?")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+def parse_scalar(text: str) -> Scalar:
+    """What a plain scalar of this text is: for values that arrive as text, such as `${VAR}`."""
+    return _Reader("", "")._resolve(text, Span("", 1, 1, 1, 1)) if text else None
+
+
+def _finding(
+    code: str, message: str, span: Span, help: str | None = None, related: tuple[Related, ...] = ()
+) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, help, related)
+
+
+_SYNTAX_HELP = {
+    "found character that cannot start any token": "indent with spaces, not tabs, and quote values that begin "
+    "with `@`, `%` or a backtick",
+    "mapping values are not allowed in this context": "quote a text that holds `: `, and check the indentation",
+    "did not find expected key": "check the indentation of this line and the one before it",
+    "did not find expected ',' or '}'": "quote a text that begins with `{`, such as a template",
+    "did not find expected ',' or ']'": "close the `[`, and quote texts that hold `]` or `,`",
+    "found unexpected end of stream": "a quote or bracket that was opened here is never closed",
+    "did not find expected '-' indicator": "check the indentation of the list",
+    "did not find expected node content": "a value is missing here, or a bracket is closed twice",
+}
+
+
+def _syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
+    if isinstance(error, yaml.reader.ReaderError):
+        at = error.position if isinstance(error.position, int) else 0
+        before = text[:at]
+        line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
+        code_point = error.character if isinstance(error.character, int) else 0
+        message = f"not YAML: the character U+{code_point:04X} is not allowed"
+        return _finding("AR201", message, Span(path, line, column, line, column + 1), 'write it as "\\u…" in quotes')
+    problem = str(getattr(error, "problem", None) or error)
+    mark = getattr(error, "problem_mark", None)
+    if problem == "found unexpected end of stream":
+        mark = getattr(error, "context_mark", None) or mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    context = getattr(error, "context", None)
+    message = f"not YAML: {context}: {problem}" if context else f"not YAML: {problem}"
+    return _finding("AR201", message, Span(path, line, column, line, column + 1), _SYNTAX_HELP.get(problem))
