@@ -104,7 +104,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
 
 def tell_error(message: str, help: str | None = None) -> None:
     """An error in one line on stderr, and what to do about it."""
-    from agentrun.cli.terminal import visible
+    from agentrun.visible import visible
 
     click.echo(f"{click.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
     if help:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from agentrun.cli.terminal import visible
 from agentrun.diagnostics import Diagnostic, Report, Span
+from agentrun.visible import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _MAX_LINE_CHARS = 160

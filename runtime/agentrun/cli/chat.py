@@ -1,0 +1,59 @@
+"""`agentrun chat`: a conversation, from a terminal or a pipe.
+
+At a terminal everything is shown in one column. From a pipe each line is a user message; answers go to stdout, all
+else to stderr, and nobody can be asked for approval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from agentrun.cli import options
+from agentrun.cli.options import (
+    agent_argument,
+    approve_option,
+    arg_option,
+    args_option,
+    env_file_option,
+    model_option,
+    tools_option,
+)
+
+
+@click.command("chat", short_help="Talk to an agent.")
+@agent_argument
+@arg_option
+@args_option
+@approve_option
+@model_option
+@tools_option
+@env_file_option
+def command(
+    agent: str,
+    pairs: tuple[str, ...],
+    arguments: str | None,
+    approve: tuple[str, ...],
+    model: str | None,
+    tools: tuple[Path, ...],
+    env_file: Path | None,
+) -> int:
+    """Talk to AGENT: a file, or a name below agents/.
+
+    Without a terminal on stdin each line of it is a message, and the conversation ends with the input. In the
+    conversation, /help lists what else can be typed; Ctrl-C ends a turn, Ctrl-D the conversation.
+
+    \b
+    Examples:
+      agentrun chat support
+      agentrun chat support --model offline
+      printf 'Where is order 1042?\\n' | agentrun chat support --model offline
+    """
+    from agentrun.cli.conversation import Conversation, Loader
+
+    environ = options.environment(env_file)
+    loader = Loader(agent, environ, tools)
+    given = options.collect_arguments(pairs, arguments, loader.load(model).parameters)
+    return asyncio.run(Conversation(loader, model, given, approve).talk())

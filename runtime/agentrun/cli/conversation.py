@@ -1,0 +1,194 @@
+"""The conversation behind `agentrun chat`: reads messages, runs a turn for each, obeys `/commands`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agentrun import api
+from agentrun.cli.approve import TerminalApprover
+from agentrun.cli.colors import Painter
+from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
+from agentrun.cli.run import EXIT_UNANSWERED, exit_code
+from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.diagnostics import counted, did_you_mean
+from agentrun.engine import events
+from agentrun.engine.agent import Agent
+from agentrun.engine.approval import StandingApprover
+from agentrun.engine.events import Event
+from agentrun.engine.loop import run
+from agentrun.engine.messages import Message
+from agentrun.errors import SpecError, UsageError
+from agentrun.observers.console import Console
+from agentrun.project import Project
+from agentrun.resolve import resolve
+from agentrun.spec.catalog import Document
+from agentrun.visible import one_line, visible
+
+
+class Loader:
+    """Reads the agent once and binds it to a model, again for each `/model`."""
+
+    def __init__(self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...]) -> None:
+        self._environ = environ
+        self._project: Project
+        self._document: Document
+        self._project, self._document = api.find_agent(agent, environ, tools=tools)
+
+    def load(self, model: str | None) -> Agent:
+        # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
+        return resolve(self._project, self._document, self._environ, model=model, live=sys.stdout.isatty())
+
+
+class Conversation:
+    def __init__(self, loader: Loader, model: str | None, arguments: dict[str, Any], approve: tuple[str, ...]) -> None:
+        self._loader = loader
+        self._agent = loader.load(model)
+        self._arguments = arguments
+        self._messages: list[Message] = []
+        self._interactive = sys.stdin.isatty()
+        self._reader: LineReader = TerminalReader(_COMMANDS) if self._interactive else PipeReader()
+        aside = sys.stdout if self._interactive else sys.stderr
+        self._aside = _writer(aside)
+        self._paint = Painter(aside)
+        self._console = Console(_writer(sys.stdout), self._aside, self._paint)
+        asks = TerminalApprover(self._aside, self._reader.answer) if self._interactive else None
+        self._approver = StandingApprover(approve, asks)
+        self._exit_code = 0
+        self._unanswered = False
+
+    async def talk(self) -> int:
+        """Until the input ends; the exit code is that of the worst turn."""
+        self._introduce()
+        try:
+            await self._ask_for_arguments()
+            while (text := await self._reader.message()) is not None:
+                if text.startswith("/"):
+                    if self._obey(text):
+                        break
+                elif text.strip():
+                    await self._turn(text)
+        except Interrupted:
+            return EXIT_INTERRUPTED
+        except Terminated:
+            return EXIT_TERMINATED
+        return self._exit_code if not self._interactive else 0
+
+    async def _turn(self, text: str) -> None:
+        self._unanswered = False
+        known = len(self._messages)
+        work = run(
+            self._agent,
+            text=text,
+            arguments=self._arguments,
+            messages=self._messages,
+            emit=self._watch,
+            approver=self._approver,
+        )
+        try:
+            outcome = await interruptible(work)
+        except UsageError:
+            del self._messages[known:]
+            raise
+        self._console.end_line()
+        if outcome is None:
+            self._say("interrupted", "dim")
+            return
+        code = exit_code(outcome, unanswered=self._unanswered)
+        severity = (0, EXIT_UNANSWERED, 1, 4)
+        self._exit_code = max(self._exit_code, code, key=severity.index)
+
+    def _watch(self, event: Event) -> None:
+        if isinstance(event, events.ApprovalDecided) and event.by == "nobody":
+            self._unanswered = True
+        if isinstance(event, events.RunFinished) and event.reason == "cancelled":
+            return  # the person knows
+        self._console(event)
+
+    # -- before the first message
+
+    def _introduce(self) -> None:
+        agent = self._agent
+        title = f"{agent.name}: {agent.description}" if agent.description else agent.name
+        self._say(title, "bold")
+        self._say(f"model {agent.model.name} · {counted(len(agent.tools), 'tool')} · /help", "dim")
+        if self._interactive:
+            for starter in agent.starters:
+                self._say(f"  try: {starter}", "dim")
+
+    async def _ask_for_arguments(self) -> None:
+        """What the system prompt needs and nobody gave."""
+        properties: Mapping[str, Any] = self._agent.parameters.get("properties") or {}
+        given = self._agent.arguments.with_defaults(self._arguments)
+        for name in sorted(self._agent.prompt_arguments - given.keys()):
+            if not self._interactive:
+                raise UsageError(f"the system prompt needs the argument `{name}`", help=f"pass `--arg {name}=…`")
+            about = properties.get(name, {}).get("description") or name
+            answer = await self._reader.answer(f"{one_line(str(about), 100)}: ")
+            if answer is None:
+                raise Interrupted
+            self._arguments[name] = answer
+
+    # -- commands
+
+    def _obey(self, text: str) -> bool:
+        """Do what a /command says; True ends the conversation."""
+        name, _, rest = text[1:].strip().partition(" ")
+        match name:
+            case "quit" | "exit":
+                return True
+            case "help":
+                for command, meaning in _COMMANDS.items():
+                    self._say(f"  /{command:<12} {meaning}")
+            case "tools":
+                self._show_tools()
+            case "model":
+                self._change_model(rest.strip())
+            case "reset":
+                self._messages.clear()
+                self._say("a new conversation", "dim")
+            case _:
+                near = did_you_mean(name, _COMMANDS) or "/help lists the commands"
+                self._say(f"there is no command /{name}: {near}", "error")
+        return False
+
+    def _show_tools(self) -> None:
+        if not self._agent.tools:
+            self._say("this agent has no tools", "dim")
+        for tool in self._agent.tools.values():
+            kind = "reads" if tool.read_only else "changes things"
+            self._say(f"  {tool.name} ({kind}): {tool.function.description}")
+
+    def _change_model(self, name: str) -> None:
+        if not name:
+            self._say(f"the model is {self._agent.model.name}; `/model NAME` changes it, `/model offline` needs no key")
+            return
+        try:
+            self._agent = self._loader.load(name)
+        except SpecError as error:
+            self._say(f"the model stays: {error.message}", "error")
+            return
+        self._say(f"the model is {self._agent.model.name} now", "dim")
+
+    def _say(self, text: str, style: str = "") -> None:
+        shown = one_line(text, 400) if style != "" else visible(text)
+        self._aside((self._paint(shown, style) if style else shown) + "\n")
+
+
+_COMMANDS = {
+    "help": "this list",
+    "tools": "what the agent can call",
+    "model": "the model, or another one: /model NAME",
+    "reset": "forget the conversation",
+    "quit": "leave; Ctrl-D does it too",
+}
+
+
+def _writer(stream: Any) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return write

@@ -1,0 +1,71 @@
+"""Where messages come from: a person at a terminal, or a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from agentrun.cli.turns import TWICE_WITHIN_S
+
+
+class Interrupted(Exception):
+    """Ctrl-C twice at an empty prompt: the person wants to leave."""
+
+
+class LineReader(Protocol):
+    async def message(self) -> str | None:
+        """The next message; None where the input ended."""
+
+    async def answer(self, prompt: str) -> str | None:
+        """The answer to a question; None where the input ended."""
+
+
+class PipeReader:
+    """One message a line. Windows line ends and a last line without one are known."""
+
+    async def message(self) -> str | None:
+        line = await asyncio.to_thread(sys.stdin.buffer.readline)
+        return line.decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n") if line else None
+
+    async def answer(self, prompt: str) -> str | None:
+        return None
+
+
+class TerminalReader:
+    """prompt_toolkit, with completion of /commands; the history lasts as long as the conversation."""
+
+    def __init__(self, commands: Iterable[str]) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+
+        words = WordCompleter([f"/{name}" for name in commands], sentence=True)
+        self._session: PromptSession[str] = PromptSession(completer=words, complete_while_typing=False)
+        self._questions: PromptSession[str] = PromptSession()
+        self._last_interrupt = -TWICE_WITHIN_S
+
+    async def message(self) -> str | None:
+        while True:
+            try:
+                return await self._session.prompt_async("> ")
+            except EOFError:
+                return None
+            except KeyboardInterrupt:
+                now = time.monotonic()
+                if now - self._last_interrupt < TWICE_WITHIN_S:
+                    raise Interrupted from None
+                self._last_interrupt = now
+                sys.stdout.write("Ctrl-C again or Ctrl-D leaves\n")
+
+    async def answer(self, prompt: str) -> str | None:
+        try:
+            return await self._questions.prompt_async(prompt)
+        except EOFError:
+            return None
+        except KeyboardInterrupt:
+            task: asyncio.Task[Any] | None = asyncio.current_task()
+            if task is not None:
+                task.cancel()
+            raise asyncio.CancelledError from None

@@ -1,0 +1,139 @@
+"""`agentrun run`: one run. stdout is the answer alone; everything else is stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from agentrun.cli import options
+from agentrun.cli.colors import Painter
+from agentrun.cli.options import (
+    agent_argument,
+    approve_option,
+    arg_option,
+    args_option,
+    env_file_option,
+    model_option,
+    tools_option,
+)
+from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.engine import events
+from agentrun.engine.events import Event
+from agentrun.engine.loop import Outcome
+from agentrun.errors import UsageError
+from agentrun.observers.console import Console
+from agentrun.observers.jsonl import JsonLines
+from agentrun.visible import visible
+
+EXIT_ENDED_OTHERWISE = 1
+EXIT_MODEL_FAILED = 4
+EXIT_UNANSWERED = 5
+
+
+@click.command("run", short_help="Run an agent once.")
+@agent_argument
+@click.argument("text", required=False)
+@arg_option
+@args_option
+@click.option(
+    "--output",
+    "output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="text: the answer; json: how the run ended; jsonl: every event. Example: --output jsonl",
+)
+@approve_option
+@model_option
+@tools_option
+@env_file_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no tool calls on stderr. Example: run support -q 'Hi'")
+def command(
+    agent: str,
+    text: str | None,
+    pairs: tuple[str, ...],
+    arguments: str | None,
+    output: str,
+    approve: tuple[str, ...],
+    model: str | None,
+    tools: tuple[Path, ...],
+    env_file: Path | None,
+    quiet: bool,
+) -> int:
+    """Run AGENT once and print its answer.
+
+    AGENT is a file, or a name below agents/. TEXT is its input; without TEXT and arguments it is read from stdin.
+    The exit code is 0 for an answer, 1 where the run ended for another reason, 2 for bad usage, 3 for invalid files,
+    4 where the model service failed, 5 where a call was refused because nobody could answer.
+
+    \b
+    Examples:
+      agentrun run support "Where is order 1042?" --model offline
+      echo "Refund order 1042" | agentrun run support --approve refund_order
+      agentrun run extract_invoice --output json < invoice.txt
+    """
+    from agentrun import api
+
+    environ = options.environment(env_file)
+    loaded = api.load(agent, model=model, environ=environ, tools=tools)
+    given = options.collect_arguments(pairs, arguments, loaded.parameters)
+    if text is None and not given and not sys.stdin.isatty():
+        text = _read_stdin()
+    watcher = _Watcher(output, quiet=quiet)
+    try:
+        outcome = asyncio.run(interruptible(api.run(loaded, text, args=given, approve=approve, emit=watcher)))
+    except Terminated:
+        return EXIT_TERMINATED
+    if outcome is None:
+        return EXIT_INTERRUPTED
+    if output == "text" and outcome.text:
+        click.echo(visible(outcome.text) if sys.stdout.isatty() else outcome.text)
+    return exit_code(outcome, unanswered=watcher.unanswered)
+
+
+def exit_code(outcome: Outcome, *, unanswered: bool) -> int:
+    """What a run's end means for a script (language.md, section 8)."""
+    if outcome.reason == "model_error":
+        return EXIT_MODEL_FAILED
+    if not outcome.ended_well:
+        return EXIT_ENDED_OTHERWISE
+    return EXIT_UNANSWERED if unanswered else 0
+
+
+class _Watcher:
+    """Sends events where `--output` says, and remembers whether a call was refused because nobody could answer."""
+
+    def __init__(self, output: str, *, quiet: bool) -> None:
+        self.unanswered = False
+        self._output = output
+        self._lines = JsonLines(sys.stdout.buffer)
+        self._console = Console(None, _write_stderr, Painter(sys.stderr))
+        self._quiet = quiet
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, events.ApprovalDecided) and event.by == "nobody":
+            self.unanswered = True
+        ended = isinstance(event, events.RunFinished) and event.parent_run_id is msgspec.UNSET
+        if self._output == "jsonl" or (self._output == "json" and ended):
+            self._lines(event)
+        if not self._quiet or ended:
+            self._console(event)
+
+
+def _write_stderr(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _read_stdin() -> str:
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"stdin is not UTF-8: {error}") from None
+    if not text:
+        raise UsageError("there is no input", help="pass a text, or `--arg NAME=VALUE`, or write to stdin")
+    return text

@@ -1,0 +1,333 @@
+"""Finds the values of string parameters, each kind by its own habits: ids, places, people, paths, times, free text.
+
+Pure. It gives candidates with strengths; `offline_fill` decides between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from agentrun.engine.bm25 import stem, terms
+from agentrun.models.offline_find import Found, Number, Said
+from agentrun.models.offline_slots import Slot
+from agentrun.models.offline_words import COMMANDS, CURRENCY_CODES, MEANS, POLITE, STOP, TIME_WORDS, WEAK
+
+# How sure a find is: a label says so, the form says so, a word beside it says so, a preposition does, it looks like a
+# name, nothing else is left.
+LABEL, SHAPE, NEAR, PHRASE, NAME, GUESS = 6.0, 5.0, 4.0, 3.0, 2.0, 1.0
+
+_PREPOSITIONS = {
+    "place": ("in", "at", "for", "near", "to", "from", "around", "of"),
+    "person": ("of", "by", "for", "from", "to", "with"),
+}
+_PATH = re.compile(r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}")
+_BECAUSE = re.compile(r"(?<!\w)(?:because(?: of)?|due to|as (?=it|the|they|he|she|I)|since (?=it|the|they|he|she|I)|reason(?: is|:|,)?)\s+", re.I)
+_ABOUT = re.compile(r"(?<!\w)(?:for|about|containing|contains?|matching|match(?:es)?|mention(?:s|ing)?|named|called|on|regarding|with)\s+", re.I)
+_FROM_PARENT = ("id", "reason", "search", "free")
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    name: str
+    value: Any
+    start: int
+    end: int
+    strength: float
+
+
+class Place:
+    """The part of a message to read, for one tool. `own` are stems of the tool's name, `described` of its description."""
+
+    def __init__(self, said: Said, start: int, end: int, own: frozenset[str], described: frozenset[str]) -> None:
+        self.said = said
+        self.start = start
+        self.end = end
+        self.own = own
+        self.described = described
+
+    @cached_property
+    def positions(self) -> list[int]:
+        return [at for at, word in enumerate(self.said.words) if self.start <= word.start < self.end]
+
+    @cached_property
+    def words(self) -> list[Found]:
+        return [self.said.words[at] for at in self.positions]
+
+    @cached_property
+    def tokens(self) -> list[Found]:
+        return self.within(self.said.tokens)
+
+    @cached_property
+    def numbers(self) -> list[Number]:
+        return [number for number in self.said.numbers if self.start <= number.start < self.end]
+
+    def within(self, found: list[Found]) -> list[Found]:
+        return [one for one in found if self.start <= one.start < self.end]
+
+    def before(self, position: int, count: int) -> list[str]:
+        """The words, in lower case, before a place in the text."""
+        return [word.lower() for word in re.findall(r"[^\W_]+", self.said.plain[max(self.start, position - 60) : position])][-count:]
+
+    def after(self, position: int, count: int) -> list[str]:
+        return [word.lower() for word in re.findall(r"[^\W\d_]+", self.said.plain[position : min(self.end, position + 60)])][:count]
+
+    def content(self, also: frozenset[str] = frozenset()) -> list[Found]:
+        """The words that are neither grammar, nor generic, nor the tool's own, nor numbers."""
+        return [
+            word
+            for word in self.words
+            if word.value.lower() not in STOP
+            and word.value.lower() not in TIME_WORDS
+            and not word.value[0].isdigit()
+            and stem(word.value.casefold()) not in self.own | also | WEAK
+        ]
+
+
+def candidates(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
+    """What the text offers for a string slot, but for labels and clauses."""
+
+    def of(found: Found, strength: float, value: str | None = None) -> Candidate:
+        return Candidate(slot.name, found.value if value is None else value, found.start, found.end, strength)
+
+    if slot.moment:
+        for found in place.within(place.said.dates):
+            yield of(found, SHAPE if slot.required else _moment_strength(slot, found, place), _moment(found.value, slot.moment))
+        return
+    if slot.is_specific:
+        yield from _specific(slot, place)
+        return
+    quoted = NEAR if slot.required or slot.kind in ("search", "free", "name", "path", "reason") else NAME
+    yield from (of(quote, quoted) for quote in place.within(place.said.quotes))
+    if slot.kind in ("email", "url", "path"):
+        shape = {"email": r"[^@]{1,64}@[^@]{1,190}", "url": r"https?://.{1,300}", "path": _PATH.pattern}[slot.kind]
+        yield from (of(token, SHAPE) for token in place.tokens if re.fullmatch(shape, token.value))
+    elif slot.kind == "id":
+        yield from _ids(slot, place)
+    elif slot.kind == "time":
+        yield from (of(span, SHAPE if set(place.before(span.start, 1)) & set(slot.words) else PHRASE) for span in _times(slot, place))
+    elif slot.kind in ("place", "person"):
+        yield from _phrases(slot, place, _PREPOSITIONS[slot.kind])
+        yield from (of(name, NAME) for name in place.within(place.said.names) if _can_be_name(name, place, slot))
+    elif slot.kind == "search":
+        yield from _sought(slot, place)
+    elif slot.kind == "free" and slot.required:
+        whole = place.said.text.strip()
+        yield Candidate(slot.name, whole, place.start, place.start, GUESS)
+    if slot.kind not in ("search", "free", "reason", "time", "url", "path"):
+        yield from _beside_name(slot, place)
+        if slot.required and slot.kind != "id":
+            yield from _left_over(slot, place, forced)
+
+
+def clause(slot: Slot, place: Place, taken: list[tuple[int, int]]) -> str | None:
+    """For a reason or note: what follows `because`, else the clauses that say something of their own."""
+    if slot.kind != "reason" or slot.type != "string":
+        return None
+    if because := _BECAUSE.search(place.said.text, place.start, place.end):
+        return _trimmed(place.said.text[because.end() : place.end]) or None
+    kept: list[tuple[int, int]] = []
+    for part in re.finditer(r"[^,;!?\n—–]+?(?=\.(?:\s|$)|[,;!?\n—–]|$)", place.said.text[place.start : place.end]):
+        start, end = place.start + part.start(), place.start + part.end()
+        inner = Place(place.said, start, end, place.own, place.described)
+        says = [word for word in inner.content() if word.value.lower() not in COMMANDS]
+        is_own = any(stem(word.value.casefold()) in place.own for word in inner.words)
+        is_taken = any(start < until and begin < end for begin, until in taken)
+        if says and len(inner.words) > 1 and not is_own and not is_taken:
+            kept.append((start, end))
+        elif kept:
+            break
+    return _trimmed(place.said.text[kept[0][0] : kept[-1][1]]) or None if kept else None
+
+
+def bare_answer(place: Place) -> str:
+    """A short message as a value: without `it's`, `in`, `please` and the like around it."""
+    words = list(place.words)
+    if len(words) > 8 or "?" in place.said.text:
+        return ""
+    lead = POLITE | {"in", "for", "at", "of", "my", "a", "an", "is", "that", "from", "to", "with"}
+    while words and words[0].value.lower() in lead:
+        words.pop(0)
+    while words and words[-1].value.lower() in POLITE:
+        words.pop()
+    return place.said.text[words[0].start : words[-1].end] if words else ""
+
+
+def _specific(slot: Slot, place: Place) -> Iterator[Candidate]:
+    for found in [*place.within(place.said.quotes), *place.tokens]:
+        for value in dict.fromkeys((found.value, found.value.upper(), "#" + found.value)):
+            if len(value) <= 300 and slot.fits(value):
+                digits_only = value.isdigit()
+                strength = SHAPE if not digits_only or _is_labelled(slot, found, place) else _number_as_id(found, place, PHRASE)
+                yield Candidate(slot.name, value, found.start, found.end, strength)
+                break
+
+
+def _ids(slot: Slot, place: Place) -> Iterator[Candidate]:
+    for token in place.tokens:
+        labelled = _is_labelled(slot, token, place)
+        if any(char.isdigit() for char in token.value):
+            strength = _number_as_id(token, place, NEAR if labelled else PHRASE)
+            yield Candidate(slot.name, token.value, token.start, token.end, strength)
+        elif labelled and slot.required and token.value.lower() not in STOP and stem(token.value.casefold()) not in place.own | WEAK:
+            yield Candidate(slot.name, token.value, token.start, token.end, NAME)
+
+
+def _number_as_id(token: Found, place: Place, strength: float) -> float:
+    """Less if the number is an amount, a count or a part of a date."""
+    dates = [*place.said.dates, *place.said.time_spans]
+    if any(found.start <= token.start < found.end for found in dates):
+        return 0.5
+    if any(number.is_money and number.start <= token.start < number.end for number in place.said.numbers):
+        return GUESS
+    if strength < NEAR:
+        before, after = place.before(token.start, 1), place.after(token.end, 1)
+        counts = {"last", "first", "top", "newest", "latest", "next", "past", "max", "limit"}
+        plural = after and after[0].endswith("s") and stem(after[0]) in place.own | place.described
+        if set(before) & counts or plural or set(after) & TIME_WORDS or set(after) & {code.lower() for code in CURRENCY_CODES}:
+            return GUESS
+    return strength
+
+
+def _is_labelled(slot: Slot, token: Found, place: Place) -> bool:
+    """Whether the words before say what it is: `order 1042`, `order no. 1042`, `orders 1041 and 1042`."""
+    labels = slot.entity or place.own
+    for word in reversed(place.before(token.start, 4)):
+        if stem(word) in labels:
+            return True
+        if word not in ("number", "no", "nr", "id", "is", "was", "the", "code", "and", "or", "of") and not word.isdigit():
+            return False
+    return False
+
+
+def _times(slot: Slot, place: Place) -> Iterator[Found]:
+    """Spans of time; those introduced by `until` or `before` belong to the slot of that name only."""
+    late = {"until", "before"}
+    for span in place.within(place.said.time_spans):
+        before = set(place.before(span.start, 1))
+        if not before & late or late & set(slot.words):
+            if late & set(slot.words) and not before & late:
+                continue
+            yield span
+
+
+def _moment_strength(slot: Slot, found: Found, place: Place) -> float:
+    """An optional date wants a word of its own beside it, unless it is the only thing that a date can be."""
+    generic = {"date", "day", "on", "time"}
+    return SHAPE if set(slot.words) & (generic | set(place.before(found.start, 2))) else NAME if slot.required else GUESS
+
+
+def _moment(iso: str, form: str) -> str:
+    if form == "date":
+        return iso[:10]
+    moment = iso if "T" in iso else f"{iso}T00:00:00Z"
+    moment = moment if re.search(r"T\d\d:\d\d:", moment) else re.sub(r"(T\d\d:\d\d)", r"\1:00", moment)
+    return moment if re.search(r"(?:Z|[+-]\d\d:?\d\d)$", moment) else moment + "Z"
+
+
+def _phrases(slot: Slot, place: Place, prepositions: tuple[str, ...]) -> Iterator[Candidate]:
+    """`in Paris`, `of alice and bob`, `Tom's orders`."""
+    own = place.own | frozenset(slot.terms)
+    words = place.said.words
+    for at in place.positions:
+        word = words[at]
+        lower = word.value.lower()
+        if slot.kind == "person" and re.search(r"['’]s$", word.value) and lower not in STOP and stem(lower[:-2]) not in own:
+            found = next((name for name in place.said.names if name.start <= word.start < name.end + 2), None)
+            bare = found or place.said.between(word.start, word.end)
+            yield Candidate(slot.name, bare.value, bare.start, bare.end, PHRASE)
+        if lower not in prepositions and stem(lower) not in slot.terms:
+            continue
+        strength = NEAR if stem(lower) in slot.terms else PHRASE
+        found_at = place.said.phrase_at(at + 1, own)
+        while found_at and found_at[0].end <= place.end and found_at[0].start - words[at].end <= 6:
+            found, next_at = found_at
+            if slot.kind == "place" and _is_qualified(place.said, next_at):
+                found = place.said.between(found.start, words[next_at].end)
+                next_at += 1
+            yield Candidate(slot.name, found.value, found.start, found.end, strength)
+            at = next_at - 1
+            if next_at < len(words) and words[next_at].value.lower() in ("and", "or"):
+                next_at += 1
+                at += 1
+            elif not place.said.is_list_gap(next_at):
+                break
+            strength = PHRASE
+            found_at = None if words[next_at - 1 if False else at].end > place.end else place.said.phrase_at(next_at, own)
+
+
+def _is_qualified(said: Said, at: int) -> bool:
+    """`Paris, Texas`: one comma, another name, and no list after it."""
+    words = said.words
+    if not (said.is_list_gap(at) and "," in said.plain[words[at - 1].end : words[at].start]):
+        return False
+    follows = words[at + 1].value.lower() if at + 1 < len(words) else ""
+    return words[at].value[0].isupper() and words[at - 1].value[0].isupper() and follows not in ("and", "or") and not said.is_list_gap(at + 1)
+
+
+def _can_be_name(name: Found, place: Place, slot: Slot) -> bool:
+    """Not a command at the head of a sentence, and not one of the tool's own words."""
+    first = name.value.split()[0].lower()
+    heads = not place.said.plain[: name.start].rstrip(" ·") or place.said.plain[: name.start].rstrip()[-1:] in ".!?;:\n"
+    own = all(stem(word) in place.own | frozenset(slot.terms) | WEAK for word in terms(name.value))
+    generic = first in COMMANDS or stem(first) in WEAK or stem(first) in MEANS or (heads and not slot.required)
+    return not own and not generic and name.value not in CURRENCY_CODES
+
+
+def _beside_name(slot: Slot, place: Place) -> Iterator[Candidate]:
+    """`branch main`, `language is French`, `a program named nginx`: the parameter's words, then its value."""
+    own = place.own | frozenset(slot.terms)
+    names = [["named"], ["called"]] if slot.kind == "name" else [slot.terms]
+    if slot.kind in ("place", "person") or any(set(name) <= place.own | WEAK for name in names):
+        return
+    words = place.said.words
+    for at in place.positions:
+        for name in names:
+            run = [stem(word.value.casefold()) for word in words[at : at + len(name)]]
+            if run != [stem(word) for word in name]:
+                continue
+            after = at + len(name)
+            if after < len(words) and words[after].value.lower() in ("is", "of", "to", "as", "be"):
+                after += 1
+            found = place.said.phrase_at(after, own)
+            if found and found[0].end <= place.end and found[0].start - words[after - 1].end <= 3:
+                yield Candidate(slot.name, found[0].value, found[0].start, found[0].end, NEAR)
+
+
+def _left_over(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
+    """`Oslo weather`, `weather oslo`: one short run of words that nothing explains, in a short message."""
+    unexplained = [
+        word
+        for word in place.content(place.described | frozenset(slot.terms))
+        if word.value.lower() not in COMMANDS and stem(word.value.casefold()) not in MEANS
+    ]
+    if not unexplained or len(unexplained) > 3 or (len(place.words) > 8 and not forced):
+        return
+    gap = place.said.plain[unexplained[0].end : unexplained[-1].start]
+    if len(unexplained) == 1 or re.fullmatch(r"[\w' ’-]{0,40}", gap):
+        found = place.said.between(unexplained[0].start, unexplained[-1].end)
+        yield Candidate(slot.name, found.value, found.start, found.end, GUESS)
+
+
+def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
+    """What to search for: after `for` or `about`, else the words that carry the message."""
+    own = place.own | {"log", "document", "doc"}
+    about = _ABOUT.search(place.said.plain, place.start, place.end)
+    if about and (slot.required or about.group().strip().lower() not in ("for", "on", "with")):
+        tail = place.said.text[about.end() : place.end]
+        tail = re.split(r"\s+(?:in|from|within|under|since|please)\s|[?!;\n]|\.(?:\s|$)", tail, maxsplit=1)[0].strip(" ,.")
+        inner = Place(place.said, about.end(), about.end() + len(tail), place.own, place.described)
+        if inner.words and not all(stem(word.value.casefold()) in own or word.value.lower() in STOP for word in inner.words):
+            yield Candidate(slot.name, tail, about.end(), about.end() + len(tail), NAME if slot.required else PHRASE)
+    if slot.required:
+        kept = [word for word in place.content(own) if word.value.lower() not in COMMANDS]
+        if kept:
+            yield Candidate(slot.name, " ".join(word.value for word in kept), kept[0].start, kept[0].start, GUESS)
+
+
+def _trimmed(text: str) -> str:
+    bare = re.sub(r"^(?:and|but|so|because|please)\s+", "", text.strip(), flags=re.IGNORECASE)
+    return re.sub(r"[\s,]+(?:please|thanks|thank you)$", "", bare.rstrip(" .!?,;"), flags=re.IGNORECASE)
