@@ -35,7 +35,7 @@ def environ(orders=None, **more):
     return found | {"ORDERS_URL": url, "ORDERS_TOKEN": token} | {name: str(value) for name, value in more.items()}
 
 
-def call(name, **arguments):
+def call(name, /, **arguments):
     return {"tool_calls": [{"name": name, "arguments": arguments}]}
 
 
@@ -84,7 +84,7 @@ def test_the_shipped_files_have_no_findings():
 
 @pytest.mark.parametrize("path", AGENTS, ids=lambda path: path.stem)
 def test_every_agent_loads_and_says_what_it_is(path):
-    agent = agentrun.load(path, model="offline", environ=environ())
+    agent = agentrun.load(path, environ=environ())
     assert agent.name == path.stem
     assert agent.description
     assert agent.tools

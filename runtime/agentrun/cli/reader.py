@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from agentrun.cli.turns import TWICE_WITHIN_S
 
@@ -49,7 +50,7 @@ class TerminalReader:
     async def message(self) -> str | None:
         while True:
             try:
-                return await self._session.prompt_async("> ")
+                return await self._session.prompt_async("> ", handle_sigint=False)
             except EOFError:
                 return None
             except KeyboardInterrupt:
@@ -61,11 +62,11 @@ class TerminalReader:
 
     async def answer(self, prompt: str) -> str | None:
         try:
-            return await self._questions.prompt_async(prompt)
+            return await self._questions.prompt_async(prompt, handle_sigint=False)
         except EOFError:
             return None
         except KeyboardInterrupt:
-            task: asyncio.Task[Any] | None = asyncio.current_task()
-            if task is not None:
-                task.cancel()
-            raise asyncio.CancelledError from None
+            # The whole turn is meant, not only the call that asks: the turn's own handler ends both.
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+            return None

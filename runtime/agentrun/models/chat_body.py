@@ -38,6 +38,8 @@ class ChatBody:
             )
 
     def feed(self, piece: bytes) -> list[dict[str, Any]]:
+        if self.done:
+            return []
         if self._kind == "events":
             return self._events(piece)
         self._whole += piece
@@ -56,7 +58,7 @@ class ChatBody:
             raise failures.web_page(bytes(self._whole))
         if self._kind == "events" and not self._seen_events:
             raise failures.malformed(f"no event in {_start(self._whole)}")
-        if self._kind != "json" or self.done:
+        if self._kind != "json":
             return []
         self.done = True
         data = _decoded(self._whole)
@@ -80,8 +82,8 @@ class ChatBody:
         chunks: list[dict[str, Any]] = []
         for event in self._reader.feed(piece):
             self._seen_events = True
-            self.done = self.done or event.data.strip() == b"[DONE]"
-            if self.done:
+            if event.data.strip() == b"[DONE]":
+                self.done = True
                 break
             chunks.append(_chunk(event))
         return chunks

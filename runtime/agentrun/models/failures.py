@@ -183,12 +183,14 @@ def unreachable(error: BaseException, service: Service, connect_s: float) -> Mod
             message = f"the host of {service.url} is not known: {one_line(cause.strerror or str(cause))}"
             break
         if isinstance(cause, ssl.SSLCertVerificationError):
-            message = f"the certificate of {service.url} is not trusted: {one_line(cause.verify_message)}"
+            reason = getattr(cause, "verify_message", str(cause))
+            message = f"the certificate of {service.url} is not trusted: {one_line(reason)}"
             help_text = "Check the address; a private authority is trusted through SSL_CERT_FILE."
             retryable = False
             break
         if isinstance(cause, ssl.SSLError):
-            message = f"no secure connection to {service.url}: {one_line(cause.reason or str(cause))}"
+            reason = getattr(cause, "reason", None) or str(cause)
+            message = f"no secure connection to {service.url}: {one_line(reason)}"
             help_text = "Check whether the server speaks https, or http only."
             break
         if isinstance(cause, TimeoutError):

@@ -38,12 +38,12 @@ Known = Mapping[str, tuple[Any, ...]]
 
 
 class Filling(msgspec.Struct, frozen=True):
-    """`arguments` has one mapping per call: a list of cities makes several. `evidence` counts what the text itself
-    gave beyond guessing; `missing` are required parameters without a value."""
+    """`arguments` has one mapping per call: a list of cities makes several. `missing` are required parameters without
+    a value; `sure` are those that the text itself gave beyond guessing."""
 
     arguments: tuple[dict[str, Any], ...]
     missing: tuple[str, ...]
-    evidence: int
+    sure: frozenset[str]
 
 
 def fill(
@@ -61,7 +61,7 @@ def fill(
             late = strings.clause(slot, place, taken)
             if late is not None and slot.fits(late):
                 values[slot.name] = late
-    evidence = sum(candidate.strength >= PHRASE for candidate in chosen.values())
+    sure = frozenset(name for name, candidate in chosen.items() if candidate.strength >= PHRASE)
     many = next(((name, [chosen[name].value, *(more.value for more in lists[name])]) for name in lists), None)
     for slot in slots:
         if slot.required and slot.name not in values:
@@ -75,9 +75,9 @@ def fill(
     )
     ordered = {slot.name: values[slot.name] for slot in slots if slot.name in values}
     if many is None:
-        return Filling((ordered,), missing, evidence)
+        return Filling((ordered,), missing, sure)
     distinct = list(dict.fromkeys(many[1]))[:MAX_CALLS]
-    return Filling(tuple({**ordered, many[0]: value} for value in distinct), missing, evidence)
+    return Filling(tuple({**ordered, many[0]: value} for value in distinct), missing, sure)
 
 
 def options(slot: Slot, known: Known) -> list[Any]:
@@ -185,13 +185,17 @@ def _labelled(slot: Slot, place: Place) -> Iterator[Candidate]:
             if score >= 0.25 and (value := _from_text(slot, line.value, place)) is not None:
                 yield Candidate(slot.name, value, line.start, line.end, LABEL + score)
     name = r"[ _-]".join(re.escape(word) for word in re.split(r"[ _-]", slot.name[:60]) if word)
-    stated = re.compile(rf"(?<!\w)[\"']?{name}[\"']?[ ]?[:=][ ]?(?:\"([^\"\n]{{1,300}})\"|'([^'\n]{{1,300}})'|([^,;\n]{{1,300}}))", re.I)
+    stated = re.compile(
+        rf"(?<!\w)[\"']?{name}[\"']?[ ]?[:=][ ]?(?:\"([^\"\n]{{1,300}})\"|'([^'\n]{{1,300}})'|([^,;\n]{{1,300}}))", re.I
+    )
     for match in stated.finditer(place.said.text, place.start, place.end) if name else ():
         quoted = match.group(1) or match.group(2)
         bare = re.split(r"[ ]\S{1,30}[:=]|\band\b|[}\]]", match.group(3) or "", maxsplit=1)[0]
         value = _from_text(slot, quoted or bare.strip(" .!?\"'"), place)
         if value is not None:
-            yield Candidate(slot.name, value, match.start(), match.end() - len(match.group(3) or "") + len(bare), LABEL + 1)
+            yield Candidate(
+                slot.name, value, match.start(), match.end() - len(match.group(3) or "") + len(bare), LABEL + 1
+            )
 
 
 def _from_text(slot: Slot, text: str, place: Place) -> Any:
@@ -211,7 +215,9 @@ def _from_text(slot: Slot, text: str, place: Place) -> Any:
         return [part for part in parts if part is not None] or None
     if slot.type == "object":
         return None
-    fitting = [one.value for one in strings.candidates(slot, inner, False) if one.strength >= SHAPE and slot.fits(one.value)]
+    fitting = [
+        one.value for one in strings.candidates(slot, inner, False) if one.strength >= SHAPE and slot.fits(one.value)
+    ]
     if slot.moment or slot.is_specific:
         return fitting[0] if fitting else None
     return text if slot.fits(text) else None
@@ -252,7 +258,8 @@ def _numeric(slot: Slot, place: Place) -> Iterator[Candidate]:
         after = place.after(number.end, 1)
         unit = stem(after[0]) if after else ""
         strength = GUESS
-        if before and before[-1] in names or {"of", "to", "is"} & set(before[-1:]) and names & set(before[:-1]):
+        last = before[-1] if before else ""
+        if last in names or (last in ("of", "to", "is") and names & set(before[:-1])):
             strength = SHAPE
         elif number.is_money:
             strength = SHAPE if is_money else 0
@@ -272,7 +279,11 @@ def _boolean(slot: Slot, place: Place) -> Iterator[Candidate]:
         if [term for term, _ in spoken[position : position + len(names)]] == names:
             first = spoken[position][1]
             yield Candidate(
-                slot.name, not _negated(place.said.plain, first.start), first.start, spoken[position + len(names) - 1][1].end, NEAR
+                slot.name,
+                not _negated(place.said.plain, first.start),
+                first.start,
+                spoken[position + len(names) - 1][1].end,
+                NEAR,
             )
     for term, word in spoken:
         if term in ("yes", "true", "no", "false"):
@@ -307,9 +318,17 @@ def _item_lines(slot: Slot, place: Place) -> list[dict[str, Any]]:
                     entry[inner.name] = _as_type(item.price, inner)
                 elif said & MONEY:
                     entry[inner.name] = _as_type(total, inner)
-            elif inner.type == "string" and inner.kind in ("name", "plain", "free") and item.description not in entry.values():
+            elif (
+                inner.type == "string"
+                and inner.kind in ("name", "plain", "free")
+                and item.description not in entry.values()
+            ):
                 entry[inner.name] = item.description
-        entry = {inner.name: entry[inner.name] for inner in properties if inner.name in entry and inner.fits(entry[inner.name])}
+        entry = {
+            inner.name: entry[inner.name]
+            for inner in properties
+            if inner.name in entry and inner.fits(entry[inner.name])
+        }
         if slot.items.fits(entry):
             found.append(entry)
     return found
@@ -334,7 +353,8 @@ def _referred(slot: Slot, place: Place, known: Known, taken: list[tuple[int, int
     if tried:
         return []
     elliptic = all(
-        word.value.lower() in STOP or stem(word.value.casefold()) in place.own | WEAK | slot.entity for word in place.words
+        word.value.lower() in STOP or stem(word.value.casefold()) in place.own | WEAK | slot.entity
+        for word in place.words
     )
     return options(slot, known) if elliptic or _says(place, REFERS) else []
 
@@ -358,7 +378,14 @@ def _as_type(value: int | float, slot: Slot) -> int | float:
 
 
 def _negated(text: str, start: int) -> bool:
-    return re.search(r"(?:\bnot|n't|\bno|\bwithout|\bnon|\bexcept|\bnever|\bexclude|\bskip)[ -]+(?:\w{1,12} ){0,2}$", text[max(0, start - 40) : start], re.IGNORECASE) is not None
+    return (
+        re.search(
+            r"(?:\bnot|n't|\bno|\bwithout|\bnon|\bexcept|\bnever|\bexclude|\bskip)[ -]+(?:\w{1,12} ){0,2}$",
+            text[max(0, start - 40) : start],
+            re.IGNORECASE,
+        )
+        is not None
+    )
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:

@@ -14,7 +14,6 @@ import msgspec
 
 from agentrun.engine.bm25 import stem, terms
 from agentrun.models.offline_words import (
-    CURRENCIES,
     CURRENCY_CODES,
     CURRENCY_NAMES,
     MONTHS,
@@ -35,7 +34,9 @@ _NUMBER = re.compile(
     r"(?<![\w.,/-])(?<!\d:)[-−]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:[.]\d{1,9}|,\d{1,2}(?![\d,]))?"
     r"(?:(?=(?:EUR|USD|GBP|CHF)\b)|(?![\w/]|[.,:]\d|-\w))"
 )
-_ISO = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(Z|[+-]\d{2}:?\d{2})?)?(?!\d)")
+_ISO = re.compile(
+    r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(Z|[+-]\d{2}:?\d{2})?)?(?!\d)"
+)
 _MONTH = "(" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in MONTHS).replace("sep(?:", "sept?(?:") + r")\.?"
 _DAY_MONTH = re.compile(rf"(?<!\w)(\d{{1,2}})(?:st|nd|rd|th|\.)? {_MONTH},? (\d{{4}})(?!\w)", re.IGNORECASE)
 _MONTH_DAY = re.compile(rf"(?<!\w){_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?!\w)", re.IGNORECASE)
@@ -48,17 +49,21 @@ _SPAN = re.compile(
     r"(?!\w)",
     re.IGNORECASE,
 )
-_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?([^\W\d_][^:=\n]{0,40}?)[ \t]*[:=](?![/\\])[ \t]*(\S[^\n]{0,500})$", re.MULTILINE)
+_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?([^\W\d_][^:=\n]{0,40}?)[ \t]*[:=](?![/\\])[ \t]*(\S[^\n]{0,500})$", re.MULTILINE
+)
 _MONEY = r"[€$£]?[ ]?-?\d{1,9}(?:[.,]\d{1,4})?"
 _ITEM = re.compile(
     r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,6}(?:\.\d{1,3})?)[ ]?(?:x|×|\*|pcs\.?|pieces?)[ ]+(\S[^\n]{0,120}?)[ ,:–-]{0,3}"
-    rf"[ ](?:(?:@|at|à)[ ]?)?({_MONEY})(?:[ ]?(?:€|£|\$|[A-Z]{{3}}))?(?:[ ]each)?(?:[ ]?=[ ]?({_MONEY}).{{0,5}})?[ \t]*$",
+    rf"[ ](?:(?:@|at|à)[ ]?)?({_MONEY})(?:[ ]?(?:€|£|\$|[A-Z]{{3}}))?(?:[ ]each)?"
+    rf"(?:[ ]?=[ ]?({_MONEY}).{{0,5}})?[ \t]*$",
     re.MULTILINE,
 )
-_CURRENCY_AFTER = re.compile(
-    rf"[ ]?(?:[€$£¥]|(?:{'|'.join([*CURRENCY_CODES, *CURRENCY_NAMES])})(?!\w))", re.IGNORECASE
-)
+_CURRENCY_AFTER = re.compile(rf"[ ]?(?:[€$£¥]|(?:{'|'.join([*CURRENCY_CODES, *CURRENCY_NAMES])})(?!\w))", re.IGNORECASE)
 _CURRENCY_BEFORE = re.compile(rf"(?:[€$£¥]|\b(?:{'|'.join(CURRENCY_CODES)}))[ ]?$")
+
+
+_PARTICLES = ("de", "da", "do", "van", "von", "of", "la", "le", "der", "den")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -103,7 +108,8 @@ class Said:
         self.text = text[:MAX_CHARS]
         self.today = today
         self.quotes = [
-            Found(next(filter(None, match.groups())), match.start(), match.end()) for match in _QUOTE.finditer(self.text)
+            Found(next(filter(None, match.groups())), match.start(), match.end())
+            for match in _QUOTE.finditer(self.text)
         ]
         plain = list(self.text)
         for quote in self.quotes:
@@ -130,7 +136,9 @@ class Said:
         found = []
         for match in _NUMBER.finditer(self.plain):
             start, end = match.span()
-            money = _CURRENCY_AFTER.match(self.plain, end) or _CURRENCY_BEFORE.search(self.plain[max(0, start - 5) : start])
+            money = _CURRENCY_AFTER.match(self.plain, end) or _CURRENCY_BEFORE.search(
+                self.plain[max(0, start - 5) : start]
+            )
             found.append(Number(as_number(match.group()), start, end, money is not None))
         return found
 
@@ -146,7 +154,9 @@ class Said:
             Found(f"{match.group(1)} ago" if match.group(1) else match.group().lower(), match.start(), match.end())
             for match in _SPAN.finditer(self.plain)
         )
-        return sorted([*spans, *(Found(match.group(), *match.span()) for match in _ISO.finditer(self.plain))], key=_start)
+        return sorted(
+            [*spans, *(Found(match.group(), *match.span()) for match in _ISO.finditer(self.plain))], key=_start
+        )
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -175,10 +185,15 @@ class Said:
         found: list[Found] = []
         run: list[Found] = []
         for word in [*self.words, None]:
-            if word and run and self._adjoins(run[-1], word) and len(run) < 5:
-                if _is_name(word) or word.value in ("de", "da", "do", "van", "von", "of", "la", "le", "der", "den"):
-                    run.append(word)
-                    continue
+            if (
+                word
+                and run
+                and len(run) < 5
+                and self._adjoins(run[-1], word)
+                and (_is_name(word) or word.value in _PARTICLES)
+            ):
+                run.append(word)
+                continue
             while run and not _is_name(run[-1]):
                 run.pop()
             if run:
@@ -256,7 +271,9 @@ def _start(found: Found) -> int:
 
 
 def _is_name(word: Found) -> bool:
-    return word.value[0].isupper() and word.value.lower() not in STOP and word.value.lower() not in (*MONTHS, *WEEKDAYS)
+    return (
+        word.value[0].isupper() and word.value.lower() not in STOP and word.value.lower() not in WEEKDAYS.union(MONTHS)
+    )
 
 
 def _dates(text: str, today: date) -> list[Found]:

@@ -25,9 +25,17 @@ _PREPOSITIONS = {
     "place": ("in", "at", "for", "near", "to", "from", "around", "of"),
     "person": ("of", "by", "for", "from", "to", "with"),
 }
-_PATH = re.compile(r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}")
-_BECAUSE = re.compile(r"(?<!\w)(?:because(?: of)?|due to|as (?=it|the|they|he|she|I)|since (?=it|the|they|he|she|I)|reason(?: is|:|,)?)\s+", re.I)
-_ABOUT = re.compile(r"(?<!\w)(?:for|about|containing|contains?|matching|match(?:es)?|mention(?:s|ing)?|named|called|on|regarding|with)\s+", re.I)
+_PATH = re.compile(
+    r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}"
+)
+_BECAUSE = re.compile(
+    r"(?<!\w)(?:because(?: of)?|due to|(?:as|since) (?=it|the|they|he|she|I)|reason(?: is|:|,)?)\s+",
+    re.I,
+)
+_ABOUT = re.compile(
+    r"(?<!\w)(?:for|about|containing|contains?|matching|match(?:es)?|mention(?:s|ing)?|named|called|on|regarding|with)\s+",
+    re.I,
+)
 _FROM_PARENT = ("id", "reason", "search", "free")
 
 
@@ -40,7 +48,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Place:
-    """The part of a message to read, for one tool. `own` are stems of the tool's name, `described` of its description."""
+    """The part of a message to read, for one tool: `own` are stems of its name, `described` of its description."""
 
     def __init__(self, said: Said, start: int, end: int, own: frozenset[str], described: frozenset[str]) -> None:
         self.said = said
@@ -70,10 +78,14 @@ class Place:
 
     def before(self, position: int, count: int) -> list[str]:
         """The words, in lower case, before a place in the text."""
-        return [word.lower() for word in re.findall(r"[^\W_]+", self.said.plain[max(self.start, position - 60) : position])][-count:]
+        return [
+            word.lower() for word in re.findall(r"[^\W_]+", self.said.plain[max(self.start, position - 60) : position])
+        ][-count:]
 
     def after(self, position: int, count: int) -> list[str]:
-        return [word.lower() for word in re.findall(r"[^\W\d_]+", self.said.plain[position : min(self.end, position + 60)])][:count]
+        return [
+            word.lower() for word in re.findall(r"[^\W\d_]+", self.said.plain[position : min(self.end, position + 60)])
+        ][:count]
 
     def content(self, also: frozenset[str] = frozenset()) -> list[Found]:
         """The words that are neither grammar, nor generic, nor the tool's own, nor numbers."""
@@ -95,7 +107,11 @@ def candidates(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
 
     if slot.moment:
         for found in place.within(place.said.dates):
-            yield of(found, SHAPE if slot.required else _moment_strength(slot, found, place), _moment(found.value, slot.moment))
+            yield of(
+                found,
+                SHAPE if slot.required else _moment_strength(slot, found, place),
+                _moment(found.value, slot.moment),
+            )
         return
     if slot.is_specific:
         yield from _specific(slot, place)
@@ -108,7 +124,10 @@ def candidates(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
     elif slot.kind == "id":
         yield from _ids(slot, place)
     elif slot.kind == "time":
-        yield from (of(span, SHAPE if set(place.before(span.start, 1)) & set(slot.words) else PHRASE) for span in _times(slot, place))
+        yield from (
+            of(span, SHAPE if set(place.before(span.start, 1)) & set(slot.words) else PHRASE)
+            for span in _times(slot, place)
+        )
     elif slot.kind in ("place", "person"):
         yield from _phrases(slot, place, _PREPOSITIONS[slot.kind])
         yield from (of(name, NAME) for name in place.within(place.said.names) if _can_be_name(name, place, slot))
@@ -161,7 +180,11 @@ def _specific(slot: Slot, place: Place) -> Iterator[Candidate]:
         for value in dict.fromkeys((found.value, found.value.upper(), "#" + found.value)):
             if len(value) <= 300 and slot.fits(value):
                 digits_only = value.isdigit()
-                strength = SHAPE if not digits_only or _is_labelled(slot, found, place) else _number_as_id(found, place, PHRASE)
+                strength = (
+                    SHAPE
+                    if not digits_only or _is_labelled(slot, found, place)
+                    else _number_as_id(found, place, PHRASE)
+                )
                 yield Candidate(slot.name, value, found.start, found.end, strength)
                 break
 
@@ -172,7 +195,12 @@ def _ids(slot: Slot, place: Place) -> Iterator[Candidate]:
         if any(char.isdigit() for char in token.value):
             strength = _number_as_id(token, place, NEAR if labelled else PHRASE)
             yield Candidate(slot.name, token.value, token.start, token.end, strength)
-        elif labelled and slot.required and token.value.lower() not in STOP and stem(token.value.casefold()) not in place.own | WEAK:
+        elif (
+            labelled
+            and slot.required
+            and token.value.lower() not in STOP
+            and stem(token.value.casefold()) not in place.own | WEAK
+        ):
             yield Candidate(slot.name, token.value, token.start, token.end, NAME)
 
 
@@ -187,7 +215,12 @@ def _number_as_id(token: Found, place: Place, strength: float) -> float:
         before, after = place.before(token.start, 1), place.after(token.end, 1)
         counts = {"last", "first", "top", "newest", "latest", "next", "past", "max", "limit"}
         plural = after and after[0].endswith("s") and stem(after[0]) in place.own | place.described
-        if set(before) & counts or plural or set(after) & TIME_WORDS or set(after) & {code.lower() for code in CURRENCY_CODES}:
+        if (
+            set(before) & counts
+            or plural
+            or set(after) & TIME_WORDS
+            or set(after) & {code.lower() for code in CURRENCY_CODES}
+        ):
             return GUESS
     return strength
 
@@ -198,7 +231,10 @@ def _is_labelled(slot: Slot, token: Found, place: Place) -> bool:
     for word in reversed(place.before(token.start, 4)):
         if stem(word) in labels:
             return True
-        if word not in ("number", "no", "nr", "id", "is", "was", "the", "code", "and", "or", "of") and not word.isdigit():
+        if (
+            word not in ("number", "no", "nr", "id", "is", "was", "the", "code", "and", "or", "of")
+            and not word.isdigit()
+        ):
             return False
     return False
 
@@ -217,7 +253,9 @@ def _times(slot: Slot, place: Place) -> Iterator[Found]:
 def _moment_strength(slot: Slot, found: Found, place: Place) -> float:
     """An optional date wants a word of its own beside it, unless it is the only thing that a date can be."""
     generic = {"date", "day", "on", "time"}
-    return SHAPE if set(slot.words) & (generic | set(place.before(found.start, 2))) else NAME if slot.required else GUESS
+    return (
+        SHAPE if set(slot.words) & (generic | set(place.before(found.start, 2))) else NAME if slot.required else GUESS
+    )
 
 
 def _moment(iso: str, form: str) -> str:
@@ -235,28 +273,33 @@ def _phrases(slot: Slot, place: Place, prepositions: tuple[str, ...]) -> Iterato
     for at in place.positions:
         word = words[at]
         lower = word.value.lower()
-        if slot.kind == "person" and re.search(r"['’]s$", word.value) and lower not in STOP and stem(lower[:-2]) not in own:
+        if (
+            slot.kind == "person"
+            and re.search(r"['’]s$", word.value)
+            and lower not in STOP
+            and stem(lower[:-2]) not in own
+        ):
             found = next((name for name in place.said.names if name.start <= word.start < name.end + 2), None)
             bare = found or place.said.between(word.start, word.end)
             yield Candidate(slot.name, bare.value, bare.start, bare.end, PHRASE)
         if lower not in prepositions and stem(lower) not in slot.terms:
             continue
         strength = NEAR if stem(lower) in slot.terms else PHRASE
-        found_at = place.said.phrase_at(at + 1, own)
-        while found_at and found_at[0].end <= place.end and found_at[0].start - words[at].end <= 6:
-            found, next_at = found_at
-            if slot.kind == "place" and _is_qualified(place.said, next_at):
-                found = place.said.between(found.start, words[next_at].end)
-                next_at += 1
-            yield Candidate(slot.name, found.value, found.start, found.end, strength)
-            at = next_at - 1
-            if next_at < len(words) and words[next_at].value.lower() in ("and", "or"):
-                next_at += 1
-                at += 1
-            elif not place.said.is_list_gap(next_at):
+        follows = at + 1
+        while follows < len(words) and words[follows].start < place.end:
+            found_at = place.said.phrase_at(follows, own)
+            if found_at is None or found_at[0].start - words[follows].start > 6:
                 break
+            found, follows = found_at
+            if slot.kind == "place" and _is_qualified(place.said, follows):
+                found = place.said.between(found.start, words[follows].end)
+                follows += 1
+            yield Candidate(slot.name, found.value, found.start, found.end, strength)
             strength = PHRASE
-            found_at = None if words[next_at - 1 if False else at].end > place.end else place.said.phrase_at(next_at, own)
+            if follows < len(words) and words[follows].value.lower() in ("and", "or"):
+                follows += 1
+            elif not place.said.is_list_gap(follows):
+                break
 
 
 def _is_qualified(said: Said, at: int) -> bool:
@@ -265,7 +308,12 @@ def _is_qualified(said: Said, at: int) -> bool:
     if not (said.is_list_gap(at) and "," in said.plain[words[at - 1].end : words[at].start]):
         return False
     follows = words[at + 1].value.lower() if at + 1 < len(words) else ""
-    return words[at].value[0].isupper() and words[at - 1].value[0].isupper() and follows not in ("and", "or") and not said.is_list_gap(at + 1)
+    return (
+        words[at].value[0].isupper()
+        and words[at - 1].value[0].isupper()
+        and follows not in ("and", "or")
+        and not said.is_list_gap(at + 1)
+    )
 
 
 def _can_be_name(name: Found, place: Place, slot: Slot) -> bool:
@@ -318,9 +366,13 @@ def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
     about = _ABOUT.search(place.said.plain, place.start, place.end)
     if about and (slot.required or about.group().strip().lower() not in ("for", "on", "with")):
         tail = place.said.text[about.end() : place.end]
-        tail = re.split(r"\s+(?:in|from|within|under|since|please)\s|[?!;\n]|\.(?:\s|$)", tail, maxsplit=1)[0].strip(" ,.")
+        tail = re.split(r"\s+(?:in|from|within|under|since|please)\s|[?!;\n]|\.(?:\s|$)", tail, maxsplit=1)[0].strip(
+            " ,."
+        )
         inner = Place(place.said, about.end(), about.end() + len(tail), place.own, place.described)
-        if inner.words and not all(stem(word.value.casefold()) in own or word.value.lower() in STOP for word in inner.words):
+        if inner.words and not all(
+            stem(word.value.casefold()) in own or word.value.lower() in STOP for word in inner.words
+        ):
             yield Candidate(slot.name, tail, about.end(), about.end() + len(tail), NAME if slot.required else PHRASE)
     if slot.required:
         kept = [word for word in place.content(own) if word.value.lower() not in COMMANDS]

@@ -12,27 +12,35 @@ from agentrun.engine.bm25 import stem
 
 Kind = Literal["id", "place", "person", "name", "path", "email", "url", "time", "reason", "search", "free", "plain"]
 
+
+def _each(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 # Say nothing about which tool is meant and are never a value.
-STOP = frozenset(
-    """a an the this that these those it its it's itself i i'm i'd i've me my mine myself you your yours we us our ours
-    he him his she her hers they them their theirs one ones some any all both each every no not and or but so then
-    also too plus as at by for from in into of off on onto out over to up with within without about around near
-    between through than via per is are was were be been being am do does did doing don't doesn't didn't have has had
-    having can could can't cannot will would won't wouldn't shall should shouldn't may might must let lets let's what
-    what's whats when where where's wheres which who who's whom whose why how how's hows if else because since while
-    there there's here please kindly thanks thank hi hello hey ok okay yes yeah no just only really very much many
-    more most less least few lot again still already yet now right currently today tomorrow yesterday tonight lately
-    recently soon like want wants wanted need needs needed would'd go going got get's happen happening happened same
-    else something anything nothing everything everyone someone anyone going gonna wanna mean means sure well oh""".split()
-)
+STOP = _each("""
+    a an the this that these those it its it's itself i i'm i'd i've me my mine myself you your yours we us our
+    ours he him his she her hers they them their theirs one ones some any all both each every no not and or but
+    so then also too plus as at by for from in into of off on onto out over to up with within without about
+    around near between through than via per is are was were be been being am do does did doing don't doesn't
+    didn't have has had having can could can't cannot will would won't wouldn't shall should shouldn't may might
+    must let lets let's what what's whats when where where's wheres which who who's whom whose why how how's
+    hows if else because since while there there's here please kindly thanks thank hi hello hey ok okay yes yeah
+    no just only really very much many more most less least few lot again still already yet now right currently
+    today tomorrow yesterday tonight lately recently soon like want wants wanted need needs needed go going got
+    get's happen happening happened same else something anything nothing everything everyone someone anyone
+    going gonna wanna mean means sure well oh
+    """)
 
 # Verbs and nouns of nearly every request: they help to rank tools, but alone they choose none.
 WEAK = frozenset(
     stem(word)
-    for word in """show get list find tell give search look lookup check use see display fetch read run call make know
-    help view print try ask say answer describe bring take put name number value id text line day word part thing way
+    for word in _each("""
+    show get list find tell give search look lookup check use see display fetch read run call make know help
+    view print try ask say answer describe bring take put name number value id text line day word part thing way
     time people new old last first latest newest current next previous top detail details info information data
-    result results please tool nice good great little long""".split()
+    result results please tool nice good great little long
+    """)
 )
 
 # What people say -> what authors of tools call it. Weighs less than the word itself.
@@ -111,59 +119,46 @@ ACTS: dict[str, tuple[frozenset[str], str]] = {
 }
 
 # A tool whose name begins with one of these only looks.
-READS = frozenset(
-    "get list find search show read fetch check look lookup count describe view query browse inspect print".split()
-)
+READS = _each("get list find search show read fetch check look lookup count describe view query browse inspect print")
 
 # A message that begins so asks about the past or for advice; it doesn't order an act.
-ASKS = frozenset(
-    "did was were has have had is are am why when how what which who whose does do should must where".split()
-)
-COMMANDS = READS | frozenset(
-    "tell give see display use call run make help track compare summarize summarise translate ask".split()
-)
-STATES = frozenset("i i'm i've my it it's its he she they we the this that there our".split())
+ASKS = _each("did was were has have had is are am why when how what which who whose does do should must where")
+COMMANDS = READS | _each("tell give see display use call run make help track compare summarize summarise translate ask")
+STATES = _each("i i'm i've my it it's its he she they we the this that there our")
 
-# Words that point back to what was talked about; those after the bar to several things.
-REFERS = frozenset(
-    "it its it's this that he him his she her same there again one them they their both these those".split()
-)
-REFERS_TO_ALL = frozenset("them they their both these those all".split())
+# Words that point back to what was talked about, and those that mean all of it.
+REFERS = _each("it its it's this that he him his she her same there again one them they their both these those")
+REFERS_TO_ALL = _each("them they their both these those all")
 FOLLOWS_UP = ("and ", "what about ", "how about ", "what of ", "same for ", "the same for ", "or ", "also ", "now ")
 
-POLITE = frozenset(
-    "please thanks thank you kindly ok okay yes yeah sure well oh so hi hello hey it's is it the".split()
-)
-GREETINGS = frozenset("hi hello hey hiya howdy greetings morning afternoon evening moin servus".split())
-THANKS = frozenset("thanks thank thx cheers great perfect cool nice awesome excellent".split())
-GOODBYES = frozenset("bye goodbye ciao farewell".split())
+POLITE = _each("please thanks thank you kindly ok okay yes yeah sure well oh so hi hello hey it's is it the")
+GREETINGS = _each("hi hello hey hiya howdy greetings morning afternoon evening moin servus")
+THANKS = _each("thanks thank thx cheers great perfect cool nice awesome excellent")
+GOODBYES = _each("bye goodbye ciao farewell")
 
 # A string parameter's kind, by the words of its name: which finder looks for its value.
-KINDS: dict[str, Kind] = {
-    word: kind
-    for kind, listed in {
-        "email": "email mail",
-        "url": "url uri link website webpage href",
-        "path": "path file files filename folder directory dir filepath",
-        "id": "id ids identifier uuid number no nr code key ref reference sku ticket isbn iban",
-        "reason": "reason note notes comment remark explanation cause justification",
-        "search": "query pattern search term terms keyword keywords words q needle phrase topic grep",
-        "free": "input question prompt message task text request content body instruction instructions",
-        "place": "city place location town country region station airport destination origin where village area",
-        "person": "customer user author person owner client assignee member employee contact recipient buyer who "
-        "people username seller vendor supplier company",
-        "time": "since until after before when",
-        "name": "name title subject label",
-    }.items()
-    for word in listed.split()
+_KIND_NAMES: dict[Kind, str] = {
+    "email": "email mail",
+    "url": "url uri link website webpage href",
+    "path": "path file files filename folder directory dir filepath",
+    "id": "id ids identifier uuid number no nr code key ref reference sku ticket isbn iban",
+    "reason": "reason note notes comment remark explanation cause justification",
+    "search": "query pattern search term terms keyword keywords words q needle phrase topic grep",
+    "free": "input question prompt message task text request content body instruction instructions",
+    "place": "city place location town country region station airport destination origin where village area",
+    "person": "customer user author person owner client assignee member employee contact recipient buyer who "
+    "people username seller vendor supplier company",
+    "time": "since until after before when",
+    "name": "name title subject label",
 }
+KINDS = {word: kind for kind, listed in _KIND_NAMES.items() for word in listed.split()}
 
-COUNTS = frozenset("limit count max maximum n number num top size lines results last first amount many rows".split())
-MONEY = frozenset(
-    """amount price total sum cost costs fee tax vat shipping balance subtotal paid due discount refund refunded left
-    budget value net gross""".split()
-)
-QUANTITIES = frozenset("quantity qty count units pieces number".split())
+COUNTS = _each("limit count max maximum n number num top size lines results last first amount many rows")
+MONEY = _each("""
+    amount price total sum cost costs fee tax vat shipping balance subtotal paid due discount refund refunded
+    left budget value net gross
+    """)
+QUANTITIES = _each("quantity qty count units pieces number")
 
 # How documents label what a schema calls otherwise.
 ALIASES: dict[str, frozenset[str]] = {
@@ -190,12 +185,16 @@ ALIASES: dict[str, frozenset[str]] = {
 
 CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 CURRENCY_NAMES = {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dollars": "USD", "pound": "GBP", "pounds": "GBP"}
-CURRENCY_CODES = "EUR USD GBP CHF SEK NOK DKK PLN CZK JPY CAD AUD NZD INR CNY HUF TRY BRL MXN ZAR SGD HKD".split()
+CURRENCY_CODES = sorted(
+    _each("EUR USD GBP CHF SEK NOK DKK PLN CZK JPY CAD AUD NZD INR CNY HUF TRY BRL MXN ZAR SGD HKD")
+)
 
-MONTHS = "january february march april may june july august september october november december".split()
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-TIME_WORDS = frozenset(
-    [*MONTHS, *WEEKDAYS, *(month[:3] for month in MONTHS), "sept"]
-    + "day days week weeks month months year years hour hours minute minutes second seconds morning evening".split()
-    + "afternoon night weekend moment noon midnight ago".split()
-) - {"may", "mar", "second"}
+_MONTH_NAMES = "january february march april may june july august september october november december"
+MONTHS = _MONTH_NAMES.split()
+WEEKDAYS = _each("monday tuesday wednesday thursday friday saturday sunday")
+TIME_WORDS = WEEKDAYS.union(
+    MONTHS,
+    (month[:3] for month in MONTHS),
+    _each("day days week weeks month months year years hour hours minute minutes seconds ago moment noon midnight"),
+    _each("morning evening afternoon night weekend sept"),
+) - {"may", "mar"}

@@ -14,7 +14,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, urlsplit
 
 from agentrun.engine.messages import Reply, Request, ToolList, encode
 from agentrun.engine.ports import Tell
@@ -22,13 +21,13 @@ from agentrun.errors import ModelError
 from agentrun.models import failures
 from agentrun.models.assemble import Assembly
 from agentrun.models.chat_body import ChatBody
+from agentrun.models.endpoint import Endpoint
 from agentrun.models.history import ContentWhenEmpty, message_json, repair
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-OPENAI_URL = "https://api.openai.com/v1"
 MAX_ERROR_BYTES = 64 * 1024
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 30.0
@@ -59,14 +58,7 @@ class ChatCompletions:
         content_when_empty: ContentWhenEmpty = None,
     ) -> None:
         self.name = name
-        self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        is_openai = urlsplit(self._base_url).hostname == "api.openai.com"
-        # The environment's key and headers belong to the environment's service, not to any address a file names.
-        self._uses_environment = is_openai or not base_url
-        from_environment = os.environ.get("OPENAI_API_KEY", "") if self._uses_environment else ""
-        self._api_key = (api_key or from_environment).strip()
-        self._needs_key = is_openai
-        self._headers = {name: value.strip() for name, value in headers.items()}
+        self._endpoint = Endpoint(name, base_url=base_url, api_key=api_key, headers=headers, environment=os.environ)
         self._settings = dict(settings)
         self._connect_s = connect_s
         self._idle_s = idle_s
@@ -76,11 +68,6 @@ class ChatCompletions:
         self._tool_choice_in_words = False
         self._client: openai.AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        key_names = (
-            "OPENAI_API_KEY, or `api_key` under `model`" if self._uses_environment else "`api_key` under `model`"
-        )
-        verb = "Check" if self._api_key else "No key was sent: set"
-        self._service = failures.Service(name, _shown_url(self._base_url), f"{verb} {key_names}.")
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
         try:
@@ -111,7 +98,7 @@ class ChatCompletions:
                         "/chat/completions",
                         cast_to=httpx2.Response,
                         content=body,
-                        options={"headers": self._left_out()},
+                        options={"headers": dict.fromkeys(self._endpoint.left_out(os.environ), openai.omit)},
                         stream=True,
                         stream_cls=openai.AsyncStream[Any],
                     ),
@@ -124,7 +111,7 @@ class ChatCompletions:
             if not assembly.finished:
                 raise self._too_slow(is_total=total.expired()) from None
         except openai.APIConnectionError as error:
-            raise failures.unreachable(error, self._service, self._connect_s) from error
+            raise failures.unreachable(error, self._endpoint.service, self._connect_s) from error
         except httpx2.HTTPError as error:
             if not assembly.finished:
                 raise failures.lost(error) from error
@@ -194,28 +181,34 @@ class ChatCompletions:
         loop = asyncio.get_running_loop()
         if self._client is not None and self._loop is loop:
             return self._client
-        self._check()
+        self._endpoint.check()
+        if clash := sorted(_OWN_KEYS & self._settings.keys()):
+            raise ModelError(
+                f"model.settings may not contain {', '.join(clash)}: agentrun writes that itself", code="bad_settings"
+            )
         import httpx2
         import openai
 
-        url = urlsplit(self._base_url)
         timeout = httpx2.Timeout(None, connect=self._connect_s)
-        self._client = openai.AsyncOpenAI(
-            api_key=self._api_key or "none",
-            base_url=url._replace(query="", fragment="").geturl(),
-            default_query=dict(parse_qsl(url.query)) or None,
-            default_headers=self._headers,
-            max_retries=0,
-            timeout=timeout,
-            http_client=httpx2.AsyncClient(
-                verify=httpx2.create_ssl_context(),
-                trust_env=self._use_proxy,
-                follow_redirects=False,
+        try:
+            self._client = openai.AsyncOpenAI(
+                api_key=self._endpoint.api_key or "none",
+                base_url=self._endpoint.base_url,
+                default_query=self._endpoint.query or None,
+                default_headers=self._endpoint.headers,
+                max_retries=0,
                 timeout=timeout,
-                limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S),
-                event_hooks={"response": [self._refuse_failure]},
-            ),
-        )
+                http_client=httpx2.AsyncClient(
+                    verify=httpx2.create_ssl_context(),
+                    trust_env=self._use_proxy,
+                    follow_redirects=False,
+                    timeout=timeout,
+                    limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S),
+                    event_hooks={"response": [self._refuse_failure]},
+                ),
+            )
+        except httpx2.InvalidURL:
+            raise self._endpoint.bad_address() from None
         self._loop = loop
         return self._client
 
@@ -232,49 +225,8 @@ class ChatCompletions:
                 if len(body) >= MAX_ERROR_BYTES:
                     break
         raise failures.from_response(
-            response.status_code, response.headers, bytes(body), self._service, now_s=time.time()
+            response.status_code, response.headers, bytes(body), self._endpoint.service, now_s=time.time()
         )
-
-    def _left_out(self) -> dict[str, Any]:
-        """The SDK adds headers from the environment: they go to the environment's service only."""
-        if self._uses_environment:
-            return {}
-        import openai
-
-        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
-        names = {"OpenAI-Organization", "OpenAI-Project", *(line.partition(":")[0].strip() for line in lines)}
-        own = {name.lower() for name in self._headers}
-        return {name: openai.omit for name in names if name and name.lower() not in own}
-
-    def _check(self) -> None:
-        """Say what is wrong with the wiring before anything is sent."""
-        url = urlsplit(self._base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ModelError(
-                f"base_url {self._base_url!r} is not an address",
-                code="bad_base_url",
-                help="Write it with scheme and host, such as http://localhost:11434/v1.",
-            )
-        if clash := sorted(_OWN_KEYS & self._settings.keys()):
-            raise ModelError(
-                f"model.settings may not contain {', '.join(clash)}: agentrun writes that itself", code="bad_settings"
-            )
-        if self._needs_key and not self._api_key and "authorization" not in map(str.lower, self._headers):
-            raise ModelError(
-                f"no API key for {self._service.url}: OPENAI_API_KEY is not set",
-                code="no_api_key",
-                help="Set OPENAI_API_KEY, or `api_key` under `model` in the agent's file. "
-                "To try agentrun without a key: `--model offline`.",
-            )
-        for what, value in (("the API key", self._api_key), *self._headers.items()):
-            if not (value.isascii() and value.isprintable()):
-                raise ModelError(f"{what} holds a character that can't stand in a header", code="bad_header")
-
-
-def _shown_url(url: str) -> str:
-    """The address without what may be secret in it: credentials and query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _refuses_tool_choice(failure: ModelError, request: Request) -> bool:

@@ -16,7 +16,7 @@ from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
 from agentrun.spec import types
 from agentrun.spec.check import Shaped, check, shape
 from agentrun.spec.schema import Kind
-from agentrun.spec.yaml_nodes import Node
+from agentrun.spec.yaml_nodes import Node, Route
 
 _SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
 _UNSET = ("AR509", "AR510")
@@ -39,7 +39,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     """A document merged with its bases. `node` is shaped: `x-*` and null taken out, `${VAR}` filled in.
 
     `spec` is None where the schema found an error. `inline` are the tools written in an agent's list, by index;
-    `bases` the names that `extends` went through.
+    `bases` the names that `extends` went through; `unknown` the routes of values that an unset variable leaves open.
     """
 
     kind: Kind
@@ -52,6 +52,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     variables: frozenset[str] = frozenset()
     inline: dict[int, Document] = {}
     bases: tuple[str, ...] = ()
+    unknown: frozenset[Route] = frozenset()
 
     @property
     def is_base(self) -> bool:
@@ -160,7 +161,9 @@ class _Builder:
         violations = check(kind, shaped, partial=is_base or unresolved)
         spec = None if violations or is_base or unresolved else self._convert(kind, shaped)
         found += violations
-        return Document(kind, path, name, shaped.node, spec, found, shaped.secrets, shaped.variables, inline, bases)
+        return Document(
+            kind, path, name, shaped.node, spec, found, shaped.secrets, shaped.variables, inline, bases, shaped.unknown
+        )
 
     def _convert(self, kind: Kind, shaped: Shaped) -> Any:
         """The typed form. What an unset variable leaves open has no type yet, and is no second finding."""

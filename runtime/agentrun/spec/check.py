@@ -64,7 +64,7 @@ class _Shaper:
             return self._mapping(node, branch_for(self.kind, schema, content) or {}, route, marks)
         if isinstance(content, list):
             items = (branch_for(self.kind, schema, content) or {}).get("items", {})
-            return _like(node, [self.visit(item, items, (*route, i), marks) for i, item in enumerate(content)])
+            return node.like([self.visit(item, items, (*route, i), marks) for i, item in enumerate(content)])
         if isinstance(content, str) and "$" in content and marks.get("x-env"):
             return self._scalar(node, content, schema, route, marks)
         return node
@@ -78,7 +78,7 @@ class _Shaper:
             schema = member_schema(branch, key)
             children[key] = self.visit(child, schema, (*route, key), marks)
             self._later(key, child, schema, node.keys[key])
-        return _like(node, children)
+        return node.like(children)
 
     def _later(self, key: str, child: Node, schema: JsonSchema, span: Span) -> None:
         later = schema.get("x-later")
@@ -97,11 +97,11 @@ class _Shaper:
             self._keep_secrets(filled, node.span)
         if filled.problems:
             self.unknown.add(route)
-            return _like(node, filled.text)
+            return node.like(filled.text)
         wanted = {branch.get("type") for branch in branches(self.kind, schema)}
         if "string" not in wanted and wanted & {"integer", "number", "boolean"}:
-            return _like(node, parse_scalar(filled.text))
-        return _like(node, filled.text)
+            return node.like(parse_scalar(filled.text))
+        return node.like(filled.text)
 
     def _keep_secrets(self, filled: Interpolated, span: Span) -> None:
         for name, value in filled.values.items():
@@ -126,10 +126,6 @@ class _Shaper:
                 message = f"the environment variable {problem.name} is not set"
                 help = f"set it before a run, or give a default: `${{{problem.name}:-…}}`"
             self.found.append(Diagnostic(code, severity, message, span, help))
-
-
-def _like(node: Node, content: Any) -> Node:
-    return Node(content, node.span, keys=node.keys, style=node.style)
 
 
 def check(kind: Kind, shaped: Shaped, *, partial: bool) -> list[Diagnostic]:

@@ -19,6 +19,8 @@ from agentrun.diagnostics import Diagnostic, Related, Span
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 64
 MAX_NODES = 50_000
+# What libyaml counts as the end of a line.
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 Scalar = str | int | float | bool | None
 Route = tuple[str | int, ...]
@@ -28,16 +30,19 @@ class Node:
     """A value: `content` is a scalar, a list of nodes, or a dict of nodes with the places of its keys in `keys`.
 
     `style` is how a scalar was written: "" plain, a quote, `|` or `>` for a block, "file" for a text of a file of its
-    own. A node is never changed after the file was read.
+    own; `source` is what was written, quotes and all. A node is never changed after the file was read.
     """
 
-    __slots__ = ("content", "keys", "span", "style")
+    __slots__ = ("content", "keys", "source", "span", "style")
 
-    def __init__(self, content: Any, span: Span, *, keys: dict[str, Span] | None = None, style: str = "") -> None:
+    def __init__(
+        self, content: Any, span: Span, *, keys: dict[str, Span] | None = None, style: str = "", source: str = ""
+    ) -> None:
         self.content: Any = content
         self.span = span
         self.keys = keys or {}
         self.style = style
+        self.source = source
 
     @property
     def is_mapping(self) -> bool:
@@ -60,12 +65,19 @@ class Node:
             return [child.data() for child in self.content]
         return self.content
 
+    def like(self, content: Any) -> Node:
+        """Another value at this place."""
+        return Node(content, self.span, keys=self.keys, style=self.style, source=self.source)
+
     def get(self, *route: str | int) -> Node | None:
         node: Node = self
         for step in route:
-            try:
-                node = node.content[step]
-            except (KeyError, IndexError, TypeError):
+            inside = node.content
+            if isinstance(inside, dict) and step in inside:
+                node = inside[step]
+            elif isinstance(inside, list) and isinstance(step, int) and 0 <= step < len(inside):
+                node = inside[step]
+            else:
                 return None
         return node
 
@@ -85,6 +97,19 @@ class Node:
         if parent is not None and parent.is_mapping and route and route[-1] in parent.keys:
             return parent.keys[str(route[-1])]
         return self.place(route)
+
+    def find(self, pattern: re.Pattern[str]) -> Span | None:
+        """Where a pattern, or its first group, is found in what was written."""
+        found = pattern.search(self.source)
+        if found is None:
+            return None
+        group = 1 if pattern.groups else 0
+        return Span(self.span.file, *self._at(found.start(group)), *self._at(found.end(group)))
+
+    def _at(self, offset: int) -> tuple[int, int]:
+        lines = LINE_BREAK.split(self.source[:offset])
+        first = self.span.column if len(lines) == 1 else 1
+        return self.span.line + len(lines) - 1, first + len(lines[-1])
 
     def walk(self, route: Route = ()) -> Iterator[tuple[Route, Node]]:
         yield route, self
@@ -128,7 +153,7 @@ def read_bytes(path: str, raw: bytes) -> ReadFile:
 def read_plain(path: str, raw: bytes) -> ReadFile:
     """A file that is one text, such as a prompt."""
     text, found = _decode(path, raw)
-    return ReadFile(path, text, [Node(text, Span(path, 1, 1, 1, 1), style="file")], found)
+    return ReadFile(path, text, [Node(text, Span(path, 1, 1, 1, 1), style="file", source=text)], found)
 
 
 def _decode(path: str, raw: bytes) -> tuple[str, list[Diagnostic]]:
@@ -166,7 +191,7 @@ class _Stop(Exception):
 class _Open:
     """A collection whose end was not seen yet."""
 
-    __slots__ = ("anchor", "is_mapping", "items", "key", "key_spans", "merges", "skip_value", "start", "values")
+    __slots__ = ("anchor", "is_mapping", "items", "key", "key_spans", "merges", "start", "values")
 
     def __init__(self, is_mapping: bool, start: Any, anchor: str | None) -> None:
         self.is_mapping = is_mapping
@@ -189,6 +214,8 @@ class _Reader:
         self._anchors: dict[str, Node] = {}
         self._sizes: dict[int, tuple[int, int]] = {}  # id(node) -> (nodes, depth), aliases expanded
         self._root: Node | None = None
+        self._total = 0  # values of the documents that are done
+        self._merged = 0  # entries that `<<` brought in
 
     def run(self) -> None:
         parser = yaml.CSafeLoader(self.text)
@@ -219,7 +246,12 @@ class _Reader:
         self._root = None
 
     def _document_end(self, event: Any) -> None:
-        if self._root is not None and self._root.content is not None:
+        if self._root is None:
+            return
+        self._total += self._sizes[id(self._root)][0]
+        if self._total > MAX_NODES:
+            self._stop("AR205", f"more than {MAX_NODES:,} values in one file", self._root.span)
+        if self._root.content is not None:
             self.documents.append(self._root)
 
     def _scalar(self, event: Any) -> None:
@@ -228,9 +260,10 @@ class _Reader:
         content: Scalar = event.value
         if event.tag and not (event.tag == "!" or event.tag in _TAGS):
             self._tag(event.tag, span)
-        elif event.tag != "tag:yaml.org,2002:str" and (plain or event.tag in _TAGS):
+        elif event.tag not in ("!", "tag:yaml.org,2002:str") and (plain or event.tag in _TAGS):
             content = self._resolve(event.value, span)
-        node = Node(content, span, style=event.style or "")
+        source = self.text[event.start_mark.index : event.end_mark.index]
+        node = Node(content, span, style=event.style or "", source=source)
         self._sizes[id(node)] = (1, 1)
         self._place(node, event.anchor)
 
@@ -287,10 +320,13 @@ class _Reader:
             return
         name = key.content
         if isinstance(name, (dict, list)):
-            quoted = 'quote a template: "{{ … }}"' if key.is_mapping else None
-            self._stop("AR206", f"a key must be text, not {key.kind}", key.span, quoted)
+            start = parent.start
+            if self.text.startswith("{{", start.index):
+                span = Span(self.path, start.line + 1, start.column + 1, key.span.end_line, key.span.end_column + 1)
+                self._stop("AR206", "a template must be quoted: YAML takes `{` for a mapping", span, 'write "{{ … }}"')
+            self._stop("AR206", f"a key must be text, not {key.kind}", key.span)
         if not isinstance(name, str):
-            name = self._source(key.span)
+            name = key.source
         if name in parent.values:
             first = Related("first defined here", parent.key_spans[name])
             self.found.append(_finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,)))
@@ -306,6 +342,9 @@ class _Reader:
             parent.merges.append(source)
 
     def _merge(self, target: _Open, source: Node) -> None:
+        self._merged += len(source.content)
+        if self._merged > MAX_NODES:
+            self._stop("AR205", f"more than {MAX_NODES:,} values come from `<<`", source.span)
         for key, value in source.content.items():
             if key not in target.values:
                 target.values[key] = value
@@ -334,7 +373,9 @@ class _Reader:
         if first not in "+-.0123456789":
             return text
         if _LEADING_ZERO.fullmatch(text):
-            self._quotes("AR208", f"`{text}` has a leading zero: YAML readers disagree about it", text, span)
+            plain = text.lstrip("+-0_") or "0"
+            message = f"`{text}` has a leading zero: YAML readers disagree about it"
+            self._quotes("AR208", message, text, span, f", {plain} if it is a number")
         elif _INT.fullmatch(text):
             return int(text) if len(text) < 400 else text
         elif _OCTAL.fullmatch(text):
@@ -352,8 +393,8 @@ class _Reader:
 
     # -- findings
 
-    def _quotes(self, code: str, message: str, text: str, span: Span) -> None:
-        self.found.append(_finding(code, message, span, f'write "{text}" if it is text'))
+    def _quotes(self, code: str, message: str, text: str, span: Span, otherwise: str = "") -> None:
+        self.found.append(_finding(code, message, span, f'write "{text}" if it is text{otherwise}'))
 
     def _tag(self, tag: str, span: Span) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
@@ -367,10 +408,6 @@ class _Reader:
 
     def _span(self, start: Any, end: Any) -> Span:
         return Span(self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-
-    def _source(self, span: Span) -> str:
-        line = self.text.splitlines()[span.line - 1]
-        return line[span.column - 1 : span.end_column - 1]
 
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -395,32 +432,58 @@ def _finding(
     return Diagnostic(code, "error", message, span, help, related)
 
 
-_SYNTAX_HELP = {
-    "found character that cannot start any token": "indent with spaces, not tabs, and quote values that begin "
-    "with `@`, `%` or a backtick",
-    "mapping values are not allowed in this context": "quote a text that holds `: `, and check the indentation",
-    "did not find expected key": "check the indentation of this line and the one before it",
-    "did not find expected ',' or '}'": "quote a text that begins with `{`, such as a template",
-    "did not find expected ',' or ']'": "close the `[`, and quote texts that hold `]` or `,`",
-    "found unexpected end of stream": "a quote or bracket that was opened here is never closed",
-    "did not find expected '-' indicator": "check the indentation of the list",
-    "did not find expected node content": "a value is missing here, or a bracket is closed twice",
+# libyaml's words in the user's: message and help. The places are its own.
+_SYNTAX = {
+    "mapping values are not allowed in this context": (
+        "a `:` can't stand here",
+        "quote a text that holds `: `, and check the indentation",
+    ),
+    "did not find expected key": ("a key was expected here", "check the indentation of this line and the one before"),
+    "could not find expected ':'": ("this key has no `:`", "write `key: value`, or `- item` in a list"),
+    "did not find expected ',' or '}'": ("a `,` or `}` was expected here", "quote a text that holds `{`, `}` or `,`"),
+    "did not find expected ',' or ']'": ("a `,` or `]` was expected here", "quote a text that holds `[`, `]` or `,`"),
+    "did not find expected '-' indicator": ("a `-` was expected here", "check the indentation of the list"),
+    "did not find expected node content": ("a value was expected here", None),
+    "found unexpected end of stream": ("this quote is never closed", None),
+    "found unknown escape character": ("no such escape", "write a backslash twice, or use single quotes"),
 }
+_OPENED = {"while parsing a flow sequence": "the list", "while parsing a flow mapping": "the mapping"}
+# Of these libyaml's other mark, where the trouble began, tells more.
+_AT_ITS_BEGINNING = ("found unexpected end of stream", "could not find expected ':'")
 
 
 def _syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
-        at = error.position if isinstance(error.position, int) else 0
-        before = text[:at]
-        line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
-        code_point = error.character if isinstance(error.character, int) else 0
-        message = f"not YAML: the character U+{code_point:04X} is not allowed"
-        return _finding("AR201", message, Span(path, line, column, line, column + 1), 'write it as "\\u…" in quotes')
+        return _character_finding(path, text, error)
     problem = str(getattr(error, "problem", None) or error)
+    began = getattr(error, "context_mark", None)
     mark = getattr(error, "problem_mark", None)
-    if problem == "found unexpected end of stream":
-        mark = getattr(error, "context_mark", None) or mark
+    if problem in _AT_ITS_BEGINNING:
+        mark = began or mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    context = getattr(error, "context", None)
-    message = f"not YAML: {context}: {problem}" if context else f"not YAML: {problem}"
-    return _finding("AR201", message, Span(path, line, column, line, column + 1), _SYNTAX_HELP.get(problem))
+    message, help = _SYNTAX.get(problem, (problem, None))
+    if problem == "found character that cannot start any token":
+        message, help = _bad_start(text[mark.index : mark.index + 1] if mark is not None else "")
+    opened = _OPENED.get(str(getattr(error, "context", None)))
+    related: tuple[Related, ...] = ()
+    if opened and began is not None:
+        related = (Related(f"{opened} begins here", _point(path, began.line + 1, began.column + 1)),)
+    return _finding("AR201", f"not YAML: {message}", _point(path, line, column), help, related)
+
+
+def _bad_start(character: str) -> tuple[str, str]:
+    if character == "\t":
+        return "a tab can't indent", "indent with spaces"
+    return f"`{character}` can't begin a value", "put the value in quotes"
+
+
+def _character_finding(path: str, text: str, error: Any) -> Diagnostic:
+    at = error.position if isinstance(error.position, int) else 0
+    lines = LINE_BREAK.split(text[:at])
+    code_point = error.character if isinstance(error.character, int) else 0
+    message = f"not YAML: the character U+{code_point:04X} is not allowed"
+    return _finding("AR201", message, _point(path, len(lines), len(lines[-1]) + 1), 'write it as "\\u…" in quotes')
+
+
+def _point(path: str, line: int, column: int) -> Span:
+    return Span(path, line, column, line, column + 1)

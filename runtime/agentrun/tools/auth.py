@@ -35,7 +35,9 @@ def credentials(auth: AuthSpec | None) -> Credentials:
         if ":" in auth.basic.username:
             raise UsageError("`auth.basic.username` has a colon, which HTTP basic authentication can't carry")
         pair = f"{auth.basic.username}:{auth.basic.password}".encode()
-        return _in_header("Authorization", f"Basic {base64.b64encode(pair).decode()}") if pair != b":" else Credentials()
+        return (
+            _in_header("Authorization", f"Basic {base64.b64encode(pair).decode()}") if pair != b":" else Credentials()
+        )
     if auth.api_key is not None:
         key = auth.api_key
         if not key.value:

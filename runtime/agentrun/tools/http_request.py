@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from agentrun.errors import ToolFailure
+from agentrun.errors import ToolFailure, UsageError
 from agentrun.spec.types import HttpSpec
 from agentrun.templates import Absent, Template, TemplateFailure, compile_template, to_text
 from agentrun.tools.auth import check_authors_header, credentials, header_problem, is_never_from_model
 from agentrun.tools.url import Url
-from agentrun.tools.url_template import compile_url
+from agentrun.tools.url_template import ChosenUrl, compile_url
 
 DEFAULT_HEADERS = (("User-Agent", "agentrun"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
 _ARGUMENTS_IN_QUERY = ("GET", "HEAD", "DELETE")
@@ -61,6 +61,9 @@ class RequestTemplate:
         self._query = _compile(spec.query or {})
         self._headers = {name: _compile(value) for name, value in spec.headers.items()}
         self._json, self._form, self._body = (None if body is None else _compile(body) for body in bodies)
+        if spec.auth and isinstance(self.url, ChosenUrl):
+            help = "write `base_url`: credentials are sent to the tool's own origin only"
+            raise UsageError(f"`auth` can't be used with `url: {spec.url}`", help=help)
         self._credentials = credentials(spec.auth)
         for name, shape in self._headers.items():
             check_authors_header(name, shape.source if isinstance(shape, Template) and shape.literal else None)
@@ -95,10 +98,7 @@ class RequestTemplate:
         url = url.with_query([*pairs, key] if key else pairs)
         if content is None and self.method in ("POST", "PUT", "PATCH"):
             content = b""  # makes `Content-Length: 0`, which some servers insist on
-        return PreparedRequest(self.method, url, headers, content, checked=self.url.origin is None, key=key)
-
-    def sends_credentials(self) -> bool:
-        return self._credentials.header is not None or self._credentials.query is not None
+        return PreparedRequest(self.method, url, headers, content, isinstance(self.url, ChosenUrl), key)
 
     def _content(self, variables: Mapping[str, Any]) -> tuple[bytes | None, str | None]:
         if self._form is not None:

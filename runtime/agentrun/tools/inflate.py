@@ -9,7 +9,7 @@ import zlib
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_START = b"\x1f"
 
 
 class CorruptBody(Exception):
@@ -22,7 +22,6 @@ class Inflater:
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._started = False
-        self._over = False
 
     @classmethod
     def of(cls, encoding: str) -> Inflater | None:
@@ -32,15 +31,13 @@ class Inflater:
     def feed(self, data: bytes, max_bytes: int) -> bytes:
         """At most `max_bytes`; what goes beyond is lost, so a full measure means: stop. Raises `CorruptBody`."""
         out = bytearray()
-        while data and not self._over and len(out) < max_bytes:
+        while data and len(out) < max_bytes:
+            if self._zlib.eof:
+                if not data.startswith(_GZIP_START):
+                    break  # padding
+                self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)  # a further member
             out += self._some(data, max_bytes - len(out))
-            if not self._zlib.eof:
-                data = self._zlib.unconsumed_tail
-                continue
-            data = self._zlib.unused_data
-            self._over = not data.startswith(_GZIP_MAGIC)  # what follows is the next member, or padding
-            if not self._over:
-                self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB)
+            data = self._zlib.unused_data or self._zlib.unconsumed_tail
         return bytes(out)
 
     def finish(self) -> None:

@@ -1,9 +1,9 @@
 """The one transport of all tool traffic, and the guard in front of it.
 
 Bytes in, bytes out, on httpcore2, the layer below httpx2: there are no proxies, cookies, netrc or redirects to switch
-off, and the target of a request is sent as it was built. A connection is made to an address that was looked at: for
-a host that the author wrote, only cloud metadata is out of bounds; for any other (`checked`), every address that the name
-has must be public. The two kinds never share a connection. Who may be asked is decided before, in `http.py`.
+off, and the target of a request is sent as it was built. A connection goes to an address that was looked at: for a host
+that the author wrote, only cloud metadata is out of bounds; for any other (`checked`), every address that the name has
+must be public. The two kinds never share a connection. Who may be asked is decided before, in `http.py`.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ class _Guard:
             literal = parse_address(host)
             addresses = [str(literal)] if literal else await self._resolve(host, port)
             self._look_at(host, addresses)
+            if not addresses:
+                raise socket.gaierror(socket.EAI_NONAME, "no address")
             for address in addresses[:-1]:
                 try:
                     return await self._dial(address, port, _TRY_NEXT_ADDRESS_S)
@@ -227,8 +229,6 @@ def _explain(error: BaseException, origin: Origin) -> NetworkFailure:
 
     chain = list(_causes(error))
     for cause in chain:
-        if isinstance(cause, NetworkFailure):
-            return cause
         if isinstance(cause, socket.gaierror):
             return _failure(f"could not find the host {origin.host}")
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -9,8 +9,9 @@ of its own and ends all that came of it. It knows nothing of templates, tools or
   a daemon that inherited the pipe.
 - When agentrun dies, by SIGKILL too, the system closes the connection, and the supervisor ends the call.
 
-The program that forks supervisors starts with the first call and ends with agentrun. `setpriv --pdeathsig`, or a
-watchdog that is told process groups, would be less code, but neither finds a process that called setsid.
+The program that forks supervisors starts with the first call (about 25 ms, once) and ends with agentrun. A call then
+takes about 3 ms, against 1 ms for a bare subprocess and 12 ms for an interpreter of its own. `setpriv --pdeathsig`,
+or a watchdog that is told process groups, would be less code, but neither finds a process that called setsid.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from agentrun.tools import supervisor
 MAX_BYTES = 10 * 1024 * 1024
 _CHUNK_BYTES = 65_536
 # A supervisor is done after `GRACE_S`, unless a process can't be killed: then it goes on alone.
-_END_S = supervisor.GRACE_S + 1.0
+_END_S = supervisor.GRACE_S + 2.0
 _LAST_OUTPUT_S = 1.0
 
 

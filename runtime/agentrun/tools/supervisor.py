@@ -30,11 +30,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import ctypes
 
 # After the command's own end, its background processes have this long to finish by themselves.
 LINGER_S = 0.2
@@ -59,7 +54,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended supervisors need no wait
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = _libc()
+    become_subreaper = _subreaping()
     while True:
         message, fds, _, _ = socket.recv_fds(agentrun, 1, FDS_PER_CALL)
         if not message:
@@ -67,21 +62,22 @@ def main() -> None:
         with contextlib.suppress(BlockingIOError):  # no process to be had: agentrun sees the connection close
             if len(fds) == FDS_PER_CALL and os.fork() == 0:
                 agentrun.detach()
-                _serve_call(fds, libc)
+                _serve_call(fds, become_subreaper)
         for fd in fds:
             os.close(fd)
 
 
-def _libc() -> ctypes.CDLL | None:
-    """For `prctl`, which Python has no name for. None where it doesn't exist."""
+def _subreaping() -> Callable[[], object] | None:
+    """How this process becomes a subreaper. None where there is no such thing."""
     if sys.platform != "linux":
         return None
     import ctypes
 
-    return ctypes.CDLL(None)
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _serve_call(fds: list[int], libc: ctypes.CDLL | None) -> None:
+def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -> None:
     """The life of a supervisor. Doesn't return."""
     try:
         os.dup2(1, 0)  # drops the launcher's connection, so that the launcher's end can be noticed
@@ -91,8 +87,8 @@ def _serve_call(fds: list[int], libc: ctypes.CDLL | None) -> None:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if libc:
-            libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        if become_subreaper:
+            become_subreaper()
         control = socket.socket(fileno=fds[0])
         argv, cwd, env = marshal.loads(_receive(control))  # noqa: S302 - from agentrun, by a private connection
         step = "chdir"
@@ -105,7 +101,7 @@ def _serve_call(fds: list[int], libc: ctypes.CDLL | None) -> None:
         else:
             for fd in fds[1:]:
                 os.close(fd)
-            reply = "exit", _Family(command, control, whole=libc is not None).see_to_its_end()
+            reply = "exit", _Family(command, control, whole=become_subreaper is not None).see_to_its_end()
         control.sendall(marshal.dumps(reply))
     finally:
         os._exit(0)
@@ -231,7 +227,8 @@ def _descendants(ancestor: int) -> list[int]:
         if not entry.isdigit():
             continue
         try:
-            stat = Path("/proc", entry, "stat").read_bytes()
+            with open(f"/proc/{entry}/stat", "rb") as file:  # noqa: PTH123 - pathlib takes longest to import
+                stat = file.read()
         except OSError:  # ended meanwhile
             continue
         parent = int(stat[stat.rindex(b")") + 2 :].split()[1])

@@ -26,13 +26,10 @@ _DOTS = (".", "..")
 
 
 class UrlTemplate(msgspec.Struct, frozen=True):
-    """`path` and the entries of `query` are encoded literals and holes. `source` is the URL as the author wrote it.
-
-    `origin` is None where the model chooses the whole URL; `path` is then the one hole.
-    """
+    """`path` and the entries of `query` are encoded literals and holes. `source` is the URL as the author wrote it."""
 
     source: str
-    origin: Origin | None
+    origin: Origin
     path: Pieces
     query: tuple[Pieces, ...] = ()
 
@@ -42,8 +39,6 @@ class UrlTemplate(msgspec.Struct, frozen=True):
 
     def render(self, arguments: Mapping[str, Any]) -> Url:
         """Raises `ToolFailure`, and `UnicodeEncodeError` for half a surrogate pair."""
-        if self.origin is None:
-            return _chosen(self.path, arguments)
         path = "".join(piece if isinstance(piece, str) else _in_path(piece, arguments) for piece in self.path)
         if any(unquote(segment) in _DOTS for segment in path.split("/")):
             raise _refused("the arguments make a path with a `.` or `..` piece, and those are refused")
@@ -51,11 +46,29 @@ class UrlTemplate(msgspec.Struct, frozen=True):
         return Url(self.origin, path, "&".join(entry for entry in entries if entry is not None))
 
 
-def compile_url(url: str, base_url: str | None) -> UrlTemplate:
+class ChosenUrl(msgspec.Struct, frozen=True):
+    """`url: "{url}"`: an argument is the whole URL."""
+
+    source: str
+    hole: Hole
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.hole.name})
+
+    def render(self, arguments: Mapping[str, Any]) -> Url:
+        """Raises as `UrlTemplate.render` does."""
+        try:
+            return parse_whole_url(_text(self.hole, arguments))
+        except BadUrl as error:
+            raise _refused(f"`{self.hole.name}`: {error}") from None
+
+
+def compile_url(url: str, base_url: str | None) -> UrlTemplate | ChosenUrl:
     """Raises `UsageError`: a url is checked when files are read, so what is wrong here came from a `${VAR}`."""
     pieces = parse_url(url)
     if not base_url and len(pieces) == 1 and isinstance(pieces[0], Hole):
-        return UrlTemplate(url, None, pieces)
+        return ChosenUrl(url, pieces[0])
     base = _base(base_url, url) if base_url and not _WHOLE.match(url) else ""
     first = pieces[0] if pieces and isinstance(pieces[0], str) else ""
     holes_and_more = pieces[1:] if first else pieces
@@ -77,7 +90,7 @@ def compile_url(url: str, base_url: str | None) -> UrlTemplate:
 
 
 def _base(base_url: str, url: str) -> str:
-    """`base_url`, ready for `url` to be put behind it: one slash between, and no resolution where `//host` would win."""
+    """`base_url`, ready for `url` to be put behind it: one slash between, and no resolving: `//host` would win."""
     if "?" in base_url or "#" in base_url:
         raise UsageError("`base_url` has a query or a fragment", help="end it after the path, and use `query`")
     if not url:
@@ -116,15 +129,6 @@ def _sketch(pieces: Pieces) -> str:
 
 
 # -- with arguments -------------------------------------------------------------------------------------------
-
-
-def _chosen(path: Pieces, arguments: Mapping[str, Any]) -> Url:
-    (hole,) = path
-    assert isinstance(hole, Hole)
-    try:
-        return parse_whole_url(_text(hole, arguments))
-    except BadUrl as error:
-        raise _refused(f"`{hole.name}`: {error}") from None
 
 
 def _in_path(hole: Hole, arguments: Mapping[str, Any]) -> str:

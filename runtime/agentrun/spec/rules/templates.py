@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from agentrun.diagnostics import Diagnostic, Span, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.rules.parameters import declared
+from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.schema import walk_scalars
 from agentrun.spec.yaml_nodes import Node, Route
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
@@ -61,11 +63,11 @@ def _names(
     results = _result_names(document) if scope == "result" else ()
     for name in sorted(template.names - set(known) - set(results)):
         help = did_you_mean(name, ["args", *known, *results], f"known here: {one_of(['args', *known, *results])}")
-        yield _error("AR503", f"the template uses `{name}`, which is not known here", _where(node, name), help)
+        yield _error("AR503", f"the template uses `{name}`, which is not known here", _name_place(node, name), help)
     for owner, attribute in sorted(template.attributes):
         if owner in known and attribute not in known[owner]:
             help = did_you_mean(attribute, known[owner], f"`{owner}` has {one_of(known[owner])}")
-            yield _error("AR503", f"`{owner}` has no `{attribute}`", _where(node, f"{owner}.{attribute}"), help)
+            yield _error("AR503", f"`{owner}` has no `{attribute}`", _name_place(node, f"{owner}.{attribute}"), help)
     properties = _arguments(catalog, document, route)
     if properties is None:
         return
@@ -73,7 +75,7 @@ def _names(
         declared_names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
         help = did_you_mean(name, properties, declared_names)
         message = f"the template uses `args.{name}`, and `parameters` declares no `{name}`"
-        yield _error("AR502", message, _where(node, f"args.{name}"), help)
+        yield _error("AR502", message, _name_place(node, f"args.{name}"), help)
 
 
 def _arguments(catalog: Catalog, document: Document, route: Route) -> dict[str, Any] | None:
@@ -119,8 +121,8 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         if isinstance(piece, str):
             before += piece
             continue
-        place = _where(node, piece.name)
-        if not whole and not _authority_is_over(before):
+        place = _hole_place(node, piece)
+        if not (whole or address_is_unknown(document) or _authority_is_over(before)):
             message = f"`{{{piece.name}}}` stands in the host: holes come after the authority"
             help = 'the author owns scheme, host and port; use `hosts` with `url: "{url}"` for a free choice'
             yield _error("AR506", message, place, help)
@@ -159,19 +161,21 @@ def _authority_is_over(before: str) -> bool:
 
 
 def _line(node: Node, line: int) -> Span:
-    """A line of a text that has lines of its own; else the place of the text."""
-    start = node.span
-    if node.style in ("|", ">"):
-        return Span(start.file, start.line + line, 1, start.line + line, 1)
-    if node.style == "file":
-        return Span(start.file, line, 1, line, 1)
-    return start
+    """A line of a text that keeps its lines; else the place of the text."""
+    above = {"|": line, "file": line - 1}.get(node.style)
+    if above is None:
+        return node.span
+    return node.find(re.compile(rf"(?:.*\n){{{above}}}\s*(.*\S)")) or node.span
 
 
-def _where(node: Node, needle: str) -> Span:
-    """The line of a text where a name stands first."""
-    before, found, _ = str(node.content).partition(needle)
-    return _line(node, before.count("\n") + 1) if found else node.span
+def _name_place(node: Node, name: str) -> Span:
+    """Where a name first stands in a template."""
+    inside = r"\{[{%](?:(?![%}]\}).)*?"
+    return node.find(re.compile(rf"{inside}(?<![\w.])({re.escape(name)})(?!\w)", re.DOTALL)) or node.span
+
+
+def _hole_place(node: Node, hole: Hole) -> Span:
+    return node.find(re.compile(rf"\{{\+?{hole.name}\}}")) or node.span
 
 
 def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:

@@ -20,7 +20,7 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         node, text = base, str(base.content)
     else:
         text = node.content
-    if _is_unset(document, node) or _is_one_hole(text):
+    if address_is_unknown(document) or _is_one_hole(text):
         return
     if "://" not in text:
         message = f"`{text}` has no host" if text else "the url is empty"
@@ -31,8 +31,9 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         yield _error("AR608", "credentials stand in the url", node, "write them in `auth`, from a `${VAR}`")
 
 
-def _is_unset(document: Document, node: Node) -> bool:
-    return any(found.code in ("AR509", "AR510") and found.span == node.span for found in document.diagnostics)
+def address_is_unknown(document: Document) -> bool:
+    """Whether an unset variable leaves open where a tool goes."""
+    return ("http", "base_url") in document.unknown or ("http", "url") in document.unknown
 
 
 def _is_one_hole(text: str) -> bool:

@@ -1,0 +1,49 @@
+# Every target makes the environment it needs; the second time that costs nothing.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEV    := $(VENV)/.ready-dev
+
+# From a pipe nobody can be asked, so the demo's refund is approved beforehand.
+APPROVE = $(shell test -t 0 || echo --approve refund_order)
+
+.PHONY: chat test check golden bench install clean
+
+chat: $(READY)
+	@$(BIN)/python -m agentrun.demo -- $(BIN)/agentrun chat agents/support.yaml --model offline $(APPROVE)
+
+test: $(DEV)
+	$(BIN)/python -m pytest $(if $(FAST),-m "not slow") -n 2 $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python tests/golden.py --check
+
+golden: $(DEV)
+	$(BIN)/python tests/golden.py
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+install: $(DEV)
+
+# pip's output is shown only when it fails.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(READY): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing agentrun into $(VENV)" >&2
+	@$(PIP) --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
+	@touch $@
+
+$(DEV): $(READY)
+	@echo "installing the development tools into $(VENV)" >&2
+	@$(PIP) --editable '.[dev]' >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

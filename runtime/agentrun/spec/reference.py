@@ -1,0 +1,240 @@
+"""docs/reference.md as text: every key of the language, from the same schemas that files are checked with.
+
+Pure; `tests/golden.py` writes the page. Each mapping has one section, named by the place where it is written, with a
+table of its keys. Nothing here knows a key by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from agentrun.spec import types
+from agentrun.spec.schema import JsonSchema, Kind, marks_of, schema_of
+
+_INTRO = """\
+# Reference
+
+Every key of the three kinds of files. This page is generated from the definition that files are checked with.
+
+Null is the same as an absent key, except in `extends`, where it deletes. Keys that start with `x-` are allowed
+everywhere and ignored. Any other unknown key is an error.
+"""
+
+_HEADINGS: dict[Kind, tuple[str, str]] = {
+    "agent": ("Agent", "A file `agents/NAME.yaml` holds one."),
+    "tool": ("Tool", "A file `tools.d/*.yaml` holds one or more, separated by `---`; an agent may hold its own."),
+    "test": ("Test", "A file `tests/**/*.test.yaml` holds the cases of one agent."),
+}
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "boolean",
+    "object": "mapping",
+    "null": "",
+}
+_SCALARS = {"text", "whole number", "number", "boolean"}
+_MASKED = "and what comes from it is masked wherever text leaves the program"
+_TEMPLATES = {
+    "run": "`{{ }}` sees `args`, `run`",
+    "call": "`{{ }}` sees `args`, `call`, `run`",
+    "result": "`{{ }}` sees `args`, `call`, `run` and the result's names",
+    "url": "`{name}` takes an argument",
+}
+
+
+class Section(msgspec.Struct):
+    """A mapping of the language, with every place where it may stand.
+
+    `routes` are those places, the first one its heading; a kind of file has none. `marks` hold at all of them.
+    """
+
+    name: str
+    kind: Kind
+    definition: JsonSchema
+    routes: list[str]
+    marks: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"`{self.routes[0]}`" if self.routes else _HEADINGS[self.kind][0]
+
+    @property
+    def anchor(self) -> str:
+        """As GitHub makes it: letters, digits, `_` and `-` are kept."""
+        return "".join(letter for letter in self.title.lower() if letter.isalnum() or letter in "-_")
+
+
+def reference() -> str:
+    """The whole page."""
+    sections = _sections()
+    parts = [_INTRO, _contents(sections)]
+    for section in sections.values():
+        parts.append(f"### {section.title}\n" if section.routes else f"## {section.title}\n")
+        parts += [_notes(section), _table(section, sections)]
+    return "\n".join(part for part in parts if part)
+
+
+# -- sections -----------------------------------------------------------------------------------------------
+
+
+def _sections() -> dict[str, Section]:
+    """By name of the definition, in the order of the page: a kind of file, then what stands in it, outer before inner."""
+    roots: dict[str, Kind] = {schema_of(kind)["$ref"].rsplit("/", 1)[-1]: kind for kind in _HEADINGS}
+    by_kind: dict[Kind, dict[str, Section]] = {}
+    found: dict[str, Section] = {}
+    for root, kind in roots.items():
+        by_kind[kind] = {root: Section(root, kind, schema_of(kind)["$defs"][root], [], {})}
+        found |= by_kind[kind]
+        waiting: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [(root, "", {}, tuple(roots))]
+        for name, route, marks, above in waiting:
+            for below, place, inherited in _members(kind, name, route, marks):
+                if below in above:
+                    continue
+                waiting.append((below, place, inherited, (*above, below)))
+                if below not in found:
+                    found[below] = Section(below, kind, schema_of(kind)["$defs"][below], [], inherited)
+                    by_kind[kind][below] = found[below]
+                _add_place(found[below], kind, place, inherited)
+    return {name: section for kind in _HEADINGS for name, section in by_kind[kind].items()}
+
+
+def _members(kind: Kind, name: str, route: str, marks: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The definitions that a mapping's values may be, each with its place and the marks that hold there."""
+    for key, member in schema_of(kind)["$defs"][name].get("properties", {}).items():
+        inherited = {mark: value for mark, value in (marks | marks_of(member)).items() if mark != "x-template"}
+        for below, suffix in _references(member):
+            yield below, f"{route}.{key}{suffix}".removeprefix("."), inherited
+
+
+def _add_place(section: Section, kind: Kind, place: str, marks: dict[str, Any]) -> None:
+    section.marks = {mark: value for mark, value in section.marks.items() if mark in marks}
+    place = place.removesuffix("[]")
+    if section.kind == kind and place not in section.routes:
+        section.routes.append(place)
+
+
+def _references(schema: JsonSchema) -> Iterator[tuple[str, str]]:
+    """The definitions that a value may be; `[]` says in a list, `.NAME` in a mapping of names."""
+    if "$ref" in schema:
+        yield schema["$ref"].rsplit("/", 1)[-1], ""
+    for option in _options(schema):
+        yield from _references(option)
+    for inside, suffix in (("items", "[]"), ("additionalProperties", ".NAME")):
+        if isinstance(schema.get(inside), dict):
+            for name, more in _references(schema[inside]):
+                yield name, suffix + more
+
+
+def _options(schema: JsonSchema) -> list[JsonSchema]:
+    return [*schema.get("anyOf", ()), *schema.get("allOf", ())]
+
+
+def _contents(sections: dict[str, Section]) -> str:
+    lines = [f"{'  ' if one.routes else ''}- [{one.title}](#{one.anchor})" for one in sections.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _notes(section: Section) -> str:
+    about = section.definition.get("description", "")
+    notes = [about] if section.routes else [_HEADINGS[section.kind][1], about]
+    if section.routes[1:]:
+        notes.append(f"Also at {', '.join(f'`{route}`' for route in section.routes[1:])}.")
+    if section.marks.get("x-env"):
+        masked = f", {_MASKED}" if section.marks.get("x-secret") else ""
+        notes.append(f"`${{VAR}}` is read in all of it{masked}.")
+    for mark, words in (("x-exactly-one", "Exactly one"), ("x-at-most-one", "At most one")):
+        names = section.definition.get(mark, ())
+        if names and words.lower() not in about:
+            notes.append(f"{words} of {', '.join(f'`{name}`' for name in names)} is written.")
+    return "\n".join(filter(None, notes)) + "\n" if any(notes) else ""
+
+
+# -- tables -------------------------------------------------------------------------------------------------
+
+
+def _table(section: Section, sections: dict[str, Section]) -> str:
+    lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for key, member in section.definition["properties"].items():
+        value = _value(member, sections) or "any value"
+        cells = [f"`{key}`", value, _default(section, key), _meaning(member, section)]
+        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _value(schema: JsonSchema, sections: dict[str, Section]) -> str:
+    """What may be written, in words; any alternative of it."""
+    words = list(dict.fromkeys(filter(None, _alternatives(schema, sections))))
+    if _SCALARS <= set(words):
+        words = ["scalar", *(word for word in words if word not in _SCALARS)]
+    return ", or ".join(words)
+
+
+def _alternatives(schema: JsonSchema, sections: dict[str, Section]) -> Iterator[str]:
+    if "$ref" in schema:
+        section = sections[schema["$ref"].rsplit("/", 1)[-1]]
+        yield f"[{'mapping' if section.routes else section.kind}](#{section.anchor})"
+    elif options := _options(schema):
+        for option in options:
+            yield from _alternatives(option, sections)
+    elif "enum" in schema:
+        yield ", ".join(f"`{_plain(option)}`" for option in schema["enum"])
+    elif schema.get("type") == "array":
+        yield f"list of {_value(schema.get('items', {}), sections)}"
+    elif isinstance(schema.get("additionalProperties"), dict):
+        yield f"mapping of names to {_value(schema['additionalProperties'], sections)}"
+    elif "type" in schema:
+        yield _TYPES[schema["type"]] + _bounds(schema)
+
+
+def _bounds(schema: JsonSchema) -> str:
+    low, above, high = schema.get("minimum"), schema.get("exclusiveMinimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f", {low:g} to {high:g}"
+    if low is not None:
+        return f", at least {low:g}"
+    if above is not None:
+        return f", more than {above:g}"
+    return ", not empty" if schema.get("minLength") else ""
+
+
+def _default(section: Section, key: str) -> str:
+    """None, a mapping of the language and an empty list or mapping need no words."""
+    if key in section.definition.get("required", ()):
+        return "required"
+    field = next(one for one in msgspec.structs.fields(getattr(types, section.name)) if one.encode_name == key)
+    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    if default is None or default == [] or default == {} or isinstance(default, msgspec.Struct):
+        return ""
+    return f"`{_plain(default)}`"
+
+
+def _plain(value: Any) -> str:
+    """As it is written in YAML."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _meaning(schema: JsonSchema, section: Section) -> str:
+    told = [schema.get("description", "")]
+    reads = schema.get("x-env") and not section.marks.get("x-env")
+    masks = schema.get("x-secret") and not section.marks.get("x-secret")
+    if reads:
+        told.append(f"`${{VAR}}` is read here{f', {_MASKED}' if masks else ''}.")
+    elif masks:
+        told.append("What comes from a `${VAR}` is masked.")
+    if template := schema.get("x-template"):
+        told.append(f"{_TEMPLATES[template]}.")
+    later = schema.get("x-later")
+    if later is True:
+        told.append("**Not available in this version.**")
+    elif later:
+        told.append(f"Not available in this version: {', '.join(f'`{value}`' for value in later)}.")
+    return " ".join(filter(None, told))

@@ -1,0 +1,107 @@
+"""From an answer's bytes to what the model and `output` see. Pure; the bytes are hostile.
+
+JSON becomes data, text becomes text, all else is named by type and size instead of shown as garbage.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Any
+
+import msgspec
+
+from agentrun.tools.network import Answer
+from agentrun.tools.url import BadUrl, Url, join_url
+
+_MAX_ERROR_CHARS = 2_000
+
+_MEDIA_TYPE = re.compile(r"\s*([\w.+-]{1,64}/[\w.+-]{1,64})")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_TEXT_TYPE = re.compile(r"text/.*|.*[/+](json|xml)|application/(javascript|x-www-form-urlencoded|x-ndjson|(x-)?yaml)")
+# Python has text codecs that are no charsets, and some of them take quadratic time.
+_CHARSET_NAMES = re.compile(
+    r"utf-?(8|16|32).*|ascii|iso8859.*|cp\d+|koi8.*|gb\w*|big5.*|shift_?jis.*|euc_.*|iso2022.*|mac-.*|tis-620"
+)
+_LINK = re.compile(r'<([^<>]*)>((?:[^",]|"[^"]*")*)')
+_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]*))', re.IGNORECASE)
+
+
+def body_value(answer: Answer) -> Any:
+    """JSON data, text, or a note like `<image/png, 12345 bytes>`."""
+    content_type = answer.header("content-type") or ""
+    media_type = _media_type(content_type)
+    if answer.encoding is not None:
+        return f"<{media_type or 'unknown type'}, {len(answer.content)} bytes in an encoding that was not asked for>"
+    if not answer.content:
+        return ""
+    if media_type.endswith(("/json", "+json")):
+        data = _json(answer.content)
+        if data is not msgspec.UNSET:
+            return data
+    text = _text(answer.content, media_type, _charset(content_type))
+    return f"<{media_type or 'unknown type'}, {len(answer.content)} bytes>" if text is None else text
+
+
+def error_body(answer: Answer) -> Any:
+    """A failure's body: as it is while it is short, else the beginning of its text."""
+    value = body_value(answer)
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if len(text) <= _MAX_ERROR_CHARS and answer.complete:
+        return value
+    return text[:_MAX_ERROR_CHARS] + "… (cut)"
+
+
+def joined_headers(answer: Answer) -> dict[str, str]:
+    return {name: answer.header(name) or "" for name, _ in answer.headers}
+
+
+def links(answer: Answer, url: Url) -> dict[str, str]:
+    """The `Link` header: relation to absolute URL."""
+    found: dict[str, str] = {}
+    for link in _LINK.finditer(answer.header("link") or ""):
+        relation = _REL.search(link.group(2))
+        try:
+            target = str(join_url(url, link.group(1)))
+        except BadUrl:
+            continue
+        for name in (relation.group(1) or relation.group(2) or "").lower().split() if relation else ():
+            found.setdefault(name, target)
+    return found
+
+
+def _media_type(content_type: str) -> str:
+    found = _MEDIA_TYPE.match(content_type)
+    return found.group(1).lower() if found else ""
+
+
+def _charset(content_type: str) -> str | None:
+    found = _CHARSET.search(content_type)
+    if not found:
+        return None
+    try:
+        name = codecs.lookup(found.group(1)).name
+    except LookupError:
+        return None
+    return name if _CHARSET_NAMES.fullmatch(name) else None
+
+
+def _json(content: bytes) -> Any:
+    """UNSET where it doesn't parse, or holds what couldn't be sent on: half a surrogate pair, NaN, endless depth."""
+    try:
+        return msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8))
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.UNSET
+
+
+def _text(content: bytes, media_type: str, charset: str | None) -> str | None:
+    """None for what is no text. A type that promises nothing is text if it reads as UTF-8."""
+    wide = charset is not None and charset.startswith(("utf-16", "utf-32"))
+    if b"\0" in content and not wide:
+        return None
+    if charset is not None or _TEXT_TYPE.fullmatch(media_type):
+        return content.decode(charset or "utf-8", errors="replace").removeprefix("\ufeff")
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return None

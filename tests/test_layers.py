@@ -1,0 +1,84 @@
+"""Who may import whom. The order of the layers is what keeps each file readable alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "runtime" / "agentrun"
+FOUNDATION = {"errors", "diagnostics", "visible"}
+
+# For each module or package: what of agentrun it may import.
+ALLOWED = {
+    "errors": {"diagnostics"},
+    "diagnostics": set(),
+    "visible": set(),
+    "secrets": set(),
+    "json_schema": set(),
+    "templates": {"engine.ports"},
+    "spec": {"spec", "templates", "json_schema", "secrets"} | FOUNDATION,
+    "engine": {"engine", "errors"},
+    "models": {"models", "engine.messages", "engine.ports", "engine.bm25", "errors", "spec.types"},
+    "tools": {"tools", "engine.messages", "engine.ports", "errors", "spec.types", "templates"},
+    "observers": {"observers", "engine.events", "engine.messages", "visible"},
+    "project": {"spec"} | FOUNDATION,
+    "resolve": {"spec", "engine", "models", "tools", "project", "templates", "secrets", "json_schema"} | FOUNDATION,
+    "api": {"project", "resolve", "engine", "spec"} | FOUNDATION,
+    "demo": {"demo"},
+    "__init__": {"api", "engine", "errors"},
+    "__main__": {"cli"},
+}
+
+
+def imports_of(file):
+    """The modules of agentrun that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from (name.removeprefix("agentrun.") for name in names if name.startswith("agentrun."))
+
+
+def files_outside_cli():
+    return [file for file in sorted(PACKAGE.rglob("*.py")) if file.relative_to(PACKAGE).parts[0] != "cli"]
+
+
+@pytest.mark.parametrize("file", files_outside_cli(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_layer_may_know(file):
+    layer = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    allowed = ALLOWED[layer]
+    strangers = [
+        name
+        for name in imports_of(file)
+        if not name.startswith("__version__")
+        and not any(name == known or name.startswith(f"{known}.") for known in allowed)
+    ]
+    assert strangers == []
+
+
+def test_no_module_is_called_after_nothing():
+    vague = {"utils", "helpers", "common", "core", "base", "manager"}
+    assert [file for file in PACKAGE.rglob("*.py") if file.stem in vague] == []
+
+
+def loaded_after(arguments, cwd):
+    """The modules in memory after a command line ran in a process of its own."""
+    code = (
+        "import sys; from agentrun.cli import run_cli; code = run_cli(sys.argv[1:]); "
+        "print('MODULES', code, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.partition("MODULES ")[2].split()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["validate", "agents/"], ["run", "--help"], ["chat", "--help"]])
+def test_help_and_validate_import_no_client_and_no_terminal_library(arguments):
+    code, *modules = loaded_after(arguments, PACKAGE.parent.parent)
+    assert code == "0"
+    assert {"openai", "httpx2", "prompt_toolkit", "pydantic"} & set(modules) == set()
