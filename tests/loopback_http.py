@@ -29,10 +29,10 @@ def reply(status=200, body=b"", *, headers=(), content_type="text/plain"):
 class Loopback:
     """`answer` takes an `Arrived` and gives the bytes to send; None closes the connection without a word.
 
-    Instead of a function it may be the bytes, or a list of them: one after the other, the last again and again.
+    `idle_s` is how long a connection may stay silent before it is closed. Instead of a function it may be the bytes, or a list of them: one after the other, the last again and again.
     """
 
-    def __init__(self, answer=None, *, tls=None):
+    def __init__(self, answer=None, *, tls=None, idle_s=10):
         if not callable(answer):
             answers = list(answer) if isinstance(answer, (list, tuple)) else [reply() if answer is None else answer]
             answer = lambda _: answers.pop(0) if len(answers) > 1 else answers[0]  # noqa: E731
@@ -42,6 +42,8 @@ class Loopback:
         loopback = self
 
         class Handler(socketserver.StreamRequestHandler):
+            timeout = idle_s
+
             def setup(self):
                 loopback.connections += 1
                 if tls is not None:

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from agentrun.errors import ToolFailure
 from agentrun.templates import Arguments, compile_template
+from agentrun.spec.types import is_guarded_env
 from agentrun.tools.argv import (
     MAX_ELEMENT_BYTES,
     build_env,
     build_stdin,
     compile_command,
     compile_env,
-    refused_env_target,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -129,7 +129,7 @@ def test_the_environment_is_the_base_and_what_is_named():
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "ld_audit", "PYTHONPATH", "GIT_SSH_COMMAND", "BASH_ENV", "PATH", "ENV"])
 def test_a_variable_that_changes_what_runs_takes_no_model_value(name):
-    assert refused_env_target(name)
+    assert is_guarded_env(name)
     for value in ("{{ args.x }}", "a{{ args['x'] }}", "{{ args }}"):
         with pytest.raises(ValueError, match="must not come from the model"):
             compile_env({name: value})
@@ -137,7 +137,7 @@ def test_a_variable_that_changes_what_runs_takes_no_model_value(name):
 
 
 def test_ordinary_variables_take_model_values():
-    assert not any(refused_env_target(name) for name in ("CITY", "QUERY", "MY_LD_X", "LANG"))
+    assert not any(is_guarded_env(name) for name in ("CITY", "QUERY", "MY_LD_X", "LANG"))
 
 
 @pytest.mark.parametrize("name", ["", "A=B", "A\0"])

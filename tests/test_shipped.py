@@ -99,10 +99,11 @@ def test_every_tool_tells_a_model_what_it_and_its_arguments_are():
             assert all(one["description"] for one in parameters["properties"].values()), path
 
 
-def test_without_the_order_service_the_error_says_how_to_start_it():
-    report = read_project(ROOT, {}).report()
-    told = [found.help for found in report.diagnostics if "ORDERS_URL" in found.message]
-    assert told == ["start the demo order service: python -m agentrun.demo"]
+def test_without_its_token_the_order_desk_does_not_start_but_its_files_are_fine():
+    project = read_project(ROOT, {})
+    assert not project.report(project.under([ROOT / "agents", ROOT / "tools.d"])).errors
+    with pytest.raises(agentrun.SpecError, match="ORDERS_TOKEN"):
+        agentrun.load(ROOT / "agents/support.yaml", environ={})
 
 
 # -- support --------------------------------------------------------------------------------------------------

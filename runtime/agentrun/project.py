@@ -126,8 +126,8 @@ def _find(root: Path, tools: Sequence[Path], misplaced: list[Diagnostic]) -> lis
         for path in sorted(folder.glob("*.yml")):
             misplaced.append(_misplaced(path, f"`{path.name}` is not read: files end in `.yaml`", "rename it"))
     if (root / "tests").is_dir():
-        found += [("test", path) for path in sorted((root / "tests").rglob("*.test.yaml"))]
-        for path in sorted((root / "tests").rglob("*.test.yml")):
+        found += [("test", path) for path in _own(root, "*.test.yaml")]
+        for path in _own(root, "*.test.yml"):
             misplaced.append(_misplaced(path, f"`{path.name}` is not read: tests end in `.test.yaml`", "rename it"))
     if any(folder.is_dir() for _, folder in folders):
         for wrong, right in (("agent", "agents"), ("tools", "tools.d"), ("tool", "tools.d")):
@@ -136,6 +136,11 @@ def _find(root: Path, tools: Sequence[Path], misplaced: list[Diagnostic]) -> lis
                 message = f"`{wrong}/` is not read: {right} stand in `{right}/`".replace("tools.d stand", "tools stand")
                 misplaced.append(_misplaced(strays[0], message, f"rename the folder to `{right}`"))
     return found
+
+
+def _own(root: Path, pattern: str) -> list[Path]:
+    """The test files of this project: those below a folder that is a project itself are not its."""
+    return [path for path in sorted((root / "tests").rglob(pattern)) if find_root(path) == root]
 
 
 def _misplaced(path: Path, message: str, help: str) -> Diagnostic:

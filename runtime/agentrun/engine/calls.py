@@ -94,10 +94,13 @@ class Caller:
         """Make the calls that may be made, at most 8 at once. On cancellation each keeps the result it has."""
         gate = asyncio.Semaphore(1 if self.agent.parallel_tool_calls is False else AT_ONCE)
         untrusted_seen = self.untrusted_seen
-        async with asyncio.TaskGroup() as group:
-            for index, one in enumerate(turn.planned):
-                context = self._context(one.call, number, index)
-                group.create_task(self._one(one, context, f"turn-{number}/call-{index}", gate, untrusted_seen))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index, one in enumerate(turn.planned):
+                    context = self._context(one.call, number, index)
+                    group.create_task(self._one(one, context, f"turn-{number}/call-{index}", gate, untrusted_seen))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # not a tool's failure but a bug, or a reader that left
 
     def _look_up(self, one: Planned) -> Planned:
         one.tool = self.agent.tools.get(one.call.name)

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -200,7 +201,7 @@ class _Conversation:
         known: dict[str, tuple[Any, ...]] = {}
         earlier = self.messages[max(0, at - MAX_MEMORY) : at]
         starts = [index for index, data in enumerate(earlier) if _calls_of(data)]
-        for start, end in reversed(list(zip(starts, [*starts[1:], len(earlier)], strict=True))):
+        for start, end in reversed(list(pairwise([*starts, len(earlier)]))):
             of_round: dict[str, dict[Any, None]] = {}
             for result in _results(earlier[start:end]):
                 data = parsed(result.content)

@@ -39,6 +39,7 @@ HANDOFF = "transfer_to_"
 
 _PART = re.compile(r"(?<=[.?!;])\s+|\n+|,\s+|\s+(?:and then|and also|and|then|also|plus)\s+", re.IGNORECASE)
 _WISH = re.compile(r"\b(?:want|wants|need|would like|'d like|please|could you|can you|wish)\b", re.IGNORECASE)
+_FINITE = re.compile(r"\b(?:is|was|are|were|has|have|had|came|got|does|did|\w{3,30}ed|\w{2,10}n['’]t)\b")
 _STRONG = frozenset(STOP | TIME_WORDS)
 
 
@@ -66,9 +67,10 @@ class _Entry:
         self.nouns = self.own - WEAK - frozenset(stem(word) for word in READS)
         texts = [text for slot in self.slots for text in (slot.name, slot.description, *map(str, slot.choices))]
         self.fields = (name, tool.description[:2000], " ".join(texts)[:2000])
-        self.all_terms = frozenset(terms(" ".join(self.fields)))
+        self.telling = frozenset(terms(" ".join((*self.fields[:2], *(str(c) for s in self.slots for c in s.choices)))))
         self.described = frozenset(terms(tool.description[:2000])) - frozenset(map(stem, STOP)) | self.own
-        self.spellings = {tool.name.casefold()} | ({" ".join(spoken)} if len(spoken) > 1 else set())
+        # `refund order 7` is an order or a question; only `refund_order` names the tool.
+        self.spellings = {tool.name.casefold()} | ({" ".join(spoken)} if len(spoken) > 1 and not self.acts else set())
 
     def place(self, said: Said, start: int, end: int) -> Place:
         return Place(said, start, end, self.own, self.described)
@@ -161,7 +163,7 @@ class Toolbox:
             named = bool(entry.nouns) and entry.nouns <= spoken | _meant(spoken)
             if entry.acts and not _is_ordered(entry, said, start, end):
                 continue
-            if named or _is_named(entry, said, start, end) or (begins and _is_about(entry, said, start, end)):
+            if named or entry.acts or _is_named(entry, said, start, end) or (begins and _is_about(entry, said, start, end)):
                 return entry.tool.name
         return None
 
@@ -174,11 +176,15 @@ class Toolbox:
             at for at, entry in enumerate(self.entries) if at not in candidates and _is_named(entry, said, start, end)
         ]
         by_words = [at for at in candidates if _is_about(self.entries[at], said, start, end)]
+        # An act that no tool has is not answered with a tool that only looks: `cancel order 7`.
+        ordered = stem(first) if (first := _first_word(said, start, end)) in ACTS else ""
         # A bare value, such as `1042`, can choose a tool too; but not among very many, and not in a long message.
         short = len(entry_words(said, start, end)) <= 3 and not by_words
         for at in sorted(by_words) if by_words else range(min(len(self.entries), 30)) if short else ():
             entry = self.entries[at]
             named = _is_named(entry, said, start, end)
+            if ordered and not entry.acts and not named and ordered not in entry.own:
+                continue
             if entry.acts and not named and not _is_ordered(entry, said, start, end):
                 continue
             if named and _is_negated(said.plain[start:end], entry.spellings):
@@ -195,7 +201,7 @@ class Toolbox:
             score += 5.0 * named + 2.0 * bool(entry.acts) - 0.6 * len(filling.missing) + 1e-9
             if best is None or score > best_score:
                 best, best_score = Wish(entry.tool, filling, bool(by_words)), score
-        if best and not best.filling.sure and _states(said, start, end) and not self._names(best, said, start, end):
+        if best and not best.filling.sure and _states(said, start, end):
             return None
         return best
 
@@ -214,10 +220,6 @@ class Toolbox:
                     nearer[" ".join(slot.terms)] = tuple(values)
             known = {**known, **nearer}
         return fill(entry.tool.parameters, place, known)
-
-    def _names(self, wish: Wish, said: Said, start: int, end: int) -> bool:
-        spoken = frozenset(terms(said.plain[start:end]))
-        return bool(self._by_name[wish.tool.name].nouns & (spoken | _meant(spoken)))
 
     def _follow_up(self, said: Said, known: Known, previous: str | None) -> Wish | None:
         """`And in Rome?`: the tool that was called last, with a new value."""
@@ -283,7 +285,7 @@ def _is_about(entry: _Entry, said: Said, start: int, end: int) -> bool:
     telling = {stem(part) for word in entry_words(said, start, end) for part in words(word)} - WEAK
     if entry.nouns & (telling | _meant(frozenset(telling))):
         return True
-    met = [term for term in telling if term in entry.all_terms or entry.all_terms & set(MEANS.get(term, ()))]
+    met = [term for term in telling if term in entry.telling or entry.telling & set(MEANS.get(term, ()))]
     return bool(met) and 3 * len(met) >= len(telling)
 
 
@@ -322,9 +324,11 @@ def _first_word(said: Said, start: int, end: int) -> str:
 
 
 def _states(said: Said, start: int, end: int) -> bool:
-    """A statement, not a request: `My order arrived broken.`"""
-    text = said.plain[start:end]
-    return _first_word(said, start, end) in STATES and "?" not in text and not _WISH.search(text)
+    """A statement, not a request: `My order arrived broken.`, but not `the last 3 commits`."""
+    text = said.plain[start:end].lower()
+    if _first_word(said, start, end) not in STATES or "?" in text or _WISH.search(text):
+        return False
+    return _first_word(said, start, end) in ("i", "we", "he", "she", "they", "it") or _FINITE.search(text) is not None
 
 
 def _is_plain(value: object) -> bool:

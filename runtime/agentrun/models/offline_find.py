@@ -228,14 +228,23 @@ class Said:
 
     def _continues(self, first: int, position: int, own: frozenset[str]) -> bool:
         word, lower = self.words[position], self.words[position].value.lower()
-        named = word.value[0].isupper() and self.words[first].value[0].isupper()
+        named_before = position > first and self.words[first].value[0].isupper()
         if position > first and not self._adjoins(self.words[position - 1], word):
             return False
+        if lower in _PARTICLES and position > first:
+            return named_before and position + 1 < len(self.words) and self.words[position + 1].value[0].isupper()
         if lower in STOP or lower in TIME_WORDS or lower[0].isdigit():
             return False
         if stem(lower) in own or stem(lower) in WEAK:
-            return named and position > first and _is_name(word)
-        return position == first or named or word.value[0].islower() == self.words[first].value[0].islower()
+            return (named_before and word.value[0].isupper()) or (stem(lower) in WEAK and self._leads(position, own))
+        return position == first or word.value[0].isupper() == named_before
+
+    def _leads(self, position: int, own: frozenset[str]) -> bool:
+        """Whether a generic word begins a name, such as `new` in `new york`."""
+        if position + 1 >= len(self.words) or not self._adjoins(self.words[position], self.words[position + 1]):
+            return False
+        lower = self.words[position + 1].value.lower()
+        return lower not in STOP and lower not in TIME_WORDS and lower[0].isalpha() and stem(lower) not in own | WEAK
 
     def _adjoins(self, left: Found, right: Found) -> bool:
         return self.plain[left.end : right.start] == " " and not left.value.endswith(("'s", "’s"))

@@ -149,7 +149,7 @@ def clause(slot: Slot, place: Place, taken: list[tuple[int, int]]) -> str | None
     if because := _BECAUSE.search(place.said.text, place.start, place.end):
         return _trimmed(place.said.text[because.end() : place.end]) or None
     kept: list[tuple[int, int]] = []
-    for part in re.finditer(r"[^,;!?\n—–]+?(?=\.(?:\s|$)|[,;!?\n—–]|$)", place.said.text[place.start : place.end]):
+    for part in re.finditer(r"(?:[^,;!?\n—–. ]|\.(?!\s|$)| (?!- ))+", place.said.text[place.start : place.end]):
         start, end = place.start + part.start(), place.start + part.end()
         inner = Place(place.said, start, end, place.own, place.described)
         says = [word for word in inner.content() if word.value.lower() not in COMMANDS]
@@ -268,7 +268,7 @@ def _moment(iso: str, form: str) -> str:
 
 def _phrases(slot: Slot, place: Place, prepositions: tuple[str, ...]) -> Iterator[Candidate]:
     """`in Paris`, `of alice and bob`, `Tom's orders`."""
-    own = place.own | frozenset(slot.terms)
+    own = place.own | place.described | frozenset(slot.terms)
     words = place.said.words
     for at in place.positions:
         word = words[at]

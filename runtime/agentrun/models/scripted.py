@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from agentrun.engine.messages import Reply, Request, encode
 from agentrun.engine.ports import Tell
 from agentrun.errors import ModelError
@@ -29,7 +31,7 @@ class Scripted:
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
         position = len(self.requests)
-        self.requests.append(request)
+        self.requests.append(_snapshot(request))
         if position >= len(self._turns):
             count = len(self._turns)
             raise ModelError(
@@ -50,6 +52,13 @@ class Scripted:
         if turn.error is None:
             assembly.add(_last_chunk(turn))
         return assembly.finish()
+
+
+def _snapshot(request: Request) -> Request:
+    """The request as it was asked: a caller may go on with the same lists."""
+    return msgspec.structs.replace(
+        request, messages=tuple(request.messages), used_call_ids=frozenset(request.used_call_ids)
+    )
 
 
 def _chunks(turn: ScriptTurn) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from jsonschema.exceptions import ValidationError
 from agentrun.diagnostics import Diagnostic, Severity, Span, did_you_mean, nearest, one_of
 from agentrun.secrets import MIN_CHARS
 from agentrun.spec.schema import JsonSchema, Kind, branch_for, branches, marks_of, member_schema, schema_of
-from agentrun.spec.types import NAME_PATTERN
+from agentrun.spec.types import NAME_HELP, NAME_PATTERN
 from agentrun.spec.yaml_nodes import Node, Route, kind_of, parse_scalar
 from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
 
@@ -67,7 +67,12 @@ class _Shaper:
             return node.like([self.visit(item, items, (*route, i), marks) for i, item in enumerate(content)])
         if isinstance(content, str) and "$" in content and marks.get("x-env"):
             return self._scalar(node, content, schema, route, marks)
+        if isinstance(content, float) and content.is_integer() and "integer" in self._types(schema):
+            return node.like(int(content))  # JSON Schema takes 5.0 for a whole number
         return node
+
+    def _types(self, schema: JsonSchema) -> set[str]:
+        return {str(branch.get("type")) for branch in branches(self.kind, schema)}
 
     def _mapping(self, node: Node, branch: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
         closed = branch.get("additionalProperties") is False
@@ -84,10 +89,10 @@ class _Shaper:
         later = schema.get("x-later")
         # What a switch is turned off by asks for nothing.
         if later is True and child.content is not False:
-            self.found.append(_error("AR308", f"`{key}` is not available in this version", span))
+            self.found.append(_error("AR308", f"`{key}` is not available in this version", span, "leave it out"))
         elif isinstance(later, list) and child.content in later:
             message = f"`{key}: {child.content}` is not available in this version"
-            self.found.append(_error("AR308", message, child.span))
+            self.found.append(_error("AR308", message, child.span, "choose another"))
 
     def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
         filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
@@ -98,7 +103,7 @@ class _Shaper:
         if filled.problems:
             self.unknown.add(route)
             return node.like(filled.text)
-        wanted = {branch.get("type") for branch in branches(self.kind, schema)}
+        wanted = self._types(schema)
         if "string" not in wanted and wanted & {"integer", "number", "boolean"}:
             return node.like(parse_scalar(filled.text))
         return node.like(filled.text)
@@ -119,7 +124,8 @@ class _Shaper:
                 help = "a literal `$` before a brace is written `$$`"
             elif problem.kind == "required":
                 code = "AR509"
-                message = f"the environment variable {problem.name} is not set"
+                state = "empty" if problem.name in self.environ else "not set"
+                message = f"the environment variable {problem.name} is {state}"
                 help = problem.message or f"set {problem.name}"
             else:
                 code, severity = "AR510", "warning"
@@ -132,7 +138,9 @@ def check(kind: Kind, shaped: Shaped, *, partial: bool) -> list[Diagnostic]:
     """What the schema finds. `partial` is for bases, where a required key may be missing."""
     node = shaped.node
     if not node.is_mapping:
-        return [_error("AR309", f"{_article(kind)} is a mapping of keys, not {node.kind}", node.span)]
+        several = kind == "tool" and node.is_list
+        help = "write each tool as a document of its own, with `---` between them" if several else None
+        return [_error("AR309", f"{_article(kind)} is a mapping of keys, not {node.kind}", node.span, help)]
     found: list[Diagnostic] = []
     for error in _validator(kind).iter_errors(node.data()):
         found.extend(_findings(kind, node, error, shaped.unknown, partial))
@@ -182,9 +190,9 @@ def _alternative(
     if not meant:
         route: Route = tuple(error.absolute_path)
         schema: Any = error.schema
-        wanted = _or(dict.fromkeys(_wanted(branch) for branch in branches(kind, schema)))
-        message = f"{_subject(route)} must be {wanted}, not {_shown(error.instance)}"
-        return [_error("AR303", message, node.place(route), _yaml_trap(error.instance))]
+        wanted = list(dict.fromkeys(_wanted(branch) for branch in branches(kind, schema)))
+        message = f"{_subject(route)} must be {_or(wanted)}, not {_shown(error.instance)}"
+        return [_error("AR303", message, node.place(route), _type_help(error.instance, wanted, schema))]
     return [found for child in meant for found in _findings(kind, node, child, unknown, partial)]
 
 
@@ -204,11 +212,39 @@ def _unknown_keys(node: Node, error: ValidationError, route: Route) -> list[Diag
     for key in instance:
         if key in allowed or key.startswith("x-"):
             continue
-        near = did_you_mean(key, [name for name in allowed if name not in written])
         where = f" in {_subject(route)}" if route else ""
-        help = near or f"allowed: {one_of(allowed, limit=40)}"
+        help = _meant(key, [name for name in allowed if name not in written])
+        help = help or f"allowed: {one_of(allowed, limit=40)}"
         found.append(_error("AR301", f"unknown key `{key}`{where}", node.key_place((*route, key)), help))
     return found
+
+
+# Words of other tools and APIs, and where agentrun has them.
+_OTHER_WORDS = {
+    "approval": "require_approval",
+    "arguments": "args",
+    "cmd": "command",
+    "data": "body",
+    "environment": "env",
+    "function": "python",
+    "input_schema": "parameters",
+    "instructions": "system_prompt",
+    "needs_approval": "require_approval",
+    "params": "query",
+    "prompt": "system_prompt",
+    "system": "system_prompt",
+}
+
+
+def _meant(key: str, allowed: list[str]) -> str | None:
+    """What an unknown key was probably meant for."""
+    other = _OTHER_WORDS.get(key)
+    if other in allowed:
+        return f"did you mean `{other}`?"
+    near = did_you_mean(key, allowed)
+    if near is None and "settings" in allowed:
+        return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(allowed, limit=40)}"
+    return near
 
 
 def _missing(node: Node, error: ValidationError, route: Route) -> list[Diagnostic]:
@@ -221,36 +257,46 @@ def _missing(node: Node, error: ValidationError, route: Route) -> list[Diagnosti
     unwritten = [name for name in known if name not in instance]
     if any(nearest(stranger, unwritten) == key for stranger in instance if stranger not in known):
         return []  # the misspelt key has its own finding
+    about = known.get(key, {}).get("description")
+    empty = _empty_key(node, (*route, key))
+    if empty is not None:
+        return [_error("AR302", f"`{key}` has no value", empty, about)]
     where = f" in {_subject(route)}" if route else ""
     span = node.key_place(route) if route else _first_line(node)
-    about = known.get(key, {}).get("description")
     return [_error("AR302", f"the key `{key}` is missing{where}", span, about)]
+
+
+def _empty_key(node: Node, route: Route) -> Span | None:
+    """The place of a key that was written without a value: `shape` took it out and kept its place."""
+    parent = node.get(*route[:-1])
+    return parent.keys.get(str(route[-1])) if parent is not None else None
 
 
 def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | None]:
     limit: Any = error.validator_value
     schema: Any = error.schema
     subject, shown = _subject(route), _shown(error.instance)
+    about = schema.get("description")
     match error.validator:
         case "type":
-            return "AR303", f"{subject} must be {_wanted(schema)}, not {shown}", _yaml_trap(error.instance)
+            wanted = _wanted(schema)
+            return "AR303", f"{subject} must be {wanted}, not {shown}", _type_help(error.instance, [wanted], schema)
         case "enum":
             names = [_plain(option) for option in limit]
             help = did_you_mean(str(error.instance), names) if isinstance(error.instance, str) else None
             return "AR304", f"{subject} must be {_or(names)}, not {shown}", help
         case "minimum":
-            return "AR305", f"{subject} must be at least {limit:g}, not {shown}", None
+            return "AR305", f"{subject} must be at least {limit:g}, not {shown}", about
         case "exclusiveMinimum":
-            return "AR305", f"{subject} must be more than {limit:g}, not {shown}", None
+            return "AR305", f"{subject} must be more than {limit:g}, not {shown}", about
         case "maximum":
-            return "AR305", f"{subject} must be at most {limit:g}, not {shown}", None
+            return "AR305", f"{subject} must be at most {limit:g}, not {shown}", about
         case "minLength" | "minItems":
-            return "AR306", f"{subject} must not be empty", None
+            return "AR306", f"{subject} must not be empty", about
         case "pattern" if limit == NAME_PATTERN:
-            help = "a name takes letters, digits, `_` and `-`, at most 64"
-            return "AR306", f"{shown} is no name", help
+            return "AR306", f"{shown} is no name", NAME_HELP
         case "pattern":
-            return "AR306", f"{subject} must match {limit}, not {shown}", None
+            return "AR306", f"{shown} is no value for {subject}", about
     return "AR303", f"{subject}: {error.message}", None
 
 
@@ -267,18 +313,19 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
         if not isinstance(node.content, dict):
             return
         names = branch.get("x-exactly-one") or branch.get("x-at-most-one") or []
-        written = [name for name in names if name in node.content]
-        subject = _subject(route) if route else _article(kind)
+        written = [key for key in node.content if key in names]
+        subject, what = _subject(route) if route else _article(kind), f"one of {_or(names)}"
         if len(written) > 1:
             span = node.keys[written[1]]
-            message = f"{subject} takes one of {_or(names)}, not both `{written[0]}` and `{written[1]}`"
+            message = f"{subject} takes {what}, not both `{written[0]}` and `{written[1]}`"
             found.append(_error("AR307", message, span))
         elif not written and "x-exactly-one" in branch and not partial:
             # A misspelt key has its own finding.
             misspelt = any(nearest(key, names) for key in node.content if key not in branch["properties"])
             span = root.key_place(route) if route else _first_line(root)
+            empty = next((node.keys[name] for name in names if name in node.keys), None)
             if not misspelt:
-                found.append(_error("AR307", f"{subject} needs one of {_or(names)}", span))
+                found.append(_error("AR307", f"{subject} needs {what}", empty or span))
         for key, child in node.content.items():
             visit(child, member_schema(branch, key), (*route, key))
 
@@ -340,12 +387,22 @@ def _shown(value: Any) -> str:
     return kind_of(value)
 
 
-def _yaml_trap(value: Any) -> str | None:
-    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return f"`{value}` is text in YAML 1.2: write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
-    if isinstance(value, (bool, int, float)):
-        return "quote it where text is meant"
-    return None
+_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_TYPES_OF_WORDS = {"a boolean": ("true or false",), "a number": ("a number", "a whole number")}
+
+
+def _type_help(value: Any, wanted: list[str], schema: JsonSchema) -> str | None:
+    """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
+    if isinstance(value, str) and "true or false" in wanted and value.lower() in _SWITCHES:
+        return f"`{value}` is text in YAML 1.2: write `{_SWITCHES[value.lower()]}`"
+    scalar = parse_scalar(value) if isinstance(value, str) else None
+    if isinstance(scalar, (bool, int, float)) and kind_of(scalar) in _TYPES_OF_WORDS and "text" not in wanted:
+        matching = _TYPES_OF_WORDS[kind_of(scalar)]
+        if any(word in matching for word in wanted):
+            return f"write {value} without quotes"
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and "text" in wanted:
+        return f'write "{value}" in quotes'
+    return schema.get("description")
 
 
 def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:

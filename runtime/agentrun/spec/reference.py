@@ -82,52 +82,63 @@ def reference() -> str:
 # -- sections -----------------------------------------------------------------------------------------------
 
 
+class _Visit(msgspec.Struct):
+    """A place where a mapping stands. `position` sorts places as the keys stand; `above` are the mappings around it."""
+
+    name: str
+    route: str
+    position: tuple[int, ...]
+    marks: dict[str, Any]
+    above: tuple[str, ...]
+
+
 def _sections() -> dict[str, Section]:
-    """By name of the definition, in the order of the page: a kind of file, then what stands in it, outer before inner."""
+    """By name of the definition. The page goes through a kind of file as its keys stand, each followed by its own."""
     roots: dict[str, Kind] = {schema_of(kind)["$ref"].rsplit("/", 1)[-1]: kind for kind in _HEADINGS}
-    by_kind: dict[Kind, dict[str, Section]] = {}
     found: dict[str, Section] = {}
-    for root, kind in roots.items():
-        by_kind[kind] = {root: Section(root, kind, schema_of(kind)["$defs"][root], [], {})}
-        found |= by_kind[kind]
-        waiting: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [(root, "", {}, tuple(roots))]
-        for name, route, marks, above in waiting:
-            for below, place, inherited in _members(kind, name, route, marks):
-                if below in above:
-                    continue
-                waiting.append((below, place, inherited, (*above, below)))
-                if below not in found:
-                    found[below] = Section(below, kind, schema_of(kind)["$defs"][below], [], inherited)
-                    by_kind[kind][below] = found[below]
-                _add_place(found[below], kind, place, inherited)
-    return {name: section for kind in _HEADINGS for name, section in by_kind[kind].items()}
+    order: dict[str, tuple[int, ...]] = {}
+    for number, (root, kind) in enumerate(roots.items()):
+        found[root] = Section(root, kind, schema_of(kind)["$defs"][root], [], {})
+        order[root] = (number,)
+        waiting = [_Visit(root, "", (number,), {}, tuple(roots))]
+        for visit in waiting:  # outer places first: they make the better headings
+            for one in _members(kind, visit):
+                waiting.append(one)
+                order.setdefault(one.name, one.position)
+                known = found.setdefault(one.name, Section(one.name, kind, _definition(kind, one), [], one.marks))
+                known.marks = {mark: value for mark, value in known.marks.items() if mark in one.marks}
+                in_its_section = visit.route in found[visit.name].routes[:1] or visit.name == root
+                if known.kind == kind and in_its_section and one.route not in known.routes:
+                    known.routes.append(one.route)
+    return {name: found[name] for name in sorted(found, key=lambda name: order[name])}
 
 
-def _members(kind: Kind, name: str, route: str, marks: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The definitions that a mapping's values may be, each with its place and the marks that hold there."""
-    for key, member in schema_of(kind)["$defs"][name].get("properties", {}).items():
-        inherited = {mark: value for mark, value in (marks | marks_of(member)).items() if mark != "x-template"}
-        for below, suffix in _references(member):
-            yield below, f"{route}.{key}{suffix}".removeprefix("."), inherited
+def _definition(kind: Kind, visit: _Visit) -> JsonSchema:
+    definition: JsonSchema = schema_of(kind)["$defs"][visit.name]
+    return definition
 
 
-def _add_place(section: Section, kind: Kind, place: str, marks: dict[str, Any]) -> None:
-    section.marks = {mark: value for mark, value in section.marks.items() if mark in marks}
-    place = place.removesuffix("[]")
-    if section.kind == kind and place not in section.routes:
-        section.routes.append(place)
+def _members(kind: Kind, visit: _Visit) -> Iterator[_Visit]:
+    """The mappings that the values of a mapping may be. One inside itself, and a kind of file, are left out."""
+    for index, (key, member) in enumerate(_definition(kind, visit).get("properties", {}).items()):
+        marks = {mark: value for mark, value in (visit.marks | marks_of(member)).items() if mark != "x-template"}
+        for name, suffix in _references(member):
+            if name not in visit.above:
+                route = f"{visit.route}.{key}{suffix}".removeprefix(".")
+                yield _Visit(name, route, (*visit.position, index), marks, (*visit.above, name))
 
 
 def _references(schema: JsonSchema) -> Iterator[tuple[str, str]]:
-    """The definitions that a value may be; `[]` says in a list, `.NAME` in a mapping of names."""
+    """The definitions that a value, or an item of it, may be; `.NAME` where it is a mapping of names."""
     if "$ref" in schema:
         yield schema["$ref"].rsplit("/", 1)[-1], ""
     for option in _options(schema):
         yield from _references(option)
-    for inside, suffix in (("items", "[]"), ("additionalProperties", ".NAME")):
-        if isinstance(schema.get(inside), dict):
-            for name, more in _references(schema[inside]):
-                yield name, suffix + more
+    if "items" in schema:
+        yield from _references(schema["items"])
+    if isinstance(schema.get("additionalProperties"), dict):
+        for name, more in _references(schema["additionalProperties"]):
+            yield name, f".NAME{more}"
 
 
 def _options(schema: JsonSchema) -> list[JsonSchema]:
@@ -173,7 +184,7 @@ def _cell(text: str) -> str:
 def _value(schema: JsonSchema, sections: dict[str, Section]) -> str:
     """What may be written, in words; any alternative of it."""
     words = list(dict.fromkeys(filter(None, _alternatives(schema, sections))))
-    if _SCALARS <= set(words):
+    if set(words) >= _SCALARS:
         words = ["scalar", *(word for word in words if word not in _SCALARS)]
     return ", or ".join(words)
 
@@ -188,7 +199,8 @@ def _alternatives(schema: JsonSchema, sections: dict[str, Section]) -> Iterator[
     elif "enum" in schema:
         yield ", ".join(f"`{_plain(option)}`" for option in schema["enum"])
     elif schema.get("type") == "array":
-        yield f"list of {_value(schema.get('items', {}), sections)}"
+        items = _value(schema.get("items", {}), sections)
+        yield f"list of ({items})" if ", or " in items else f"list of {items}"
     elif isinstance(schema.get("additionalProperties"), dict):
         yield f"mapping of names to {_value(schema['additionalProperties'], sections)}"
     elif "type" in schema:

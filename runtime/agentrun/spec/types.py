@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 NAME_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+NAME_HELP = "a name takes letters, digits, `_` and `-`, at most 64"
 BACKENDS = ("http", "shell", "mcp", "openapi", "agent", "python", "final")
 
 
@@ -462,19 +463,28 @@ class TestSpec(_Spec, frozen=True):
 
 # -- what a model must never set ------------------------------------------------------------------------------
 
-NEVER_FROM_MODEL_HEADERS = frozenset(
+_GUARDED_HEADERS = frozenset(
     {
         "authorization",
         "connection",
         "content-length",
         "cookie",
         "host",
-        "proxy-authorization",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
     }
 )
-# Prefixes of environment names, upper case.
-NEVER_FROM_MODEL_ENV = ("LD_", "DYLD_", "PYTHON", "GIT_", "BASH_ENV", "ENV", "IFS", "PATH", "NODE_OPTIONS", "PERL5")
+_GUARDED_ENV = frozenset({"BASH_ENV", "ENV", "HOME", "IFS", "NODE_OPTIONS", "PATH", "SHELLOPTS"})
+_GUARDED_ENV_PREFIXES = ("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY")
+
+
+def is_guarded_header(name: str) -> bool:
+    """Whether a request header steers the connection or carries credentials."""
+    return name.lower() in _GUARDED_HEADERS or name.lower().startswith("proxy-")
+
+
+def is_guarded_env(name: str) -> bool:
+    """Whether a variable changes how programs are found, loaded or run."""
+    return name.upper() in _GUARDED_ENV or name.upper().startswith(_GUARDED_ENV_PREFIXES)

@@ -445,11 +445,21 @@ _SYNTAX = {
     "did not find expected '-' indicator": ("a `-` was expected here", "check the indentation of the list"),
     "did not find expected node content": ("a value was expected here", None),
     "found unexpected end of stream": ("this quote is never closed", None),
+    "found unexpected document indicator": ("this quote is never closed", None),
+    "did not find expected <document start>": ("nothing may stand here, after the end of the document", None),
+    "block sequence entries are not allowed in this context": ("a list can't begin here", "begin it on its own line"),
+    "did not find expected alphabetic or numeric character": ("no name after `*` or `&`", "quote a text with them"),
+    "found a tab character where an indentation space is expected": ("a tab can't indent", "indent with spaces"),
     "found unknown escape character": ("no such escape", "write a backslash twice, or use single quotes"),
 }
 _OPENED = {"while parsing a flow sequence": "the list", "while parsing a flow mapping": "the mapping"}
 # Of these libyaml's other mark, where the trouble began, tells more.
-_AT_ITS_BEGINNING = ("found unexpected end of stream", "could not find expected ':'")
+_AT_ITS_BEGINNING = (
+    "could not find expected ':'",
+    "did not find expected alphabetic or numeric character",
+    "found unexpected document indicator",
+    "found unexpected end of stream",
+)
 
 
 def _syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import ToolFailure
-from agentrun.spec.types import NEVER_FROM_MODEL_ENV, CommandElement, Scalar
+from agentrun.spec.types import CommandElement, Scalar, is_guarded_env
 from agentrun.templates import Absent, Template, TemplateFailure, compile_template, to_text
 
 # What every command gets of agentrun's own environment.
@@ -69,18 +69,13 @@ def compile_command(command: Sequence[CommandElement]) -> Command:
     return Command(groups)
 
 
-def refused_env_target(name: str) -> bool:
-    """Whether the variable changes how programs are found, loaded or run, so that no model value may go there."""
-    return name.upper().startswith(NEVER_FROM_MODEL_ENV)
-
-
 def compile_env(env: Mapping[str, Scalar]) -> dict[str, Template]:
     """Raises `TemplateSyntax`, and `ValueError` for a name that can't be one or that no model value may set."""
     compiled = {name: compile_template(to_text(value)) for name, value in env.items()}
     for name, template in compiled.items():
         if not name or "=" in name or "\0" in name:
             raise ValueError(f"`{name}` can't be the name of an environment variable")
-        if refused_env_target(name) and (template.args or template.uses_all_args):
+        if is_guarded_env(name) and (template.args or template.uses_all_args):
             raise ValueError(f"the environment variable `{name}` must not come from the model")
     return compiled
 

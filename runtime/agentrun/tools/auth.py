@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from agentrun.errors import UsageError
-from agentrun.spec.types import NEVER_FROM_MODEL_HEADERS, AuthSpec
+from agentrun.spec.types import AuthSpec
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset({"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -71,8 +71,3 @@ def header_problem(value: str) -> str | None:
     if value != value.strip(" \t"):
         return "begins or ends with white space"
     return None
-
-
-def is_never_from_model(name: str) -> bool:
-    """Headers that decide who we are, whom we talk to, or where the request ends."""
-    return name.lower() in NEVER_FROM_MODEL_HEADERS or name.lower().startswith("proxy-")

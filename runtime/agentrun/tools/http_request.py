@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from agentrun.errors import ToolFailure, UsageError
-from agentrun.spec.types import HttpSpec
+from agentrun.spec.types import HttpSpec, is_guarded_header
 from agentrun.templates import Absent, Template, TemplateFailure, compile_template, to_text
-from agentrun.tools.auth import check_authors_header, credentials, header_problem, is_never_from_model
+from agentrun.tools.auth import check_authors_header, credentials, header_problem
 from agentrun.tools.url import Url
 from agentrun.tools.url_template import ChosenUrl, compile_url
 
@@ -195,7 +195,7 @@ def _spread(members: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _header(name: str, shape: Shape, variables: Mapping[str, Any]) -> str | None:
-    if is_never_from_model(name) and any(one.args or one.uses_all_args for one in _templates(shape)):
+    if is_guarded_header(name) and any(one.args or one.uses_all_args for one in _templates(shape)):
         raise ToolFailure("invalid_arguments", f"the header {name} can't be set by an argument")
     try:
         value = _rendered(f"headers.{name}", shape, variables)

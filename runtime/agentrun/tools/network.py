@@ -246,8 +246,17 @@ def _explain(error: BaseException, origin: Origin) -> NetworkFailure:
     if isinstance(error, (httpcore2.ConnectError, OSError)):
         return _failure(f"could not connect to {origin} ({reason})")
     if isinstance(error, httpcore2.RemoteProtocolError):
-        return _failure(f"{origin} gave no whole HTTP answer ({str(error).rstrip('.')})")
+        return _failure(_broken_answer(str(error), origin))
     return _failure(f"the connection to {origin} broke off ({reason})")
+
+
+def _broken_answer(said: str, origin: Origin) -> str:
+    """httpcore2's and h11's own words may quote what the server sent, at any length."""
+    if said.startswith("Server disconnected"):
+        return f"{origin} closed the connection without an answer"
+    if said.startswith("peer closed connection"):
+        return f"{origin} closed the connection in the middle of its answer"
+    return f"{origin} sent what is no HTTP answer"
 
 
 def _failure(message: str, *, retryable: bool = True) -> NetworkFailure:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.types import NEVER_FROM_MODEL_ENV, NEVER_FROM_MODEL_HEADERS
+from agentrun.spec.types import is_guarded_env, is_guarded_header
 from agentrun.spec.yaml_nodes import Node
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
@@ -49,7 +49,7 @@ def headers_from_the_model(catalog: Catalog, document: Document) -> Iterator[Dia
     if headers is None or not headers.is_mapping:
         return
     for name, value in headers.content.items():
-        if name.lower() in NEVER_FROM_MODEL_HEADERS and _uses_arguments(value):
+        if is_guarded_header(name) and _uses_arguments(value):
             message = f"the header `{name}` must not come from the model"
             yield _error("AR609", message, value, "write it as text, or from a `${VAR}`")
 
@@ -59,7 +59,9 @@ def environment_from_the_model(catalog: Catalog, document: Document) -> Iterator
     if env is None or not env.is_mapping:
         return
     for name, value in env.content.items():
-        if name.upper().startswith(NEVER_FROM_MODEL_ENV) and _uses_arguments(value):
+        if not name or "=" in name or "\0" in name:
+            yield Diagnostic("AR612", "error", f"`{name}` can't name an environment variable", env.keys[name], None)
+        if is_guarded_env(name) and _uses_arguments(value):
             message = f"the environment variable `{name}` must not come from the model"
             yield _error("AR610", message, value, "it changes how programs are loaded or run: choose another name")
 

@@ -1,0 +1,215 @@
+"""What an agent or a tool can do, as plain data: the JSON of `inspect` and `tools list`, and what their text shows.
+
+Pure, from checked documents. Keys are those of the language where it has one. What carries credentials is told by
+name only: a header, a variable, a kind of authentication, never a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agentrun.json_schema import DEFAULT_PARAMETERS
+from agentrun.project import Project, display
+from agentrun.resolve import (
+    DEFAULT_AGENT_PARAMETERS,
+    has_untrusted_output,
+    http_method,
+    is_idempotent,
+    is_read_only,
+    working_directory,
+)
+from agentrun.spec.catalog import Document
+from agentrun.spec.schema import walk_scalars
+from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, ModelSpec, PermissionSpec, ToolSpec
+
+Described = dict[str, Any]
+_AUTHORITY = re.compile(r"https?://([^/?#{]+)|(\$[A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:-)?")
+
+
+def describe_agent(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    """An agent with its tools, and the agents among them with theirs."""
+    spec: AgentSpec = document.spec
+    return {
+        "name": document.name,
+        "description": spec.description,
+        "file": document.path,
+        "extends": list(document.bases),
+        "model": _model(spec.model, environ),
+        "parameters": spec.parameters or DEFAULT_AGENT_PARAMETERS,
+        "system_prompt": spec.system_prompt,
+        "input": spec.input,
+        "tools": [describe_tool(project, one, environ) for one in project.catalog.tools_of(document)],
+        "tool_choice": spec.tool_choice,
+        "parallel_tool_calls": spec.parallel_tool_calls is not False,
+        "response_format": document.data.get("response_format"),
+        "permissions": [_permission(one) for one in spec.permissions],
+        "limits": msgspec.structs.asdict(spec.limits),
+        "starters": list(spec.starters),
+    }
+
+
+def describe_tool(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    """A tool: what the model sees of it, what it does, and under `backend` what it reaches."""
+    spec: ToolSpec = document.spec
+    kind = next(name for name in BACKENDS if getattr(spec, name) is not None)
+    description, parameters = spec.description, spec.parameters
+    if spec.agent is not None:
+        called: AgentSpec = project.catalog.agents[spec.agent].spec
+        description = description or called.description
+        parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
+    reach = _REACH[kind](project, document, environ) if kind in _REACH else {}
+    return {
+        "name": document.name,
+        "description": description,
+        "file": document.path,
+        "extends": list(document.bases),
+        "parameters": parameters or DEFAULT_PARAMETERS,
+        "read_only": is_read_only(spec),
+        "idempotent": is_idempotent(spec),
+        "untrusted_output": has_untrusted_output(spec),
+        "require_approval": spec.require_approval,
+        "timeout": spec.timeout,
+        "max_output_length": spec.max_output_length,
+        "output": spec.output,
+        "backend": {"kind": kind, **reach},
+    }
+
+
+# -- the model ----------------------------------------------------------------------------------------------
+
+
+def _model(written: str | ModelSpec, environ: Mapping[str, str]) -> Described:
+    spec = written if isinstance(written, ModelSpec) else ModelSpec(name=written)
+    others = [msgspec.structs.replace(spec, name=one) if isinstance(one, str) else one for one in spec.fallback]
+    return {**_one_model(spec, environ), "fallback": [_one_model(one, environ) for one in others]}
+
+
+def _one_model(spec: ModelSpec, environ: Mapping[str, str]) -> Described:
+    asks_openai = spec.api not in ("offline", "scripted")
+    return {
+        "name": spec.name or spec.api,
+        "api": spec.api,
+        "base_url": spec.base_url or (environ.get("OPENAI_BASE_URL") if asks_openai else None) or None,
+        "headers": sorted(spec.headers),
+        "settings": spec.settings,
+        "max_retries": spec.max_retries,
+        "proxy": spec.proxy,
+    }
+
+
+def _permission(spec: PermissionSpec) -> Described:
+    action = next(name for name in ("deny", "ask", "allow") if getattr(spec, name) is not None)
+    return {"action": action, "tools": getattr(spec, action), "when": spec.when}
+
+
+# -- backends -----------------------------------------------------------------------------------------------
+
+
+def _http(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    tool: ToolSpec = document.spec
+    spec = tool.http or HttpSpec(url="")
+    url = _whole_url(spec.base_url or "", spec.url)
+    own = _AUTHORITY.match(url)
+    return {
+        "method": http_method(tool),
+        "url": url,
+        "hosts": [*([own.group(1) or own.group(2)] if own else []), *spec.hosts],
+        "query": sorted(spec.query or ()),
+        "headers": sorted(spec.headers),
+        "body": next((name for name in ("json", "form", "multipart", "body") if getattr(spec, name) is not None), None),
+        "auth": _auth(spec.auth),
+    }
+
+
+def _whole_url(base: str, url: str) -> str:
+    if not base or re.match(r"https?://", url, re.IGNORECASE):
+        return url
+    return base.rstrip("/") + ("" if url.startswith(("/", "?")) else "/") + url
+
+
+def _auth(spec: AuthSpec | None) -> str | None:
+    if spec is None:
+        return None
+    if spec.api_key is not None:
+        return f"api_key in the {spec.api_key.in_} `{spec.api_key.name}`"
+    return next((name for name in ("bearer", "basic", "oauth2") if getattr(spec, name) is not None), None)
+
+
+def _shell(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    from agentrun.tools.shell import ShellTool
+
+    spec = document.spec.shell
+    cwd = working_directory(document)
+    return {
+        "command": spec.command,
+        "script": spec.script,
+        "command_line": ShellTool(spec, cwd=cwd, environ={}).command_line,
+        "cwd": spec.cwd if spec.cwd.startswith("$") else display(cwd),
+        "env": sorted(spec.env),
+        "stdin": spec.stdin,
+    }
+
+
+def _python(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    return {"target": document.spec.python, "root": display(project.root)}
+
+
+def _agent(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    return {"agent": describe_agent(project, project.catalog.agents[document.spec.agent], environ)}
+
+
+_REACH: dict[str, Callable[[Project, Document, Mapping[str, str]], Described]] = {
+    "http": _http,
+    "shell": _shell,
+    "python": _python,
+    "agent": _agent,
+}
+
+
+# -- the environment ----------------------------------------------------------------------------------------
+
+
+def describe_environment(documents: Iterable[Document], environ: Mapping[str, str]) -> list[Described]:
+    """The variables that these documents read, by name.
+
+    `required`: a run needs it, since somewhere it stands without a default.
+    """
+    found: dict[str, Described] = {}
+
+    def add(name: str, *, secret: bool, required: bool) -> None:
+        one = found.setdefault(name, {"name": name, "set": bool(environ.get(name)), "secret": False, "required": False})
+        one["secret"] |= secret
+        one["required"] |= required
+
+    for document in documents:
+        for _, node, marks in walk_scalars(document.kind, document.node):
+            for name, default in _references(node.source) if marks.get("x-env") else ():
+                add(name, secret=bool(marks.get("x-secret")), required=not default)
+        for name in _of_the_client(document):
+            add(name, secret=name.endswith("_KEY"), required=False)
+    return [found[name] for name in sorted(found)]
+
+
+def _references(written: str) -> list[tuple[str, str]]:
+    """(name, `:-` or nothing) of each `${VAR}`; `$$` is a dollar sign."""
+    return [(one.group(1), one.group(2) or "") for one in _REFERENCE.finditer(written) if one.group(1)]
+
+
+def _of_the_client(document: Document) -> list[str]:
+    """What is read for a model that leaves its key or address open."""
+    if document.kind != "agent":
+        return []
+    main = document.spec.model if isinstance(document.spec.model, ModelSpec) else ModelSpec()
+    specs = [main, *(one for one in main.fallback if isinstance(one, ModelSpec))]
+    asked = [one for one in specs if one.api not in ("offline", "scripted")]
+    return [
+        *(["OPENAI_API_KEY"] if any(not one.api_key for one in asked) else []),
+        *(["OPENAI_BASE_URL"] if any(not one.base_url for one in asked) else []),
+        *(["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] if any(one.proxy for one in asked) else []),
+    ]
