@@ -29,7 +29,8 @@ def reply(status=200, body=b"", *, headers=(), content_type="text/plain"):
 class Loopback:
     """`answer` takes an `Arrived` and gives the bytes to send; None closes the connection without a word.
 
-    `idle_s` is how long a connection may stay silent before it is closed. Instead of a function it may be the bytes, or a list of them: one after the other, the last again and again.
+    Instead of a function it may be the bytes, or a list of them: one after the other, the last again and again.
+    `idle_s` is how long a connection may stay silent before it is closed.
     """
 
     def __init__(self, answer=None, *, tls=None, idle_s=10):

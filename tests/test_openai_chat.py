@@ -273,6 +273,13 @@ def test_the_environments_address_gets_the_environments_key(monkeypatch):
     assert server.requests[0].headers["openai-organization"] == "org-environment"
 
 
+def test_another_environment_can_be_handed_in():
+    with ModelServer([sse("Hi")]) as server:
+        environment = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-handed-in"}
+        asyncio.run(complete(client(None, environment=environment), QUESTION))
+    assert server.requests[0].headers["authorization"] == "Bearer sk-handed-in"
+
+
 def test_a_query_of_the_address_is_kept():
     with ModelServer([sse("Hi")]) as server:
         asyncio.run(complete(client(f"{server.base_url}/?api-version=7"), QUESTION))

@@ -12,9 +12,10 @@ import msgspec
 
 from agentrun.diagnostics import Diagnostic, Report, Span, report
 from agentrun.spec.catalog import Catalog, Document, RawDocument, build
+from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules import cross_check
 from agentrun.spec.schema import Kind
-from agentrun.spec.yaml_nodes import Node, ReadFile, Route, read_bytes, read_plain
+from agentrun.spec.yaml_nodes import ReadFile, read_bytes, read_plain
 
 
 class Project(msgspec.Struct, frozen=True, eq=False):

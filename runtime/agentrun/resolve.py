@@ -63,16 +63,21 @@ def resolve(
     """
     documents = project.reachable(document)
     check_runnable(project, documents)
-    secrets = {value for one in documents for value in one.secrets}
-    return _Resolver(project, environ, Masker(secrets), model, live).agent(document)
+    return _Resolver(project, environ, _masker(documents, environ), model, live).agent(document)
 
 
 def resolve_tool(project: Project, document: Document, environ: Mapping[str, str]) -> tuple[BoundTool, Masker]:
     """One tool alone, as `agentrun tools call` needs it."""
     documents = project.reachable(document)
     check_runnable(project, documents)
-    masker = Masker({value for one in documents for value in one.secrets})
+    masker = _masker(documents, environ)
     return _Resolver(project, environ, masker, None, False).tool(document), masker
+
+
+def _masker(documents: list[Document], environ: Mapping[str, str]) -> Masker:
+    """Hides what the files took from the environment as credentials, and the key that clients take by themselves."""
+    secrets = {value for one in documents for value in one.secrets}
+    return Masker(secrets | {environ.get("OPENAI_API_KEY", "")})
 
 
 class _Resolver:
@@ -156,8 +161,8 @@ class _Resolver:
         timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
         return ChatCompletions(
             spec.name or "",
-            base_url=spec.base_url or self.environ.get("OPENAI_BASE_URL") or None,
-            api_key=spec.api_key or self.environ.get("OPENAI_API_KEY") or None,
+            base_url=spec.base_url or None,
+            api_key=spec.api_key or None,
             headers=spec.headers,
             settings=spec.settings,
             connect_s=timeout.connect,
@@ -165,6 +170,7 @@ class _Resolver:
             total_s=timeout.total,
             use_proxy=spec.proxy == "env",
             content_when_empty=spec.content_when_empty,
+            environment=self.environ,
         )
 
     # -- tools
@@ -184,6 +190,8 @@ class _Resolver:
             approval=_approval(spec.require_approval),
             read_only=is_read_only(spec),
             untrusted_output=has_untrusted_output(spec),
+            relays_untrusted=spec.agent is not None
+            and self.agent(self.project.catalog.agents[spec.agent]).reads_untrusted,
             timeout_s=spec.timeout,
             max_output_chars=spec.max_output_length,
             output=_output(spec.output),

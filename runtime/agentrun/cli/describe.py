@@ -7,12 +7,12 @@ name only: a header, a variable, a kind of authentication, never a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from agentrun.cli.describe_model import describe_model
 from agentrun.json_schema import DEFAULT_PARAMETERS
 from agentrun.project import Project, display
 from agentrun.resolve import (
@@ -24,12 +24,10 @@ from agentrun.resolve import (
     working_directory,
 )
 from agentrun.spec.catalog import Document
-from agentrun.spec.schema import walk_scalars
-from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, ModelSpec, PermissionSpec, ToolSpec
+from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PermissionSpec, ToolSpec
 
 Described = dict[str, Any]
 _AUTHORITY = re.compile(r"https?://([^/?#{]+)|(\$[A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
-_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:-)?")
 
 
 def describe_agent(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
@@ -40,7 +38,7 @@ def describe_agent(project: Project, document: Document, environ: Mapping[str, s
         "description": spec.description,
         "file": document.path,
         "extends": list(document.bases),
-        "model": _model(spec.model, environ),
+        "model": describe_model(spec.model, environ),
         "parameters": spec.parameters or DEFAULT_AGENT_PARAMETERS,
         "system_prompt": spec.system_prompt,
         "input": spec.input,
@@ -51,6 +49,7 @@ def describe_agent(project: Project, document: Document, environ: Mapping[str, s
         "permissions": [_permission(one) for one in spec.permissions],
         "limits": msgspec.structs.asdict(spec.limits),
         "starters": list(spec.starters),
+        "unknown": _unknown(document),
     }
 
 
@@ -78,29 +77,13 @@ def describe_tool(project: Project, document: Document, environ: Mapping[str, st
         "max_output_length": spec.max_output_length,
         "output": spec.output,
         "backend": {"kind": kind, **reach},
+        "unknown": _unknown(document),
     }
 
 
-# -- the model ----------------------------------------------------------------------------------------------
-
-
-def _model(written: str | ModelSpec, environ: Mapping[str, str]) -> Described:
-    spec = written if isinstance(written, ModelSpec) else ModelSpec(name=written)
-    others = [msgspec.structs.replace(spec, name=one) if isinstance(one, str) else one for one in spec.fallback]
-    return {**_one_model(spec, environ), "fallback": [_one_model(one, environ) for one in others]}
-
-
-def _one_model(spec: ModelSpec, environ: Mapping[str, str]) -> Described:
-    asks_openai = spec.api not in ("offline", "scripted")
-    return {
-        "name": spec.name or spec.api,
-        "api": spec.api,
-        "base_url": spec.base_url or (environ.get("OPENAI_BASE_URL") if asks_openai else None) or None,
-        "headers": sorted(spec.headers),
-        "settings": spec.settings,
-        "max_retries": spec.max_retries,
-        "proxy": spec.proxy,
-    }
+def _unknown(document: Document) -> list[str]:
+    """Keys whose value hangs on a variable without one, and is shown as the default here."""
+    return sorted(".".join(map(str, route)) for route in document.unknown)
 
 
 def _permission(spec: PermissionSpec) -> Described:
@@ -170,46 +153,3 @@ _REACH: dict[str, Callable[[Project, Document, Mapping[str, str]], Described]] =
     "python": _python,
     "agent": _agent,
 }
-
-
-# -- the environment ----------------------------------------------------------------------------------------
-
-
-def describe_environment(documents: Iterable[Document], environ: Mapping[str, str]) -> list[Described]:
-    """The variables that these documents read, by name.
-
-    `required`: a run needs it, since somewhere it stands without a default.
-    """
-    found: dict[str, Described] = {}
-
-    def add(name: str, *, secret: bool, required: bool) -> None:
-        one = found.setdefault(name, {"name": name, "set": bool(environ.get(name)), "secret": False, "required": False})
-        one["secret"] |= secret
-        one["required"] |= required
-
-    for document in documents:
-        for _, node, marks in walk_scalars(document.kind, document.node):
-            for name, default in _references(node.source) if marks.get("x-env") else ():
-                add(name, secret=bool(marks.get("x-secret")), required=not default)
-        for name in _of_the_client(document):
-            add(name, secret=name.endswith("_KEY"), required=False)
-    return [found[name] for name in sorted(found)]
-
-
-def _references(written: str) -> list[tuple[str, str]]:
-    """(name, `:-` or nothing) of each `${VAR}`; `$$` is a dollar sign."""
-    return [(one.group(1), one.group(2) or "") for one in _REFERENCE.finditer(written) if one.group(1)]
-
-
-def _of_the_client(document: Document) -> list[str]:
-    """What is read for a model that leaves its key or address open."""
-    if document.kind != "agent":
-        return []
-    main = document.spec.model if isinstance(document.spec.model, ModelSpec) else ModelSpec()
-    specs = [main, *(one for one in main.fallback if isinstance(one, ModelSpec))]
-    asked = [one for one in specs if one.api not in ("offline", "scripted")]
-    return [
-        *(["OPENAI_API_KEY"] if any(not one.api_key for one in asked) else []),
-        *(["OPENAI_BASE_URL"] if any(not one.base_url for one in asked) else []),
-        *(["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] if any(one.proxy for one in asked) else []),
-    ]

@@ -51,7 +51,11 @@ Approval = Literal["auto", "always", "never"] | Condition
 
 
 class BoundTool(msgspec.Struct, frozen=True, eq=False):
-    """A tool of an agent. `backend` is None for a `final` tool. `output` makes the result from its names."""
+    """A tool of an agent. `backend` is None for a `final` tool. `output` makes the result from its names.
+
+    `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
+    goes on; a conversation that is taken up again counts on it.
+    """
 
     function: FunctionTool
     check: Check
@@ -59,6 +63,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     approval: Approval = "auto"
     read_only: bool = False
     untrusted_output: bool = False
+    relays_untrusted: bool = False
     timeout_s: float = 30.0
     max_output_chars: int = 16_000
     output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None
@@ -122,3 +127,7 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     limits: Limits = Limits()
     prices: Prices | None = None
     starters: tuple[str, ...] = ()
+
+    @property
+    def reads_untrusted(self) -> bool:
+        return any(tool.untrusted_output or tool.relays_untrusted for tool in self.tools.values())

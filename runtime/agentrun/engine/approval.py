@@ -43,6 +43,8 @@ def decide(
     if tool.approval == "auto":
         if tool.read_only:
             return Decision("allow", "read-only")
+        if tool.backend is None:
+            return Decision("allow", "a final tool ends the run and changes nothing")
         if untrusted_seen:
             return Decision("ask", "it is not read-only, and untrusted output was read before")
         return Decision("allow", "no untrusted output was read before")

@@ -1,8 +1,9 @@
-"""A call's arguments: text from a model to one checked JSON object, or a failure the model can mend."""
+"""JSON from a model, hostile until checked: a call's arguments become one object, or a failure the model can mend."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from agentrun.engine.agent import Check
@@ -14,24 +15,17 @@ _QUOTED_CHARS = 500
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
-    """One JSON object; raises `ToolFailure`. Bounds are checked before the parser recurses."""
+    """One JSON object; raises `ToolFailure` that quotes the text: in the history `{}` takes its place."""
     if not text.strip():
         return {}
-    if len(text) > MAX_CHARS:
-        raise ToolFailure("invalid_arguments", f"the arguments are longer than {MAX_CHARS:,} characters")
-    if _depth(text) > MAX_DEPTH:
-        raise ToolFailure("invalid_arguments", f"the arguments are nested deeper than {MAX_DEPTH} levels")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = parse_json(text)
+        if not isinstance(value, dict):
+            raise ValueError(f"this is {_kind(value)}")
     except ValueError as error:
         quoted = text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
-        raise ToolFailure(
-            "invalid_arguments", f"the arguments are not one JSON object: {error}", arguments=quoted
-        ) from None
-    if "\\ud" in text.lower() and not _is_encodable(value):
-        raise ToolFailure("invalid_arguments", "the arguments hold half a surrogate pair, which is no character")
-    if not isinstance(value, dict):
-        raise ToolFailure("invalid_arguments", f"the arguments must be a JSON object, not {_kind(value)}")
+        message = f"the arguments are not one JSON object: {error}"
+        raise ToolFailure("invalid_arguments", message, arguments=quoted) from None
     return value
 
 
@@ -51,11 +45,19 @@ def canonical(arguments: dict[str, Any]) -> str:
     return json.dumps(arguments, sort_keys=True, ensure_ascii=False)
 
 
-def parse_answer(text: str) -> Any:
-    """An answer as JSON; raises ValueError."""
+def parse_json(text: str) -> Any:
+    """JSON from a model; raises ValueError.
+
+    Bounds are checked before the parser recurses, and what Python alone would let pass is refused.
+    """
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"it is longer than {MAX_CHARS:,} characters")
     if _depth(text) > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    return json.loads(text, parse_constant=_no_constant)
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    if "\\ud" in text.lower() and not _is_encodable(value):
+        raise ValueError("it holds half a surrogate pair, which is no character")
+    return value
 
 
 def _depth(text: str) -> int:
@@ -101,6 +103,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"the number {digits} is too large")
+    return number
 
 
 def _kind(value: Any) -> str:

@@ -19,7 +19,7 @@ from agentrun.engine.events import ApprovalDecided, Reason, ToolFinished, ToolSt
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
 from agentrun.engine.output import as_text, cut
-from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, ToolResult
+from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, Tool
 from agentrun.errors import ToolFailure
 
 AT_ONCE = 8
@@ -52,6 +52,8 @@ class Caller:
         agent: Agent,
         *,
         run: RunInfo,
+        key_prefix: str,
+        untrusted_seen: bool,
         budget: Budget,
         approver: Approver,
         journal: Journal,
@@ -60,58 +62,71 @@ class Caller:
     ) -> None:
         self.agent = agent
         self.run = run
+        self.key_prefix = key_prefix
         self.budget = budget
         self.approver = approver
         self.journal = journal
         self.emit = emit
         self.run_child = run_child
-        self.untrusted_seen = False
+        # Calls of one turn were written before any of their results was read: taint counts from the next turn on.
+        self.untrusted_seen = self._tainted = untrusted_seen
         self._repetition = Repetition(agent.limits.max_repeated_calls)
 
-    def plan(self, calls: Sequence[ToolCall], *, refuse: Reason | None = None) -> Turn:
-        """Look at each call in order and count it. With `refuse` none is run, and the run ends for that reason.
+    def plan(self, calls: Sequence[ToolCall], limit: Reason | None = None) -> Turn:
+        """Look at each call in order and count it. With `limit` none is run, and the run ends for that reason.
 
         A final tool is an answer, not an action: it wins over the other calls, and over limits.
         """
         planned = [self._look_up(Planned(call)) for call in calls]
         final = next((one for one in planned if one.tool and one.tool.backend is None and one.failure is None), None)
-        if refuse is not None and (final is None or refuse == "length"):
-            return Turn([_refused(one, refuse) for one in planned], refuse, None)
         if final is not None:
             for one in planned:
                 if one is not final and one.failure is None:
-                    message = f"not run: `{final.call.name}` ended the run"
+                    message = f"not run beside `{final.call.name}`, which ends the run"
                     one.failure = ToolFailure("interrupted", message)
-            return Turn(planned, None, final)
-        ended: Reason | None = None
+            return Turn(planned, limit, final)
+        ended = limit
+        if ended is not None:
+            return Turn([_refused(one, ended) for one in planned], ended, None)
         for one in planned:
             ended = ended or self._count(one)
             if ended is not None:
                 _refused(one, ended)
         return Turn(planned, ended, None)
 
+    def refuse(self, calls: Sequence[ToolCall], reason: Reason) -> Turn:
+        """The turn as it was, with none of its calls run."""
+        return Turn([_refused(self._look_up(Planned(call)), reason) for call in calls], reason, None)
+
     async def make(self, turn: Turn, number: int) -> None:
         """Make the calls that may be made, at most 8 at once. On cancellation each keeps the result it has."""
         gate = asyncio.Semaphore(1 if self.agent.parallel_tool_calls is False else AT_ONCE)
-        untrusted_seen = self.untrusted_seen
         try:
             async with asyncio.TaskGroup() as group:
                 for index, one in enumerate(turn.planned):
-                    context = self._context(one.call, number, index)
-                    group.create_task(self._one(one, context, f"turn-{number}/call-{index}", gate, untrusted_seen))
+                    key = f"{self.key_prefix}turn-{number}/call-{index}"
+                    group.create_task(self._one(one, self._context(one.call, number, index, key), key, gate))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None  # not a tool's failure but a bug, or a reader that left
+        finally:
+            self.untrusted_seen = self._tainted
+
+    def taint(self) -> None:
+        """Output that may be hostile came in."""
+        self._tainted = True
 
     def _look_up(self, one: Planned) -> Planned:
         one.tool = self.agent.tools.get(one.call.name)
         try:
             one.arguments = parse_arguments(one.call.arguments)
             one.parsed = True
-            if one.tool is None:
-                raise ToolFailure("unknown_tool", f"there is no tool `{one.call.name}`", tools=sorted(self.agent.tools))
-            one.arguments = check_arguments(one.tool.check, one.arguments)
+            if one.tool is not None:
+                one.arguments = check_arguments(one.tool.check, one.arguments)
         except ToolFailure as failure:
             one.failure = failure
+        if one.tool is None:
+            message = f"there is no tool `{one.call.name}`"
+            one.failure = ToolFailure("unknown_tool", message, tools=sorted(self.agent.tools))
         return one
 
     def _count(self, one: Planned) -> Reason | None:
@@ -120,53 +135,49 @@ class Caller:
             return "repeated_calls"
         return self.budget.begin_call()
 
-    def _context(self, call: ToolCall, turn: int, index: int) -> CallContext:
+    def _context(self, call: ToolCall, turn: int, index: int, key: str) -> CallContext:
         async def run_child(agent: Any, arguments: dict[str, Any]) -> Any:
-            return await self.run_child(f"turn-{turn}/call-{index}", agent, arguments)
+            return await self.run_child(key, agent, arguments)
 
         # The model's own call ids may repeat: this one is unique, and the same over retries of the call.
         stable = f"{self.run.id}-{turn}-{index}"
         return CallContext(self.run, CallInfo(stable, call.name, turn), run_child)
 
-    async def _one(
-        self, one: Planned, context: CallContext, key: str, gate: asyncio.Semaphore, untrusted_seen: bool
-    ) -> None:
-        async with gate:
-            started = time.monotonic()
-            made = False
-            is_error = True
-            try:
+    async def _one(self, one: Planned, context: CallContext, key: str, gate: asyncio.Semaphore) -> None:
+        """Give the call its result. It is told also where the call was not run, or interrupted."""
+        started: float | None = None
+        try:
+            async with gate:
                 if one.failure is not None or one.tool is None:
                     raise one.failure or ToolFailure("unknown_tool", one.call.name)
-                await self._approve(one, one.tool, context, untrusted_seen)
+                await self._approve(one, one.tool, context)
                 if one.tool.backend is None:
                     one.result = "accepted"
-                    return
-                started = time.monotonic()
-                made = True
+                else:
+                    started = time.monotonic()
+                    one.result = await self._call(one, one.tool, one.tool.backend, context, key)
+        except ToolFailure as failure:
+            self._fail(one, failure)
+        except asyncio.CancelledError:
+            self._fail(one, ToolFailure("interrupted", "the run ended before the call did"))
+            raise
+        finally:
+            if one.result is not None:
                 self.emit(
-                    ToolStarted, call_id=one.call.id, name=one.call.name, arguments=self.agent.mask.data(one.arguments)
+                    ToolFinished,
+                    call_id=one.call.id,
+                    name=one.call.name,
+                    result=one.result,
+                    is_error=one.failure is not None,
+                    duration_s=0.0 if started is None else round(time.monotonic() - started, 6),
                 )
-                result = await self._call(one.tool, one, context, key)
-                one.result = self._shape(one.tool, one, result, context)
-                is_error = False
-            except ToolFailure as failure:
-                limit = one.tool.max_output_chars if one.tool else 16_000
-                one.result = cut(self.agent.mask.text(as_text(failure.as_result())), limit)
-                one.failure = failure
-            finally:
-                if one.result is not None:
-                    self.emit(
-                        ToolFinished,
-                        call_id=one.call.id,
-                        name=one.call.name,
-                        result=one.result,
-                        is_error=is_error and one.failure is not None,
-                        duration_s=round(time.monotonic() - started, 6) if made else 0.0,
-                    )
 
-    async def _approve(self, one: Planned, tool: BoundTool, context: CallContext, untrusted_seen: bool) -> None:
-        decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=untrusted_seen)
+    def _fail(self, one: Planned, failure: ToolFailure) -> None:
+        one.failure = failure
+        one.result = self._told(failure.as_result(), one.tool.max_output_chars if one.tool else 16_000)
+
+    async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
+        decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
         if decision.action == "allow" and not decision.by_rule:
             return  # nothing was in question
         approved, reason = decision.action == "allow", decision.reason
@@ -180,20 +191,24 @@ class Caller:
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")
 
-    async def _call(self, tool: BoundTool, one: Planned, context: CallContext, key: str) -> ToolResult:
-        backend = tool.backend
-        assert backend is not None  # noqa: S101 - final tools end the run before
+    async def _call(self, one: Planned, tool: BoundTool, backend: Tool, context: CallContext, key: str) -> str:
+        self.emit(ToolStarted, call_id=one.call.id, name=one.call.name, arguments=self.agent.mask.data(one.arguments))
+        deadline = asyncio.timeout(tool.timeout_s)
         try:
-            async with asyncio.timeout(tool.timeout_s):
-                return await self.journal.tool_call(key, one.call, lambda: backend.call(one.arguments, context))
+            async with deadline:
+                result = await self.journal.tool_call(key, one.call, lambda: backend.call(one.arguments, context))
         except TimeoutError:
+            if not deadline.expired():
+                raise
             raise ToolFailure("timeout", f"no result after {tool.timeout_s:g} s") from None
-
-    def _shape(self, tool: BoundTool, one: Planned, result: ToolResult, context: CallContext) -> str:
-        if tool.untrusted_output:
-            self.untrusted_seen = True
+        finally:
+            if tool.untrusted_output:
+                self.taint()  # also where it failed: an error may quote what the tool read
         value = result.value if tool.output is None else tool.output(result.names, one.arguments, context)
-        return cut(self.agent.mask.text(as_text(value)), tool.max_output_chars)
+        return self._told(value, tool.max_output_chars)
+
+    def _told(self, value: Any, max_chars: int) -> str:
+        return cut(self.agent.mask.text(as_text(value)), max_chars)
 
 
 _WORDS = {
@@ -203,6 +218,8 @@ _WORDS = {
     "max_total_tokens": "the limit of tokens is reached",
     "max_cost_usd": "the limit of cost is reached",
     "length": "the model's turn was cut off",
+    "content_filter": "the service's content filter cut the turn off",
+    "refused": "the model refused",
 }
 
 

@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,25 +19,15 @@ import msgspec
 from agentrun.engine import events
 from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.arguments import check_arguments, parse_answer, parse_arguments
+from agentrun.engine.arguments import check_arguments, parse_json
 from agentrun.engine.calls import Caller, Planned, Turn
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.limits import Budget
-from agentrun.engine.messages import Message, Reply, Request, ToolCall, ToolList, Usage, system, tool_result, user
+from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
 from agentrun.engine.output import as_text
-from agentrun.engine.ports import (
-    Approver,
-    CallProgress,
-    DirectJournal,
-    FallbackProgress,
-    Journal,
-    Progress,
-    ReasoningProgress,
-    RetryProgress,
-    RunInfo,
-    TextProgress,
-)
-from agentrun.errors import ModelError, ToolFailure
+from agentrun.engine.ports import Approver, DirectJournal, Journal, RunInfo
+from agentrun.engine.progress import ProgressEvents
+from agentrun.errors import ModelError, ToolFailure, UsageError
 
 ENDED_WELL = ("answered", "final_tool")
 
@@ -81,20 +71,23 @@ async def run(
     of type invalid_arguments when `arguments` break the agent's parameters.
     """
     conversation = [] if messages is None else messages
-    filled = _checked_arguments(agent, arguments, typed=text is not None)
+    filled = _checked_arguments(agent, arguments, typed=text is not None, begins=not conversation)
     budget = Budget(agent.limits)
     this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, session)
     return await this.go(text, filled)
 
 
-def _checked_arguments(agent: Agent, arguments: Mapping[str, Any] | None, *, typed: bool) -> dict[str, Any]:
+def _checked_arguments(
+    agent: Agent, arguments: Mapping[str, Any] | None, *, typed: bool, begins: bool
+) -> dict[str, Any]:
     given = dict(arguments or {})
     if not typed:
         return check_arguments(agent.arguments, given)
-    # What is typed takes the place of `input`: only what the prompt uses must be there.
+    # What is typed takes the place of `input`: only what the prompt uses must be there, where it is rendered.
     filled: dict[str, Any] = agent.arguments.with_defaults(given)
-    for name in sorted(agent.prompt_arguments - filled.keys()):
-        raise ToolFailure("invalid_arguments", f"the system prompt needs the argument `{name}`", missing=name)
+    missing = sorted(agent.prompt_arguments - filled.keys()) if begins else []
+    if missing:
+        raise ToolFailure("invalid_arguments", f"the system prompt needs the argument `{missing[0]}`", missing=missing)
     return filled
 
 
@@ -133,22 +126,23 @@ class _Run:
         self._seq = 0
         self._turn = 0
         self._answer_corrected = False
-        self._open_calls: list[Planned] = []
+        self._open_calls: Sequence[Planned] = ()
         today = datetime.date.today().isoformat()
         self.info = RunInfo(secrets.token_hex(8), today, agent.name, session)
         self._parent_id: str | msgspec.UnsetType = parent.info.id if parent else msgspec.UNSET
-        self.caller = Caller(
+        self._progress = ProgressEvents(agent.mask, self.emit)
+        self.caller: Caller = Caller(
             agent,
             run=self.info,
+            key_prefix=key_prefix,
+            untrusted_seen=parent.caller.untrusted_seen if parent else _untrusted_seen(agent, messages),
             budget=budget,
             approver=approver,
             journal=journal,
             emit=self.emit,
             run_child=self._run_child,
         )
-        self.caller.untrusted_seen = parent.caller.untrusted_seen if parent else _untrusted_seen(agent, messages)
         self._call_ids = _call_ids(messages)
-        self._new_masks()
 
     def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
         self._seq += 1
@@ -161,60 +155,60 @@ class _Run:
         self.emit(
             events.RunStarted, agent=self.agent.name, model=self.agent.model.name, args=self.agent.mask.data(arguments)
         )
+        deadline = asyncio.timeout(self.agent.limits.timeout_s)
         try:
-            async with asyncio.timeout(self.agent.limits.timeout_s):
+            async with deadline:
                 self._begin(text, arguments)
                 while True:
                     await self._take_turn()
         except _End as end:
-            self._close_calls()
             return self._finish(end)
-        except TimeoutError:
-            self._close_calls()
-            message = f"the run took longer than {self.agent.limits.timeout_s:g} s"
-            return self._finish(_End("timeout", error={"type": "timeout", "message": message}))
         except ModelError as error:
-            self._close_calls()
-            told = {"type": error.code, "message": self.agent.mask.text(error.message)}
+            told = {"type": error.code, "message": error.message}
             if error.help:
-                told["help"] = self.agent.mask.text(error.help)
+                told["help"] = error.help
             return self._finish(_End("model_error", error=told))
         except asyncio.CancelledError:
-            self._close_calls()
             self._finish(_End("cancelled", error={"type": "cancelled", "message": "the run was cancelled"}))
             raise
         except BaseException as error:
-            self._close_calls()
-            self._finish(_End("model_error", error={"type": "internal", "message": type(error).__name__}))
+            if isinstance(error, TimeoutError) and deadline.expired():
+                message = f"the run took longer than {self.agent.limits.timeout_s:g} s"
+                return self._finish(_End("timeout", error={"type": "timeout", "message": message}))
+            message = f"{type(error).__name__}: {error}"
+            self._finish(_End("model_error", error={"type": "internal", "message": message}))
             raise
 
     def _begin(self, text: str | None, arguments: dict[str, Any]) -> None:
+        opening = []
         if not self.messages and self.agent.prompt is not None:
-            self.messages.append(system(self.agent.prompt(arguments, self.info)))
-        self.messages.append(user(self.agent.input(arguments, self.info) if text is None else text))
+            opening.append(system(self.agent.prompt(arguments, self.info)))
+        opening.append(user(self.agent.input(arguments, self.info) if text is None else text))
+        self.messages += opening
 
     def _finish(self, end: _End) -> Outcome:
-        text = self.agent.mask.text(end.text)
+        self._close_calls()
         error = end.error
         if error is None and end.reason not in ENDED_WELL:
             error = {"type": end.reason, "message": _EXPLAINED.get(end.reason, end.reason)}
+        mask = self.agent.mask
         outcome = Outcome(
-            end.reason,
-            text,
-            self.agent.mask.data(end.output),
-            list(self.messages),
-            self.budget.usage,
-            self.budget.cost_usd,
-            error,
+            reason=end.reason,
+            text=mask.text(end.text),
+            output=mask.data(end.output),
+            messages=list(self.messages),
+            usage=self.budget.usage,
+            cost_usd=self.budget.cost_usd,
+            error=mask.data(error),
         )
         self.emit(
             events.RunFinished,
-            reason=end.reason,
-            text=text,
+            reason=outcome.reason,
+            text=outcome.text,
             output=outcome.output,
             usage=outcome.usage,
             cost_usd=outcome.cost_usd,
-            error=error,
+            error=outcome.error,
         )
         return outcome
 
@@ -224,22 +218,25 @@ class _Run:
         if limit := self.budget.begin_turn():
             await self._end_at(limit)
         reply = await self._ask(self.agent.tool_list, self._tool_choice())
-        cap = self.budget.spend(reply.usage or Usage(), self.agent.prices)
-        if reply.finish_reason == "refusal" or reply.refusal is not None:
-            self.messages.append(reply.message)
-            raise _End("refused", reply.refusal or reply.text)
-        if reply.finish_reason in ("length", "content_filter"):
-            await self._cut_off(reply)
+        limit = self.budget.spend(reply.usage or Usage(), self.agent.prices)
+        if limit is None and self.budget.is_last_turn:
+            limit = "max_turns"
+        if cut_short := _cut_short(reply):
+            await self._keep(reply, cut_short)
+            raise _End(cut_short, reply.refusal or reply.text)
         if not reply.calls:
             self.messages.append(reply.message)
-            await self._answer(reply, cap)
+            self._answer(reply, limit)
             return
-        refuse: Reason | None = cap or ("max_turns" if self.budget.is_last_turn else None)
-        await self._make(reply, self.caller.plan(reply.calls, refuse=refuse))
+        turn = self.caller.plan(reply.calls, limit)
+        await self._make(reply, turn)
+        if turn.final is not None and turn.final.failure is None:
+            raise _End("final_tool", as_text(turn.final.arguments), turn.final.arguments)
+        if turn.ended is not None:
+            await self._end_at(turn.ended, reply.text)
 
     async def _ask(self, tools: ToolList, tool_choice: Any) -> Reply:
         self._turn += 1
-        self._new_masks()
         self.emit(events.TurnStarted, turn=self._turn)
         request = Request(
             messages=tuple(self.messages),
@@ -250,8 +247,8 @@ class _Run:
             used_call_ids=self._call_ids,
         )
         key = f"{self.key_prefix}turn-{self._turn}"
-        reply = await self.journal.model_call(key, request, lambda: self.agent.model.complete(request, self._tell))
-        self._flush_masks()
+        reply = await self.journal.model_call(key, request, lambda: self.agent.model.complete(request, self._progress))
+        self._progress.end()
         self._call_ids.update(call.id for call in reply.calls)
         self.emit(
             events.TurnFinished,
@@ -262,58 +259,21 @@ class _Run:
         )
         return reply
 
-    def _tell(self, progress: Progress) -> None:
-        if isinstance(progress, TextProgress):
-            if text := self._text_mask.feed(progress.text):
-                self.emit(events.TextDelta, text=text)
-        elif isinstance(progress, CallProgress):
-            arguments = self.agent.mask.text(progress.arguments)
-            self.emit(events.ToolCallDelta, index=progress.index, name=progress.name, arguments=arguments)
-        elif isinstance(progress, ReasoningProgress):
-            if text := self._reasoning_mask.feed(progress.text):
-                self.emit(events.ReasoningDelta, text=text)
-        elif isinstance(progress, RetryProgress):
-            self._new_masks()
-            cause = self.agent.mask.text(progress.cause)
-            self.emit(events.Retried, attempt=progress.attempt, cause=cause, delay_s=progress.delay_s)
-        elif isinstance(progress, FallbackProgress):
-            self._new_masks()
-            self.emit(events.Fallback, model=progress.model, cause=self.agent.mask.text(progress.cause))
-
-    def _new_masks(self) -> None:
-        self._text_mask, self._reasoning_mask = self.agent.mask.stream(), self.agent.mask.stream()
-
-    def _flush_masks(self) -> None:
-        if text := self._reasoning_mask.flush():
-            self.emit(events.ReasoningDelta, text=text)
-        if text := self._text_mask.flush():
-            self.emit(events.TextDelta, text=text)
-
     def _tool_choice(self) -> Any:
         """`required` and a named tool hold for the first turn only: on every turn they would never end."""
         choice = self.agent.tool_choice
         return choice if choice in (None, "auto", "none") or self._turn == 0 else "auto"
 
-    async def _cut_off(self, reply: Reply) -> None:
-        """The turn was cut: nothing of it runs, unless every call came whole and only the rest is missing."""
-        reason: Reason = "length" if reply.finish_reason == "length" else "content_filter"
-        if reason == "length" and reply.calls and all(_parses(call) for call in reply.calls):
-            return
-        if reply.calls:
-            await self._make(reply, self.caller.plan(reply.calls, refuse=reason), end=False)
-        elif reply.text:
-            self.messages.append(reply.message)
-        raise _End(reason, reply.text)
-
-    async def _answer(self, reply: Reply, cap: Reason | None) -> None:
-        if self.agent.answer is None:
-            raise _End("answered", reply.text)
+    def _answer(self, reply: Reply, limit: Reason | None) -> None:
+        """Ends the run, unless the answer breaks the response format for the first time."""
         problem, output = self._answer_problem(reply.text)
         if problem is None:
             raise _End("answered", reply.text, output)
-        if self._answer_corrected or cap:
+        if self._answer_corrected:
+            limit = "model_error"
+        if limit is not None:
             error = {"type": "response_format", "message": f"the answer breaks the response format: {problem}"}
-            raise _End(cap or "model_error", reply.text, error=error)
+            raise _End(limit, reply.text, error=error)
         self._answer_corrected = True
         self.messages.append(
             user(f"Your answer breaks the response format: {problem}. Answer again with the JSON alone.")
@@ -321,41 +281,47 @@ class _Run:
 
     def _answer_problem(self, text: str) -> tuple[str | None, Any]:
         check = self.agent.answer
+        if check is None:
+            return None, None
         try:
-            output = parse_answer(text)
+            output = parse_json(text)
         except ValueError as error:
             return f"it is not JSON ({error})", None
-        violations = check.violations(output) if check is not None else []
+        violations = check.violations(output)
         if violations:
             return "; ".join(f"{one.path}: {one.message}" if one.path else one.message for one in violations), None
         return None, output
 
     # -- calls
 
-    async def _make(self, reply: Reply, turn: Turn, *, end: bool = True) -> None:
+    async def _make(self, reply: Reply, turn: Turn) -> None:
+        """Make the calls. The turn and one result for each call go into the history."""
         self.messages.append(_history_form(reply, turn.planned))
-        self._open_calls = list(turn.planned)
+        self._open_calls = turn.planned
         await self.caller.make(turn, self._turn)
         self._close_calls()
-        if turn.final is not None and turn.final.failure is None:
-            raise _End("final_tool", as_text(turn.final.arguments), turn.final.arguments)
-        if turn.ended is not None and end:
-            await self._end_at(turn.ended, reply.text)
+
+    async def _keep(self, reply: Reply, reason: Reason) -> None:
+        """The turn goes into the history, and none of its calls is run. One that says nothing is left out."""
+        if reply.calls:
+            await self._make(reply, self.caller.refuse(reply.calls, reason))
+        elif reply.text or reply.refusal:
+            self.messages.append(reply.message)
 
     def _close_calls(self) -> None:
         """Every call gets its result message, in order: the history stays valid however the turn ended."""
         for one in self._open_calls:
             interrupted = as_text(ToolFailure("interrupted", "the run ended before the call did").as_result())
             self.messages.append(tool_result(one.call.id, one.result if one.result is not None else interrupted))
-        self._open_calls = []
+        self._open_calls = ()
 
     async def _end_at(self, limit: Reason, text: str = "") -> None:
         """The run ends at a limit; with `on_limit: answer` one last call without tools may sum up."""
         if self.agent.limits.on_limit == "answer":
             reply = await self._ask(ToolList(()), None)
             self.budget.spend(reply.usage or Usage(), self.agent.prices)
-            self.messages.append(reply.message)
-            text = reply.text
+            await self._keep(reply, limit)
+            text = reply.refusal or reply.text
         raise _End(limit, text)
 
     async def _run_child(self, key: str, agent: Agent, arguments: dict[str, Any]) -> Any:
@@ -369,16 +335,19 @@ class _Run:
             Budget(agent.limits, self.budget),
             self.info.session,
             parent=self,
-            key_prefix=f"{self.key_prefix}{key}/",
+            key_prefix=f"{key}/",
         )
-        outcome = await child.go(None, check_arguments(agent.arguments, arguments))
+        try:
+            outcome = await child.go(None, check_arguments(agent.arguments, arguments))
+        except UsageError as error:  # its prompt or input needs an argument that was left out
+            raise ToolFailure("invalid_arguments", error.message) from None
         if child.caller.untrusted_seen:
-            self.caller.untrusted_seen = True
+            self.caller.taint()
         if not outcome.ended_well:
             explained = (outcome.error or {}).get("message", outcome.reason)
-            raise ToolFailure(
-                "internal", f"the agent `{agent.name}` did not finish: {explained}", reason=outcome.reason
-            )
+            message = f"the agent `{agent.name}` did not finish: {explained}"
+            said = {"text": outcome.text} if outcome.text else {}
+            raise ToolFailure("internal", message, reason=outcome.reason, **said)
         return outcome.text if outcome.output is None else outcome.output
 
 
@@ -394,15 +363,14 @@ _EXPLAINED: dict[str, str] = {
 }
 
 
-def _parses(call: ToolCall) -> bool:
-    try:
-        parse_arguments(call.arguments)
-    except ToolFailure:
-        return False
-    return True
+def _cut_short(reply: Reply) -> Reason | None:
+    """Why nothing of the turn runs, if so. Calls that came whole never have `length`: see `models/assemble.py`."""
+    if reply.finish_reason in ("length", "content_filter"):
+        return "length" if reply.finish_reason == "length" else "content_filter"
+    return "refused" if reply.finish_reason == "refusal" or reply.refusal is not None else None
 
 
-def _history_form(reply: Reply, planned: Any) -> Message:
+def _history_form(reply: Reply, planned: Sequence[Planned]) -> Message:
     """The assistant message as received, but for arguments that were no JSON: services refuse those in a history."""
     bad = {one.call.id for one in planned if not one.parsed}
     if not bad:
@@ -429,6 +397,6 @@ def _untrusted_seen(agent: Agent, messages: list[Message]) -> bool:
     for message in messages:
         for call in message.data.get("tool_calls") or () if message.role == "assistant" else ():
             tool = agent.tools.get(str(call.get("function", {}).get("name")))
-            if tool is None or tool.untrusted_output:
+            if tool is None or tool.untrusted_output or tool.relays_untrusted:
                 return True
     return False

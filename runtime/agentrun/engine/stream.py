@@ -24,6 +24,5 @@ async def pull(start: Callable[[Emit], Awaitable[object]]) -> AsyncIterator[Even
             yield event
         await task
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -29,7 +29,7 @@ from agentrun.models.offline_fill import Known, options
 from agentrun.models.offline_find import MAX_CHARS, Said, first_iso_date
 from agentrun.models.offline_form import formed, plain
 from agentrun.models.offline_say import Result, asked_words, error_of, parsed, say
-from agentrun.models.offline_talk import question, small_talk
+from agentrun.models.offline_talk import question, small_talk, without_tools
 from agentrun.models.offline_words import ASKS, COMMANDS, READS, WEAK
 
 MAX_CALLS = 16
@@ -113,11 +113,16 @@ class _Conversation:
             own = frozenset(word for result in made for word in words(result.name))
             sentence = " ".join([say(made, asked_words(said.plain) - own), *asked])
         else:
-            sentence = " ".join(asked) or note or small_talk(said.text, self.choice.tools)
+            sentence = " ".join(asked) or note or self._talk(said)
         facts = [parsed(result.content) for result in made]
         return _Turn(
             text=formed(self.request.response_format, sentence, [fact for fact in facts if not error_of(fact)], said)
         )
+
+    def _talk(self, said: Said) -> str:
+        if self.request.tool_choice == "none" and self.request.tools:
+            return without_tools()
+        return small_talk(said.text, self.choice.tools)
 
     def _open(
         self, wanted: list[tuple[str, dict[str, Any]]], made: Sequence[Result]
@@ -204,10 +209,8 @@ class _Conversation:
         for start, end in reversed(list(pairwise([*starts, len(earlier)]))):
             of_round: dict[str, dict[Any, None]] = {}
             for result in _results(earlier[start:end]):
-                data = parsed(result.content)
-                if not error_of(data):
-                    for name, value in _facts(result, data):
-                        of_round.setdefault(name, {})[value] = None
+                for name, value in _facts(result):
+                    of_round.setdefault(name, {})[value] = None
             for name, values in of_round.items():
                 known.setdefault(name, tuple(values)[:MAX_KNOWN])
         return known
@@ -307,9 +310,11 @@ def _results(messages: Sequence[Mapping[str, Any]]) -> list[Result]:
     ]
 
 
-def _facts(result: Result, data: Any) -> list[tuple[str, Any]]:
+def _facts(result: Result) -> list[tuple[str, Any]]:
     """Names, as stems, and plain values of a call's arguments and of its result's fields. An `id` is also known as
     the id of what the tool is about."""
+    data = parsed(result.content)
+    data = {} if error_of(data) else data
     rows: list[Mapping[str, Any]] = [result.arguments]
     inner = next(iter(data.values())) if isinstance(data, Mapping) and len(data) == 1 else data
     rows += [row for row in (inner if isinstance(inner, list) else [inner])[:MAX_KNOWN] if isinstance(row, Mapping)]

@@ -39,6 +39,7 @@ HANDOFF = "transfer_to_"
 
 _PART = re.compile(r"(?<=[.?!;])\s+|\n+|,\s+|\s+(?:and then|and also|and|then|also|plus)\s+", re.IGNORECASE)
 _WISH = re.compile(r"\b(?:want|wants|need|would like|'d like|please|could you|can you|wish)\b", re.IGNORECASE)
+_IF = re.compile(r"\b(?:if|unless|whether|in case)\b", re.IGNORECASE)
 _FINITE = re.compile(r"\b(?:is|was|are|were|has|have|had|came|got|does|did|\w{3,30}ed|\w{2,10}n['’]t)\b")
 _STRONG = frozenset(STOP | TIME_WORDS)
 
@@ -163,7 +164,12 @@ class Toolbox:
             named = bool(entry.nouns) and entry.nouns <= spoken | _meant(spoken)
             if entry.acts and not _is_ordered(entry, said, start, end):
                 continue
-            if named or entry.acts or _is_named(entry, said, start, end) or (begins and _is_about(entry, said, start, end)):
+            if (
+                named
+                or entry.acts
+                or _is_named(entry, said, start, end)
+                or (begins and _is_about(entry, said, start, end))
+            ):
                 return entry.tool.name
         return None
 
@@ -295,10 +301,10 @@ def _is_named(entry: _Entry, said: Said, start: int, end: int) -> bool:
 
 
 def _is_ordered(entry: _Entry, said: Said, start: int, end: int) -> bool:
-    """Whether the part orders the tool's act: the verb itself, not negated, and not in a question about it."""
+    """Whether the part orders the tool's act: the verb itself, not negated, not in a question, and on no condition."""
     text = said.plain[start:end].lower()
     listed = "|".join(sorted(entry.acts))
-    if not listed or _first_word(said, start, end) in ASKS or _is_negated(text, entry.acts):
+    if not listed or _first_word(said, start, end) in ASKS or _is_negated(text, entry.acts) or _IF.search(said.plain):
         return False
     if re.search(rf"(?<![\w-])(?:{listed})(?![\w-])", text):
         return True

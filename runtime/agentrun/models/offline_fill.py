@@ -24,6 +24,7 @@ from agentrun.models.offline_words import (
     CURRENCIES,
     CURRENCY_NAMES,
     MONEY,
+    PRICES,
     QUANTITIES,
     REFERS,
     REFERS_TO_ALL,
@@ -68,6 +69,7 @@ def fill(
             referred = _referred(slot, place, known, taken)
             if len(referred) == 1:
                 values[slot.name] = referred[0]
+                sure |= {slot.name} if _says(place, REFERS) else frozenset()
             elif referred and many is None and _says(place, REFERS_TO_ALL):
                 values[slot.name], many = referred[0], (slot.name, referred)
     missing = tuple(
@@ -118,7 +120,12 @@ def _assign(
             chosen[name] = _as_array(slot, first, found, chosen)
             if not slot.fits(chosen[name].value):
                 del chosen[name]
-        elif slot.type != "object" and slot.kind not in ("search", "free", "reason") and not lists:
+        elif (
+            slot.type != "object"
+            and first.strength < LABEL
+            and slot.kind not in ("search", "free", "reason")
+            and not lists
+        ):
             others = [one for one in found if one.name == name and one.strength >= min(first.strength, NAME)]
             if more := _listed(first, others, chosen, slot, place):
                 lists[name] = more
@@ -178,12 +185,12 @@ def _by_type(slot: Slot, place: Place, depth: int, forced: bool) -> Iterator[Can
 
 def _labelled(slot: Slot, place: Place) -> Iterator[Candidate]:
     """`Label: value` lines, and `name=value` or `name: value` within a sentence."""
-    aliases = set(slot.described).union(*(ALIASES.get(word, ()) for word in slot.words))
+    aliases = frozenset[str]().union(*(ALIASES.get(word, ()) for word in slot.words))
     for line in place.said.lines:
         if place.start <= line.start < place.end and not _overlaps_items(line.start, place.said):
-            score = label_score(line.label, slot.terms, frozenset(aliases))
-            if score >= 0.25 and (value := _from_text(slot, line.value, place)) is not None:
-                yield Candidate(slot.name, value, line.start, line.end, LABEL + score)
+            score = label_score(line.label, slot.terms, aliases)
+            if score >= 0.3 and (value := _from_text(slot, line.value, place)) is not None:
+                yield _placed(slot, value, line.start, line.end, LABEL + score, place.said)
     name = r"[ _-]".join(re.escape(word) for word in re.split(r"[ _-]", slot.name[:60]) if word)
     stated = re.compile(
         rf"(?<!\w)[\"']?{name}[\"']?[ ]?[:=][ ]?(?:\"([^\"\n]{{1,300}})\"|'([^'\n]{{1,300}})'|([^,;\n]{{1,300}}))", re.I
@@ -193,9 +200,15 @@ def _labelled(slot: Slot, place: Place) -> Iterator[Candidate]:
         bare = re.split(r"[ ]\S{1,30}[:=]|\band\b|[}\]]", match.group(3) or "", maxsplit=1)[0]
         value = _from_text(slot, quoted or bare.strip(" .!?\"'"), place)
         if value is not None:
-            yield Candidate(
-                slot.name, value, match.start(), match.end() - len(match.group(3) or "") + len(bare), LABEL + 1
-            )
+            end = match.end() - len(match.group(3) or "") + len(bare)
+            yield _placed(slot, value, match.start(), end, LABEL + 1, place.said)
+
+
+def _placed(slot: Slot, value: Any, start: int, end: int, strength: float, said: Said) -> Candidate:
+    """A number takes its own place on the line only: the currency beside it is for another parameter."""
+    numbers = () if isinstance(value, str | bool) else said.numbers
+    own = next((number for number in numbers if start <= number.start < end and number.value == value), None)
+    return Candidate(slot.name, value, own.start if own else start, own.end if own else end, strength)
 
 
 def _from_text(slot: Slot, text: str, place: Place) -> Any:
@@ -251,7 +264,6 @@ def _chosen(slot: Slot, place: Place) -> Iterator[Candidate]:
 def _numeric(slot: Slot, place: Place) -> Iterator[Candidate]:
     names = frozenset(slot.terms) - frozenset(terms(" ".join(STOP)))
     is_count = bool(COUNTS & set(slot.words)) and not slot.entity & MONEY
-    is_money = bool(MONEY & set(slot.words))
     for number in place.numbers:
         value = _as_type(number.value, slot)
         before = [stem(word) for word in place.before(number.start, 3)]
@@ -262,7 +274,7 @@ def _numeric(slot: Slot, place: Place) -> Iterator[Candidate]:
         if last in names or (last in ("of", "to", "is") and names & set(before[:-1])):
             strength = SHAPE
         elif number.is_money:
-            strength = SHAPE if is_money else 0
+            strength = SHAPE if PRICES & set(slot.words) else 0
         elif unit and unit in names | (slot.described - WEAK) | (place.own if is_count else frozenset()):
             strength = NEAR
         elif is_count and before and before[-1] in ("top", "last", "first", "latest", "limit", "max", "newest", "past"):
@@ -351,6 +363,8 @@ def _referred(slot: Slot, place: Place, known: Known, taken: list[tuple[int, int
         for token in place.tokens
     )
     if tried:
+        return []
+    if slot.kind not in ("id", "place", "person", "email", "url", "path"):
         return []
     elliptic = all(
         word.value.lower() in STOP or stem(word.value.casefold()) in place.own | WEAK | slot.entity

@@ -7,6 +7,7 @@ is hostile and may be long, so every pattern is linear: bounded repeats, no nest
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -266,13 +267,11 @@ def first_iso_date(text: str) -> date | None:
     return _iso_day(stated.group(1)) if stated else None
 
 
-def label_score(label: str, name: list[str], described: frozenset[str]) -> float:
-    """How well a label fits a parameter's name (as stems) and its aliases or description; 0 is not at all."""
-    said = set(terms(label))
-    if not said:
-        return 0.0
-    shared = len(said & set(name)) / len(said | set(name))
-    return shared + (0.3 if said <= described else 0.1 if said & described else 0.0)
+def label_score(label: str, name: Collection[str], aliases: Collection[str]) -> float:
+    """How well a label fits a parameter's name and aliases, as stems: 1 is the name itself, 0 nothing of it."""
+    said = {term for term in terms(label) if not term.isdigit()}
+    met = said & {*name, *aliases}
+    return len(met) / len(said.union(name)) if met else 0.0
 
 
 def _start(found: Found) -> int:

@@ -100,8 +100,10 @@ def joined(parts: Sequence[str], word: str = "and") -> str:
 
 
 def _object(result: Result, data: Mapping[str, Any], asked: Collection[str]) -> str:
-    lists = [(key, value) for key, value in data.items() if isinstance(value, list) and value and _all_objects(value)]
     identity = _identity(data, result)
+    lists = [
+        (key, value) for key, value in data.items() if isinstance(value, list) and (not value or _all_objects(value))
+    ]
     rows = {key for key, _ in lists}
     if lists and not identity and len(data) - len(lists) <= 3:
         told = [_list(result, entries, _label(key), _currency(data, "")) for key, entries in lists]
@@ -200,11 +202,13 @@ def _fields(data: Mapping[str, Any], hidden: Collection[str], currency: str, dep
 
 def _text(result: Result, text: str) -> str:
     """Text is quoted: one line as it is, several below a heading, a long one shortened."""
-    lines = [line.rstrip()[:MAX_VALUE_CHARS] for line in text.strip().splitlines()]
+    lines = text.strip().splitlines()
     if not lines:
         return f"{result.name} gave no output."
-    if len(lines) == 1 and len(text) <= 2 * MAX_VALUE_CHARS:
-        return text.strip()
+    limit = MAX_VALUE_CHARS if len(lines) > 1 else MAX_TEXT_CHARS
+    lines = [line.rstrip() if len(line) <= limit else line[:limit].rstrip() + "…" for line in lines]
+    if len(lines) == 1:
+        return lines[0]
     kept, size = [], 0
     for line in lines[:MAX_LINES]:
         size += len(line)
@@ -221,6 +225,8 @@ def _text(result: Result, text: str) -> str:
 
 
 def _heading(result: Result) -> str:
+    if identity := _identity({}, result):
+        return identity
     stated = "; ".join(f"{_label(key)} {_value(value)}" for key, value in result.arguments.items())
     return _noun(result.name) + (f" ({stated})" if stated else "")
 

@@ -22,8 +22,8 @@ from agentrun.models.offline_words import COMMANDS, CURRENCY_CODES, MEANS, POLIT
 LABEL, SHAPE, NEAR, PHRASE, NAME, GUESS = 6.0, 5.0, 4.0, 3.0, 2.0, 1.0
 
 _PREPOSITIONS = {
-    "place": ("in", "at", "for", "near", "to", "from", "around", "of"),
-    "person": ("of", "by", "for", "from", "to", "with"),
+    "place": ("in", "at", "for", "near", "to", "from", "around", "of", "about"),
+    "person": ("of", "by", "for", "from", "to", "with", "about"),
 }
 _PATH = re.compile(
     r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}"
@@ -354,10 +354,14 @@ def _left_over(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
     ]
     if not unexplained or len(unexplained) > 3 or (len(place.words) > 8 and not forced):
         return
-    gap = place.said.plain[unexplained[0].end : unexplained[-1].start]
-    if len(unexplained) == 1 or re.fullmatch(r"[\w' ’-]{0,40}", gap):
-        found = place.said.between(unexplained[0].start, unexplained[-1].end)
-        yield Candidate(slot.name, found.value, found.start, found.end, GUESS)
+    start = unexplained[0].start
+    for at, word in enumerate(unexplained):
+        following = unexplained[at + 1].start if at + 1 < len(unexplained) else len(place.said.plain)
+        gap = place.said.plain[word.end : following]
+        if at + 1 == len(unexplained) or " and " in gap or not re.fullmatch(r"[\w' ’-]{1,40}", gap):
+            found = place.said.between(start, word.end)
+            yield Candidate(slot.name, found.value, found.start, found.end, GUESS)
+            start = following
 
 
 def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
@@ -381,5 +385,5 @@ def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
 
 
 def _trimmed(text: str) -> str:
-    bare = re.sub(r"^(?:and|but|so|because|please)\s+", "", text.strip(), flags=re.IGNORECASE)
+    bare = re.sub(r"^(?:and|but|so|because|please)\s+", "", text.strip(" -–—\t\n"), flags=re.IGNORECASE)
     return re.sub(r"[\s,]+(?:please|thanks|thank you)$", "", bare.rstrip(" .!?,;"), flags=re.IGNORECASE)

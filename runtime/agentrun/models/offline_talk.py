@@ -40,6 +40,10 @@ def small_talk(text: str, tools: Sequence[FunctionTool]) -> str:
     return f"No tool here fits that. {introduction(tools)}" if tools else introduction(tools)
 
 
+def without_tools() -> str:
+    return f"{WHO_I_AM} Tools are switched off for this answer."
+
+
 def introduction(tools: Sequence[FunctionTool]) -> str:
     if not tools:
         return f"{WHO_I_AM} This agent has no tools, so there is nothing that I can do here."
@@ -84,4 +88,4 @@ def _description(slot: Slot) -> str:
 
 def _first_sentence(description: str) -> str:
     sentence = re.split(r"(?<=[.!?])\s", " ".join(description[:400].split()), maxsplit=1)[0]
-    return sentence if len(sentence) <= 160 else sentence[:160].rstrip() + "…"
+    return sentence if len(sentence) <= 120 else sentence[:120].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

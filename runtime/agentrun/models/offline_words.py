@@ -158,6 +158,7 @@ MONEY = _each("""
     amount price total sum cost costs fee tax vat shipping balance subtotal paid due discount refund refunded
     left budget value net gross
     """)
+PRICES = _each("amount price total sum cost value budget")  # what a lone amount of money may stand for
 QUANTITIES = _each("quantity qty count units pieces number")
 
 # How documents label what a schema calls otherwise.

@@ -41,7 +41,11 @@ _OWN_KEYS = frozenset({"model", "messages", "tools"})
 
 
 class ChatCompletions:
-    """A `Model` that speaks chat completions. `base_url` None: OPENAI_BASE_URL, else OpenAI's own."""
+    """A `Model` that speaks chat completions.
+
+    Without `base_url`: OPENAI_BASE_URL of `environment`, else OpenAI's own. Without `api_key`: OPENAI_API_KEY, but
+    never for an address that `base_url` names. `environment` None is the process's.
+    """
 
     def __init__(
         self,
@@ -56,9 +60,16 @@ class ChatCompletions:
         total_s: float,
         use_proxy: bool = False,
         content_when_empty: ContentWhenEmpty = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self._endpoint = Endpoint(name, base_url=base_url, api_key=api_key, headers=headers, environment=os.environ)
+        self._endpoint = Endpoint(
+            name,
+            base_url=base_url,
+            api_key=api_key,
+            headers=headers,
+            environment=os.environ if environment is None else environment,
+        )
         self._settings = dict(settings)
         self._connect_s = connect_s
         self._idle_s = idle_s

@@ -7,19 +7,21 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
-from agentrun.spec import types
-from agentrun.spec.check import Shaped, check, shape
+from agentrun.spec.check import check, shape
+from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
-from agentrun.spec.yaml_nodes import Node, Route
+from agentrun.spec.types import NAME_PATTERN
+from agentrun.spec.wording import NAME_HELP
 
-_SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
 _UNSET = ("AR509", "AR510")
+Unread = frozenset[tuple[Kind, str]]
 
 
 class RawDocument(msgspec.Struct, frozen=True):
@@ -40,6 +42,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
 
     `spec` is None where the schema found an error. `inline` are the tools written in an agent's list, by index;
     `bases` the names that `extends` went through; `unknown` the routes of values that an unset variable leaves open.
+    Where a base is missing the document is not `complete`, and little can be said about it.
     """
 
     kind: Kind
@@ -53,6 +56,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     inline: dict[int, Document] = {}
     bases: tuple[str, ...] = ()
     unknown: frozenset[Route] = frozenset()
+    complete: bool = True
 
     @property
     def is_base(self) -> bool:
@@ -64,18 +68,26 @@ class Document(msgspec.Struct, frozen=True, eq=False):
 
 
 class Catalog(msgspec.Struct, frozen=True, eq=False):
-    """All documents of a project. Bases are apart: they are used through `extends` only."""
+    """All documents of a project. Bases are apart: they are used through `extends` only.
+
+    `unread` are names that files define which could not be read.
+    """
 
     agents: dict[str, Document]
     tools: dict[str, Document]
     tests: list[Document]
     bases: list[Document]
     diagnostics: list[Diagnostic]
+    unread: Unread = frozenset()
 
     def documents(self) -> Iterator[Document]:
         for document in [*self.agents.values(), *self.tools.values(), *self.tests, *self.bases]:
             yield document
             yield from document.inline.values()
+
+    def may_be_unread(self, kind: Kind, pattern: str) -> bool:
+        """Whether a name or glob may stand for what a file holds that could not be read."""
+        return any(one == kind and fnmatch.fnmatchcase(name, pattern) for one, name in self.unread)
 
     def matching(self, pattern: str) -> list[Document]:
         """The tools that a name or glob of an agent's list stands for, by name."""
@@ -100,14 +112,14 @@ def is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
-def build(raw: Iterable[RawDocument], environ: Mapping[str, str]) -> Catalog:
-    builder = _Builder(environ)
-    return builder.build(list(raw))
+def build(raw: Iterable[RawDocument], environ: Mapping[str, str], unread: Unread = frozenset()) -> Catalog:
+    return _Builder(environ, unread).build(list(raw))
 
 
 class _Builder:
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], unread: Unread) -> None:
         self.environ = environ
+        self.unread = unread
         self.found: list[Diagnostic] = []
         self.by_kind: dict[Kind, dict[str, RawDocument]] = {"agent": {}, "tool": {}, "test": {}}
 
@@ -129,6 +141,7 @@ class _Builder:
             [self.document(one) for one in tests],
             bases,
             self.found,
+            self.unread,
         )
 
     def _duplicate(self, first: RawDocument, second: RawDocument) -> None:
@@ -155,24 +168,28 @@ class _Builder:
         inline: dict[int, Document],
     ) -> Document:
         is_base = name.startswith("_")
+        if not re.fullmatch(NAME_PATTERN, name) and node.is_mapping and node.get("name") is None and kind != "test":
+            message = f"the file's stem is no name: `{name}`"
+            found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
-        unresolved = any(one.code in ("AR403", "AR404") for one in found)
-        violations = check(kind, shaped, partial=is_base or unresolved)
-        spec = None if violations or is_base or unresolved else self._convert(kind, shaped)
+        complete = not any(one.code in ("AR403", "AR404") for one in found) and self.by_kind[kind].keys() >= set(bases)
+        spec, violations = check(kind, shaped, partial=is_base or not complete)
         found += violations
         return Document(
-            kind, path, name, shaped.node, spec, found, shaped.secrets, shaped.variables, inline, bases, shaped.unknown
+            kind,
+            path,
+            name,
+            shaped.node,
+            spec if complete and not (is_base or violations) else None,
+            found,
+            secrets=shaped.secrets,
+            variables=shaped.variables,
+            inline=inline,
+            bases=bases,
+            unknown=shaped.unknown,
+            complete=complete,
         )
-
-    def _convert(self, kind: Kind, shaped: Shaped) -> Any:
-        """The typed form. What an unset variable leaves open has no type yet, and is no second finding."""
-        try:
-            return msgspec.convert(shaped.node.data(), _SPECS[kind])
-        except msgspec.ValidationError:
-            if shaped.unknown:
-                return None
-            raise
 
     def _take_out_inline_tools(self, raw: RawDocument, agent: Node, inline: dict[int, Document]) -> Node:
         """Tools written in the list become documents of their own; their names take their place."""
@@ -211,8 +228,11 @@ class _Builder:
         if wanted == name or wanted in seen:
             circle = " → ".join([*seen, name, wanted] if name else [*seen, wanted])
             return _without(node, "extends"), (), [_error("AR404", f"`extends` goes in a circle: {circle}", place)]
+        if (kind, wanted) in self.unread:
+            return _without(node, "extends"), (wanted,), []
         if wanted not in known:
-            near = did_you_mean(wanted, known, f"known: {one_of(sorted(known))}" if known else None)
+            others = sorted(one for one in known if one != name)
+            near = did_you_mean(wanted, others, f"known: {one_of(others)}" if others else None)
             message = f"`extends` names no {kind} of this project: `{wanted}`"
             return _without(node, "extends"), (), [_error("AR403", message, place, near)]
         above = known[wanted]

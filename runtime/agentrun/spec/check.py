@@ -8,18 +8,22 @@ at the key or value it is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import msgspec
-from jsonschema.exceptions import ValidationError
 
 from agentrun.diagnostics import Diagnostic, Severity, Span, did_you_mean, nearest, one_of
 from agentrun.secrets import MIN_CHARS
-from agentrun.spec.schema import JsonSchema, Kind, branch_for, branches, marks_of, member_schema, schema_of
-from agentrun.spec.types import NAME_HELP, NAME_PATTERN
-from agentrun.spec.yaml_nodes import Node, Route, kind_of, parse_scalar
+from agentrun.spec import wording
+from agentrun.spec.nodes import Node, Route, kind_of
+from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, marks_of, member_schema, schema_of
+from agentrun.spec.types import NAME_PATTERN
+from agentrun.spec.yaml_nodes import parse_scalar
 from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 class Shaped(msgspec.Struct, frozen=True):
@@ -134,8 +138,20 @@ class _Shaper:
             self.found.append(Diagnostic(code, severity, message, span, help))
 
 
-def check(kind: Kind, shaped: Shaped, *, partial: bool) -> list[Diagnostic]:
-    """What the schema finds. `partial` is for bases, where a required key may be missing."""
+def check(kind: Kind, shaped: Shaped, *, partial: bool) -> tuple[Any, list[Diagnostic]]:
+    """The typed form, and what the schema finds; the form is None where it doesn't fit.
+
+    `partial` is for bases, where a required key may be missing.
+    """
+    try:
+        spec = msgspec.convert(shaped.node.data(), SPECS[kind])
+    except msgspec.ValidationError:
+        return None, _explain(kind, shaped, partial)
+    return spec, _choices(kind, shaped.node, partial)
+
+
+def _explain(kind: Kind, shaped: Shaped, partial: bool) -> list[Diagnostic]:
+    """The types say that something is wrong, the schema of the same types says all that is."""
     node = shaped.node
     if not node.is_mapping:
         several = kind == "tool" and node.is_list
@@ -152,14 +168,12 @@ def _article(kind: Kind) -> str:
     return {"agent": "an agent", "tool": "a tool", "test": "a test file"}[kind]
 
 
-_validators: dict[Kind, Any] = {}
-
-
+@cache
 def _validator(kind: Kind) -> Any:
-    if kind not in _validators:
-        # Draft 2020-12 reads our `$defs` and `allOf` as draft 7 does, and keeps `$ref` apart from its siblings.
-        _validators[kind] = jsonschema.Draft202012Validator(schema_of(kind))
-    return _validators[kind]
+    import jsonschema
+
+    # Draft 2020-12 reads our `$defs` and `allOf` as draft 7 does, and keeps `$ref` apart from its siblings.
+    return jsonschema.Draft202012Validator(schema_of(kind))
 
 
 def _findings(
@@ -190,9 +204,9 @@ def _alternative(
     if not meant:
         route: Route = tuple(error.absolute_path)
         schema: Any = error.schema
-        wanted = list(dict.fromkeys(_wanted(branch) for branch in branches(kind, schema)))
-        message = f"{_subject(route)} must be {_or(wanted)}, not {_shown(error.instance)}"
-        return [_error("AR303", message, node.place(route), _type_help(error.instance, wanted, schema))]
+        wanted = list(dict.fromkeys(wording.wanted(branch) for branch in branches(kind, schema)))
+        message = f"{wording.subject(route)} must be {wording.either(wanted)}, not {wording.shown(error.instance)}"
+        return [_error("AR303", message, node.place(route), wording.type_help(error.instance, wanted, schema))]
     return [found for child in meant for found in _findings(kind, node, child, unknown, partial)]
 
 
@@ -212,39 +226,11 @@ def _unknown_keys(node: Node, error: ValidationError, route: Route) -> list[Diag
     for key in instance:
         if key in allowed or key.startswith("x-"):
             continue
-        where = f" in {_subject(route)}" if route else ""
-        help = _meant(key, [name for name in allowed if name not in written])
+        where = f" in {wording.subject(route)}" if route else ""
+        help = wording.meant(key, [name for name in allowed if name not in written])
         help = help or f"allowed: {one_of(allowed, limit=40)}"
         found.append(_error("AR301", f"unknown key `{key}`{where}", node.key_place((*route, key)), help))
     return found
-
-
-# Words of other tools and APIs, and where agentrun has them.
-_OTHER_WORDS = {
-    "approval": "require_approval",
-    "arguments": "args",
-    "cmd": "command",
-    "data": "body",
-    "environment": "env",
-    "function": "python",
-    "input_schema": "parameters",
-    "instructions": "system_prompt",
-    "needs_approval": "require_approval",
-    "params": "query",
-    "prompt": "system_prompt",
-    "system": "system_prompt",
-}
-
-
-def _meant(key: str, allowed: list[str]) -> str | None:
-    """What an unknown key was probably meant for."""
-    other = _OTHER_WORDS.get(key)
-    if other in allowed:
-        return f"did you mean `{other}`?"
-    near = did_you_mean(key, allowed)
-    if near is None and "settings" in allowed:
-        return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(allowed, limit=40)}"
-    return near
 
 
 def _missing(node: Node, error: ValidationError, route: Route) -> list[Diagnostic]:
@@ -261,8 +247,8 @@ def _missing(node: Node, error: ValidationError, route: Route) -> list[Diagnosti
     empty = _empty_key(node, (*route, key))
     if empty is not None:
         return [_error("AR302", f"`{key}` has no value", empty, about)]
-    where = f" in {_subject(route)}" if route else ""
-    span = node.key_place(route) if route else _first_line(node)
+    where = f" in {wording.subject(route)}" if route else ""
+    span = node.key_place(route) if route else node.first_line
     return [_error("AR302", f"the key `{key}` is missing{where}", span, about)]
 
 
@@ -275,16 +261,20 @@ def _empty_key(node: Node, route: Route) -> Span | None:
 def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | None]:
     limit: Any = error.validator_value
     schema: Any = error.schema
-    subject, shown = _subject(route), _shown(error.instance)
+    subject, shown = wording.subject(route), wording.shown(error.instance)
     about = schema.get("description")
     match error.validator:
         case "type":
-            wanted = _wanted(schema)
-            return "AR303", f"{subject} must be {wanted}, not {shown}", _type_help(error.instance, [wanted], schema)
+            wanted = wording.wanted(schema)
+            return (
+                "AR303",
+                f"{subject} must be {wanted}, not {shown}",
+                wording.type_help(error.instance, [wanted], schema),
+            )
         case "enum":
-            names = [_plain(option) for option in limit]
+            names = [wording.plain(option) for option in limit]
             help = did_you_mean(str(error.instance), names) if isinstance(error.instance, str) else None
-            return "AR304", f"{subject} must be {_or(names)}, not {shown}", help
+            return "AR304", f"{subject} must be {wording.either(names)}, not {shown}", help
         case "minimum":
             return "AR305", f"{subject} must be at least {limit:g}, not {shown}", about
         case "exclusiveMinimum":
@@ -294,7 +284,7 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
         case "minLength" | "minItems":
             return "AR306", f"{subject} must not be empty", about
         case "pattern" if limit == NAME_PATTERN:
-            return "AR306", f"{shown} is no name", NAME_HELP
+            return "AR306", f"{shown} is no name", wording.NAME_HELP
         case "pattern":
             return "AR306", f"{shown} is no value for {subject}", about
     return "AR303", f"{subject}: {error.message}", None
@@ -314,7 +304,8 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             return
         names = branch.get("x-exactly-one") or branch.get("x-at-most-one") or []
         written = [key for key in node.content if key in names]
-        subject, what = _subject(route) if route else _article(kind), f"one of {_or(names)}"
+        subject = wording.subject(route) if route else _article(kind)
+        what = f"one of {wording.either(names)}" if names else ""
         if len(written) > 1:
             span = node.keys[written[1]]
             message = f"{subject} takes {what}, not both `{written[0]}` and `{written[1]}`"
@@ -322,7 +313,7 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
         elif not written and "x-exactly-one" in branch and not partial:
             # A misspelt key has its own finding.
             misspelt = any(nearest(key, names) for key in node.content if key not in branch["properties"])
-            span = root.key_place(route) if route else _first_line(root)
+            span = root.key_place(route) if route else root.first_line
             empty = next((node.keys[name] for name in names if name in node.keys), None)
             if not misspelt:
                 found.append(_error("AR307", f"{subject} needs {what}", empty or span))
@@ -331,78 +322,6 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
 
     visit(node, schema_of(kind), ())
     return found
-
-
-def _first_line(node: Node) -> Span:
-    return Span(node.span.file, node.span.line, 1, node.span.line, 1)
-
-
-# -- wording ------------------------------------------------------------------------------------------------
-
-
-def _subject(route: Route) -> str:
-    """`http.headers`, `tools[2].name`: how a person names a place."""
-    if not route:
-        return "the file"
-    text = ""
-    for step in route:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
-    return f"`{text}`"
-
-
-_TYPE_WORDS = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "number": "a number",
-    "integer": "a whole number",
-    "boolean": "true or false",
-    "null": "nothing",
-}
-
-
-def _wanted(branch: JsonSchema) -> str:
-    if "enum" in branch:
-        return _or([_plain(option) for option in branch["enum"]])
-    return _TYPE_WORDS.get(str(branch.get("type")), "a value")
-
-
-def _plain(option: Any) -> str:
-    return str(option).lower() if isinstance(option, bool) else str(option) or '""'
-
-
-def _or(names: Iterable[str]) -> str:
-    words = [name for name in names if name != "nothing"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return f"{value}"
-    if isinstance(value, str):
-        text = value if len(value) <= 40 else value[:39] + "…"
-        return f"`{text}`"
-    return kind_of(value)
-
-
-_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-_TYPES_OF_WORDS = {"a boolean": ("true or false",), "a number": ("a number", "a whole number")}
-
-
-def _type_help(value: Any, wanted: list[str], schema: JsonSchema) -> str | None:
-    """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
-    if isinstance(value, str) and "true or false" in wanted and value.lower() in _SWITCHES:
-        return f"`{value}` is text in YAML 1.2: write `{_SWITCHES[value.lower()]}`"
-    scalar = parse_scalar(value) if isinstance(value, str) else None
-    if isinstance(scalar, (bool, int, float)) and kind_of(scalar) in _TYPES_OF_WORDS and "text" not in wanted:
-        matching = _TYPES_OF_WORDS[kind_of(scalar)]
-        if any(word in matching for word in wanted):
-            return f"write {value} without quotes"
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and "text" in wanted:
-        return f'write "{value}" in quotes'
-    return schema.get("description")
 
 
 def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from agentrun.spec import types
-from agentrun.spec.yaml_nodes import Node, Route
+from agentrun.spec.nodes import Node, Route
 
 Kind = Literal["agent", "tool", "test"]
 JsonSchema = dict[str, Any]
 
-_ROOTS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
+SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
 _TITLES: dict[Kind, str] = {
     "agent": "agentrun agent: agents/NAME.yaml",
     "tool": "agentrun tool: tools.d/*.yaml",
@@ -28,7 +28,7 @@ _TITLES: dict[Kind, str] = {
 @cache
 def schema_of(kind: Kind) -> JsonSchema:
     """The whole schema of one kind of file."""
-    (root,), definitions = msgspec.json.schema_components([_ROOTS[kind]])
+    (root,), definitions = msgspec.json.schema_components([SPECS[kind]])
     for name, definition in definitions.items():
         if definition.get("additionalProperties") is False:
             definition["patternProperties"] = {"^x-": {}}

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 NAME_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
-NAME_HELP = "a name takes letters, digits, `_` and `-`, at most 64"
 BACKENDS = ("http", "shell", "mcp", "openapi", "agent", "python", "final")
 
 

@@ -8,131 +8,19 @@ the stack. Knows nothing of agents.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import yaml
 
 from agentrun.diagnostics import Diagnostic, Related, Span
+from agentrun.spec.nodes import Node, Scalar
+from agentrun.spec.yaml_errors import syntax_finding
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 64
 MAX_NODES = 50_000
-# What libyaml counts as the end of a line.
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-
-Scalar = str | int | float | bool | None
-Route = tuple[str | int, ...]
-
-
-class Node:
-    """A value: `content` is a scalar, a list of nodes, or a dict of nodes with the places of its keys in `keys`.
-
-    `style` is how a scalar was written: "" plain, a quote, `|` or `>` for a block, "file" for a text of a file of its
-    own; `source` is what was written, quotes and all. A node is never changed after the file was read.
-    """
-
-    __slots__ = ("content", "keys", "source", "span", "style")
-
-    def __init__(
-        self, content: Any, span: Span, *, keys: dict[str, Span] | None = None, style: str = "", source: str = ""
-    ) -> None:
-        self.content: Any = content
-        self.span = span
-        self.keys = keys or {}
-        self.style = style
-        self.source = source
-
-    @property
-    def is_mapping(self) -> bool:
-        return isinstance(self.content, dict)
-
-    @property
-    def is_list(self) -> bool:
-        return isinstance(self.content, list)
-
-    @property
-    def kind(self) -> str:
-        """What a person calls it."""
-        return kind_of(self.content)
-
-    def data(self) -> Any:
-        """Plain data. Depth is bounded by the reader."""
-        if isinstance(self.content, dict):
-            return {key: child.data() for key, child in self.content.items()}
-        if isinstance(self.content, list):
-            return [child.data() for child in self.content]
-        return self.content
-
-    def like(self, content: Any) -> Node:
-        """Another value at this place."""
-        return Node(content, self.span, keys=self.keys, style=self.style, source=self.source)
-
-    def get(self, *route: str | int) -> Node | None:
-        node: Node = self
-        for step in route:
-            inside = node.content
-            if isinstance(inside, dict) and step in inside:
-                node = inside[step]
-            elif isinstance(inside, list) and isinstance(step, int) and 0 <= step < len(inside):
-                node = inside[step]
-            else:
-                return None
-        return node
-
-    def place(self, route: Route) -> Span:
-        """The span of the value at a route, or of the nearest thing above it that exists."""
-        node: Node = self
-        for step in route:
-            child = node.get(step)
-            if child is None:
-                break
-            node = child
-        return node.span
-
-    def key_place(self, route: Route) -> Span:
-        """The span of the key that ends a route; of the value where it ends in an index."""
-        parent = self.get(*route[:-1])
-        if parent is not None and parent.is_mapping and route and route[-1] in parent.keys:
-            return parent.keys[str(route[-1])]
-        return self.place(route)
-
-    def find(self, pattern: re.Pattern[str]) -> Span | None:
-        """Where a pattern, or its first group, is found in what was written."""
-        found = pattern.search(self.source)
-        if found is None:
-            return None
-        group = 1 if pattern.groups else 0
-        return Span(self.span.file, *self._at(found.start(group)), *self._at(found.end(group)))
-
-    def _at(self, offset: int) -> tuple[int, int]:
-        lines = LINE_BREAK.split(self.source[:offset])
-        first = self.span.column if len(lines) == 1 else 1
-        return self.span.line + len(lines) - 1, first + len(lines[-1])
-
-    def walk(self, route: Route = ()) -> Iterator[tuple[Route, Node]]:
-        yield route, self
-        if isinstance(self.content, dict):
-            for key, child in self.content.items():
-                yield from child.walk((*route, key))
-        elif isinstance(self.content, list):
-            for index, child in enumerate(self.content):
-                yield from child.walk((*route, index))
-
-
-def kind_of(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "a number"
-    return "text"
 
 
 class ReadFile(msgspec.Struct, frozen=True):
@@ -178,7 +66,7 @@ def read_text(path: str, text: str) -> ReadFile:
     except _Stop:
         pass
     except yaml.YAMLError as error:
-        reader.found.append(_syntax_finding(path, text, error))
+        reader.found.append(syntax_finding(path, text, error))
     except (ValueError, UnicodeEncodeError) as error:
         reader.found.append(_finding("AR201", f"not YAML: {error}", Span(path, 1, 1, 1, 1)))
     return ReadFile(path, text, reader.documents, reader.found)
@@ -430,70 +318,3 @@ def _finding(
     code: str, message: str, span: Span, help: str | None = None, related: tuple[Related, ...] = ()
 ) -> Diagnostic:
     return Diagnostic(code, "error", message, span, help, related)
-
-
-# libyaml's words in the user's: message and help. The places are its own.
-_SYNTAX = {
-    "mapping values are not allowed in this context": (
-        "a `:` can't stand here",
-        "quote a text that holds `: `, and check the indentation",
-    ),
-    "did not find expected key": ("a key was expected here", "check the indentation of this line and the one before"),
-    "could not find expected ':'": ("this key has no `:`", "write `key: value`, or `- item` in a list"),
-    "did not find expected ',' or '}'": ("a `,` or `}` was expected here", "quote a text that holds `{`, `}` or `,`"),
-    "did not find expected ',' or ']'": ("a `,` or `]` was expected here", "quote a text that holds `[`, `]` or `,`"),
-    "did not find expected '-' indicator": ("a `-` was expected here", "check the indentation of the list"),
-    "did not find expected node content": ("a value was expected here", None),
-    "found unexpected end of stream": ("this quote is never closed", None),
-    "found unexpected document indicator": ("this quote is never closed", None),
-    "did not find expected <document start>": ("nothing may stand here, after the end of the document", None),
-    "block sequence entries are not allowed in this context": ("a list can't begin here", "begin it on its own line"),
-    "did not find expected alphabetic or numeric character": ("no name after `*` or `&`", "quote a text with them"),
-    "found a tab character where an indentation space is expected": ("a tab can't indent", "indent with spaces"),
-    "found unknown escape character": ("no such escape", "write a backslash twice, or use single quotes"),
-}
-_OPENED = {"while parsing a flow sequence": "the list", "while parsing a flow mapping": "the mapping"}
-# Of these libyaml's other mark, where the trouble began, tells more.
-_AT_ITS_BEGINNING = (
-    "could not find expected ':'",
-    "did not find expected alphabetic or numeric character",
-    "found unexpected document indicator",
-    "found unexpected end of stream",
-)
-
-
-def _syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
-    if isinstance(error, yaml.reader.ReaderError):
-        return _character_finding(path, text, error)
-    problem = str(getattr(error, "problem", None) or error)
-    began = getattr(error, "context_mark", None)
-    mark = getattr(error, "problem_mark", None)
-    if problem in _AT_ITS_BEGINNING:
-        mark = began or mark
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    message, help = _SYNTAX.get(problem, (problem, None))
-    if problem == "found character that cannot start any token":
-        message, help = _bad_start(text[mark.index : mark.index + 1] if mark is not None else "")
-    opened = _OPENED.get(str(getattr(error, "context", None)))
-    related: tuple[Related, ...] = ()
-    if opened and began is not None:
-        related = (Related(f"{opened} begins here", _point(path, began.line + 1, began.column + 1)),)
-    return _finding("AR201", f"not YAML: {message}", _point(path, line, column), help, related)
-
-
-def _bad_start(character: str) -> tuple[str, str]:
-    if character == "\t":
-        return "a tab can't indent", "indent with spaces"
-    return f"`{character}` can't begin a value", "put the value in quotes"
-
-
-def _character_finding(path: str, text: str, error: Any) -> Diagnostic:
-    at = error.position if isinstance(error.position, int) else 0
-    lines = LINE_BREAK.split(text[:at])
-    code_point = error.character if isinstance(error.character, int) else 0
-    message = f"not YAML: the character U+{code_point:04X} is not allowed"
-    return _finding("AR201", message, _point(path, len(lines), len(lines[-1]) + 1), 'write it as "\\u…" in quotes')
-
-
-def _point(path: str, line: int, column: int) -> Span:
-    return Span(path, line, column, line, column + 1)

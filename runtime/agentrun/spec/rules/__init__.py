@@ -18,5 +18,5 @@ def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:
     return {
         id(document): [found for rule in RULES for found in rule(catalog, document)]
         for document in catalog.documents()
-        if not document.is_base and document.node.is_mapping
+        if document.complete and not document.is_base and document.node.is_mapping
     }

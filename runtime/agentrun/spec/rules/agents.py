@@ -8,7 +8,8 @@ from typing import Any
 
 from agentrun.diagnostics import Diagnostic, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.yaml_nodes import Node
+from agentrun.spec.nodes import Node
+from agentrun.spec.wording import misspelt
 
 MODES = ("auto", "none", "required")
 
@@ -24,8 +25,7 @@ def model_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if api != "scripted" and model.get("script") is not None:
         message = "`script` is played by `api: scripted` only"
         yield Diagnostic("AR704", "error", message, model.key_place(("script",)), "add `api: scripted`")
-    misspelt = any(key not in ("name", "api") and did_you_mean(key, ["name"]) for key in model.content)
-    if api not in ("offline", "scripted") and model.get("name") is None and not misspelt:
+    if api not in ("offline", "scripted") and model.get("name") is None and not misspelt(model, "name"):
         yield Diagnostic("AR703", "error", "the model has no `name`", place, "name it as the service does")
     cap = document.node.get("limits", "max_cost_usd")
     if cap is not None and model.get("prices") is None:
@@ -45,7 +45,7 @@ def _unpriced(cap: Node) -> Diagnostic:
 
 def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node = document.node.get("tool_choice")
-    if document.kind != "agent" or node is None:
+    if document.kind != "agent" or node is None or misspelt(document.node, "tools"):
         return
     tools = [tool.name for tool in catalog.tools_of(document)]
     name: Any = node.content
@@ -59,17 +59,18 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if name in ("required", *tools) and not tools:
         message = "`tool_choice: required` needs `tools`"
         yield Diagnostic("AR702", "error", message, node.span, "list at least one tool")
-    elif isinstance(name, str) and name not in (*MODES, *tools):
+    elif isinstance(name, str) and name not in (*MODES, *tools) and not catalog.may_be_unread("tool", name):
         options = (*MODES, *tools)
         message = f"`tool_choice` names no tool of this agent: `{name}`"
-        yield Diagnostic(
-            "AR701", "error", message, node.span, did_you_mean(name, options, f"allowed: {one_of(options)}")
-        )
+        help = did_you_mean(name, options, f"allowed: {one_of(options)}")
+        if name in catalog.tools:
+            help = f"list `{name}` in `tools`"
+        yield Diagnostic("AR701", "error", message, node.span, help)
 
 
 def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     rules = document.node.get("permissions")
-    if document.kind != "agent" or rules is None or not rules.is_list:
+    if document.kind != "agent" or rules is None or not rules.is_list or misspelt(document.node, "tools"):
         return
     names = [tool.name for tool in catalog.tools_of(document)]
     sets = [tool.name for tool in catalog.tools_of(document) if tool.node.get("mcp") or tool.node.get("openapi")]
@@ -80,6 +81,8 @@ def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iter
                 continue
             text = pattern.content
             if any(fnmatchcase(name, text) for name in names) or any(text.startswith(f"{one}_") for one in sets):
+                continue
+            if catalog.may_be_unread("tool", text):
                 continue
             help = did_you_mean(text, names, f"tools: {one_of(names)}" if names else "this agent has no tools")
             yield Diagnostic("AR407", "error", f"`{action}: {text}` matches no tool of this agent", pattern.span, help)

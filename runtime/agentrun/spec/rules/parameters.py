@@ -12,7 +12,8 @@ from typing import Any
 from agentrun.diagnostics import Diagnostic, did_you_mean
 from agentrun.json_schema import problems_of
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.yaml_nodes import Node, Route
+from agentrun.spec.nodes import Node, Route
+from agentrun.spec.wording import misspelt, shown
 
 _SCHEMAS: tuple[Route, ...] = (("parameters",), ("response_format", "json_schema", "schema"))
 
@@ -33,9 +34,10 @@ def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Itera
     kind = node.get("type")
     if kind is None:
         message = "`parameters` needs `type: object`"
-        yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), None)
+        help = None if node.get("properties") else "write `{type: object, properties: {…}}`"
+        yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), help)
     elif kind.content != "object":
-        message = f"`parameters` must be of `type: object`, not `{kind.content}`"
+        message = f"`parameters` must be of `type: object`, not {shown(kind.content)}"
         yield Diagnostic("AR602", "error", message, kind.span, "arguments are named")
 
 
@@ -62,6 +64,8 @@ def declared(document: Document) -> dict[str, Any] | None:
     """The properties of a document's parameters; None where they can't be known."""
     node = document.node.get("parameters")
     if node is None:
+        if misspelt(document.node, "parameters"):
+            return None
         if document.kind == "agent":
             return {"input": {"type": "string"}}
         return {} if document.node.get("agent") is None else None
@@ -69,7 +73,7 @@ def declared(document: Document) -> dict[str, Any] | None:
         return None
     properties = node.get("properties")
     if properties is None:
-        return {}
+        return {} if node.get("type") else None
     return properties.data() if properties.is_mapping else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
-from agentrun.spec.yaml_nodes import Node
+from agentrun.spec.nodes import Node
 
 RESERVED = ("search_tools",)
 RESERVED_PREFIX = "transfer_to_"
@@ -19,7 +19,7 @@ def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         if index in document.inline or not isinstance(entry.content, str) or catalog.matching(entry.content):
             continue
         name = entry.content
-        if _in_a_set(catalog, name):
+        if _in_a_set(catalog, name) or catalog.may_be_unread("tool", name):
             continue
         if is_glob(name):
             yield _error("AR407", f"the glob `{name}` matches no tool", entry, _known_tools(catalog))
@@ -51,10 +51,11 @@ def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
     if document.kind == "agent":
         entries += [entry for _, entry in _entries(document, "handoffs")]
     for entry in entries:
-        if isinstance(entry.content, str) and entry.content not in catalog.agents:
+        name = entry.content
+        if isinstance(name, str) and name not in catalog.agents and not catalog.may_be_unread("agent", name):
             known = f"agents: {one_of(sorted(catalog.agents))}" if catalog.agents else "this project has no agents"
-            help = did_you_mean(entry.content, catalog.agents, known)
-            yield _error("AR402", f"there is no agent `{entry.content}`", entry, help)
+            help = did_you_mean(name, catalog.agents, known)
+            yield _error("AR402", f"there is no agent `{name}`", entry, help)
 
 
 def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:

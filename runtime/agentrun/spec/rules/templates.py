@@ -9,10 +9,10 @@ from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Span, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.schema import walk_scalars
-from agentrun.spec.yaml_nodes import Node, Route
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
 _RUN = {"run": ("id", "date", "agent", "session")}
@@ -32,10 +32,8 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
         try:
             template = compile_template(node.content)
         except TemplateSyntax as error:
-            yield _error("AR501", f"not a template: {error.message}", _line(node, error.line))
-            continue
-        except KeyError as error:
-            yield _error("AR501", f"not a template: {error}", node.span)
+            place = _name_place(node, error.name) if error.name else _line(node, error.line)
+            yield _error("AR501", f"not a template: {error.message}", place, error.help)
             continue
         if route[-1] in _CONDITIONS:
             yield from _condition(route, node, template)
@@ -63,6 +61,8 @@ def _names(
     results = _result_names(document) if scope == "result" else ()
     for name in sorted(template.names - set(known) - set(results)):
         help = did_you_mean(name, ["args", *known, *results], f"known here: {one_of(['args', *known, *results])}")
+        if name in (declared(document) or {}):
+            help = f"did you mean `args.{name}`?"
         yield _error("AR503", f"the template uses `{name}`, which is not known here", _name_place(node, name), help)
     for owner, attribute in sorted(template.attributes):
         if owner in known and attribute not in known[owner]:
@@ -74,7 +74,8 @@ def _names(
     for name in sorted(template.args - set(properties)):
         declared_names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
         help = did_you_mean(name, properties, declared_names)
-        message = f"the template uses `args.{name}`, and `parameters` declares no `{name}`"
+        nothing = "no tool of this rule declares it" if route[0] == "permissions" else f"`parameters` declares no `{name}`"
+        message = f"the template uses `args.{name}`, and {nothing}"
         yield _error("AR502", message, _name_place(node, f"args.{name}"), help)
 
 
@@ -110,7 +111,8 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     try:
         pieces = parse_url(node.content)
     except TemplateSyntax as error:
-        yield _error("AR501", error.message, node.span, "write `{name}` for the argument `name`")
+        place = node.find(re.compile(r"\{[{%].*[}%]\}|\{[^}]*\}?|\}")) or node.span
+        yield _error("AR501", error.message, place, "write `{name}` for the argument `name`")
         return
     properties = declared(document)
     written = document.node.get("parameters", "required")
@@ -143,7 +145,8 @@ def _hole(
     schema = properties[hole.name]
     kind = schema.get("type") if isinstance(schema, dict) else None
     if kind in ("object", "array", "null"):
-        yield _error("AR507", f"`{{{hole.name}}}` needs text, a number or a boolean, not an {kind}", place)
+        is_kind = {"object": "a mapping", "array": "a list", "null": "nothing"}[kind]
+        yield _error("AR507", f"`{{{hole.name}}}` takes text, a number or a boolean, not {is_kind}", place)
     has_default = isinstance(schema, dict) and "default" in schema
     if hole.name not in required and not has_default and not in_query:
         help = f"add `{hole.name}` to `required`, or give it a `default`"
@@ -171,7 +174,11 @@ def _line(node: Node, line: int) -> Span:
 def _name_place(node: Node, name: str) -> Span:
     """Where a name first stands in a template."""
     inside = r"\{[{%](?:(?![%}]\}).)*?"
-    return node.find(re.compile(rf"{inside}(?<![\w.])({re.escape(name)})(?!\w)", re.DOTALL)) or node.span
+    owner, _, attribute = name.rpartition(".")
+    written = rf"{re.escape(name)}(?!\w)"
+    if owner:
+        written += rf"|{owner}\[\W{{1,2}}{re.escape(attribute)}\W{{1,2}}\]"
+    return node.find(re.compile(rf"{inside}(?<![\w.])({written})", re.DOTALL)) or node.span
 
 
 def _hole_place(node: Node, hole: Hole) -> Span:

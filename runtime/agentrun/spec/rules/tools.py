@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.nodes import Node
 from agentrun.spec.types import is_guarded_env, is_guarded_header
-from agentrun.spec.yaml_nodes import Node
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
 
@@ -22,8 +22,10 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         text = node.content
     if address_is_unknown(document) or _is_one_hole(text):
         return
-    if "://" not in text:
-        message = f"`{text}` has no host" if text else "the url is empty"
+    if "://" not in text and text and not text.startswith(("/", "?")):
+        yield _error("AR607", f"{shown(text)} has no scheme", node, f"write `https://{text}`")
+    elif "://" not in text:
+        message = f"{shown(text)} has no host" if text else "the url is empty"
         yield _error("AR607", message, node, "write a whole URL, or `base_url: https://…`")
     elif text.partition("://")[0].lower() not in ("http", "https"):
         yield _error("AR607", f"`{text.partition('://')[0]}:` is no http address", node, "http and https are allowed")
@@ -32,8 +34,10 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
 
 
 def address_is_unknown(document: Document) -> bool:
-    """Whether an unset variable leaves open where a tool goes."""
-    return ("http", "base_url") in document.unknown or ("http", "url") in document.unknown
+    """Whether an unset variable, or a misspelt key, leaves open where a tool goes."""
+    unset = ("http", "base_url") in document.unknown or ("http", "url") in document.unknown
+    http = document.node.get("http")
+    return unset or (http is not None and http.get("base_url") is None and misspelt(http, "base_url"))
 
 
 def _is_one_hole(text: str) -> bool:

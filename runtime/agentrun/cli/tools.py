@@ -1,0 +1,168 @@
+"""`agentrun tools`: list the project's tools, and call one by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from agentrun.cli import options
+from agentrun.cli.options import approve_option, args_option, env_file_option, model_option, tools_option
+from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.errors import UsageError
+from agentrun.project import Project, find_root, read_project
+from agentrun.spec.catalog import Document
+from agentrun.visible import visible
+
+EXIT_FAILED = 1
+
+
+@click.group("tools", short_help="List and call tools.")
+def command() -> None:
+    """List the tools of the project, and call one by hand.
+
+    \b
+    Examples:
+      agentrun tools list
+      agentrun tools call get_weather --arg city=Oslo
+    """
+
+
+# -- list ---------------------------------------------------------------------------------------------------
+
+
+@command.command("list", short_help="List the project's tools.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text: one line a tool; json: all that is known of each. Example: --format json",
+)
+@tools_option
+@env_file_option
+def list_command(output_format: str, tools: tuple[Path, ...], env_file: Path | None) -> int:
+    """List the tools of the current folder's project: what each does and what it may change.
+
+    Tools that are written inside an agent are shown by `agentrun inspect`. A variable without a value is no error here.
+
+    \b
+    Examples:
+      agentrun tools list
+      agentrun tools list --format json
+    """
+    from agentrun.cli.columns import in_columns, terminal_width
+    from agentrun.cli.describe import approval_words, describe_tool, effect_words
+    from agentrun.cli.unset import read_for_people
+    from agentrun.secrets import Masker
+
+    environ = options.environment(env_file)
+    project, documents = read_for_people(lambda variables: _all_tools(variables, tools), environ)
+    masker = Masker(value for one in documents for value in one.secrets)
+    described = masker.data([describe_tool(project, one, environ) for one in documents])
+    if output_format == "json":
+        click.echo(json.dumps({"version": 1, "tools": described}, indent=2, ensure_ascii=False))
+        return 0
+    header = ["NAME", "BACKEND", "EFFECTS", "APPROVAL", "DESCRIPTION"]
+    rows = [
+        [one["name"], one["backend"]["kind"], effect_words(one), approval_words(one), one["description"]]
+        for one in described
+    ]
+    for line in in_columns(header, rows, terminal_width()):
+        click.echo(line)
+    return 0
+
+
+def _all_tools(environ: Mapping[str, str], folders: Sequence[Path]) -> tuple[Project, list[Document]]:
+    project = _project(environ, folders)
+    if not project.catalog.tools and not project.unreadable:
+        raise UsageError(
+            f"there are no tools in `{project.root}`", help="tools stand in tools.d/: `agentrun init` makes a project"
+        )
+    return project, [project.catalog.tools[name] for name in sorted(project.catalog.tools)]
+
+
+def _project(environ: Mapping[str, str], folders: Sequence[Path]) -> Project:
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder `{folder}`", help="`--tools` takes a folder of tool files")
+    return read_project(find_root(Path.cwd()), environ, tools=folders)
+
+
+# -- call ---------------------------------------------------------------------------------------------------
+
+
+def _complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    names = sorted(_project(os.environ, ctx.params.get("tools") or ()).catalog.tools)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+@command.command("call", short_help="Call one tool.")
+@click.argument("name", shell_complete=_complete_tool)
+@click.option(
+    "--arg",
+    "pairs",
+    multiple=True,
+    metavar="K=V",
+    help="An argument of the tool; read as JSON where its parameter is no text; repeatable. Example: --arg city=Oslo",
+)
+@args_option
+@model_option
+@approve_option
+@tools_option
+@env_file_option
+def call_command(
+    name: str,
+    pairs: tuple[str, ...],
+    arguments: str | None,
+    model: str | None,
+    approve: tuple[str, ...],
+    tools: tuple[Path, ...],
+    env_file: Path | None,
+) -> int:
+    """Call the tool NAME as a model would and print the result as the model would get it.
+
+    The exit code is 1 where the result is an error. You make this call, so `require_approval` is not asked; where the
+    tool is an agent, --model and --approve are for that agent and the calls that it makes. Example of NAME: get_weather
+
+    \b
+    Examples:
+      agentrun tools call get_weather --arg city=Oslo
+      agentrun tools call refund_order --args '{"order_id": "1042", "amount": 5}'
+      agentrun tools call researcher --arg input="How is a call approved?" --model offline
+    """
+    from agentrun.cli.one_call import call_once
+    from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+    from agentrun.engine.approval import StandingApprover
+    from agentrun.resolve import resolve_tool
+
+    environ = options.environment(env_file)
+    project = _project(environ, tools)
+    tool, masker = resolve_tool(project, _find(project, name), environ)
+    given = options.collect_arguments(pairs, arguments, tool.function.parameters)
+    work = call_once(tool, json.dumps(given, ensure_ascii=False), mask=masker, approver=StandingApprover(approve))
+    try:
+        result = asyncio.run(interruptible(work))
+    except Terminated:
+        return EXIT_TERMINATED
+    if result is None:
+        return EXIT_INTERRUPTED
+    click.echo(visible(result.text) if sys.stdout.isatty() else result.text)
+    return EXIT_FAILED if result.is_error else 0
+
+
+def _find(project: Project, name: str) -> Document:
+    known = project.catalog.tools
+    if name in known:
+        return known[name]
+    if any(base.kind == "tool" and base.name == name for base in project.catalog.bases):
+        raise UsageError(f"`{name}` is a base: it is used through `extends` only")
+    otherwise = f"tools here: {one_of(sorted(known))}" if known else "no tools were found here: they stand in tools.d/"
+    raise UsageError(f"there is no tool `{name}`", help=did_you_mean(name, known, otherwise))

@@ -1,0 +1,137 @@
+"""Trees of values that know where they were written.
+
+What the reader builds, the checks walk and the rules point into: a finding's place is a route of keys and indices until
+`Node` turns it into line and column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from agentrun.diagnostics import Span
+
+# What libyaml counts as the end of a line.
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+Scalar = str | int | float | bool | None
+Route = tuple[str | int, ...]
+
+
+class Node:
+    """A value: `content` is a scalar, a list of nodes, or a dict of nodes with the places of its keys in `keys`.
+
+    `style` is how a scalar was written: "" plain, a quote, `|` or `>` for a block, "file" for a text of a file of its
+    own; `source` is what was written, quotes and all. A node is never changed after the file was read.
+    """
+
+    __slots__ = ("content", "keys", "source", "span", "style")
+
+    def __init__(
+        self, content: Any, span: Span, *, keys: dict[str, Span] | None = None, style: str = "", source: str = ""
+    ) -> None:
+        self.content: Any = content
+        self.span = span
+        self.keys = keys or {}
+        self.style = style
+        self.source = source
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.content, dict)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.content, list)
+
+    @property
+    def kind(self) -> str:
+        """What a person calls it."""
+        return kind_of(self.content)
+
+    @property
+    def first_line(self) -> Span:
+        """Where a finding stands that is about the whole."""
+        return Span(self.span.file, self.span.line, 1, self.span.line, 1)
+
+    def data(self) -> Any:
+        """Plain data. Depth is bounded by the reader."""
+        if isinstance(self.content, dict):
+            return {key: child.data() for key, child in self.content.items()}
+        if isinstance(self.content, list):
+            return [child.data() for child in self.content]
+        return self.content
+
+    def like(self, content: Any) -> Node:
+        """Another value at this place."""
+        return Node(content, self.span, keys=self.keys, style=self.style, source=self.source)
+
+    def get(self, *route: str | int) -> Node | None:
+        node: Node = self
+        for step in route:
+            child = node.child(step)
+            if child is None:
+                return None
+            node = child
+        return node
+
+    def child(self, step: str | int) -> Node | None:
+        inside = self.content
+        if isinstance(step, int):
+            found: Node | None = inside[step] if isinstance(inside, list) and 0 <= step < len(inside) else None
+        else:
+            found = inside.get(step) if isinstance(inside, dict) else None
+        return found
+
+    def place(self, route: Route) -> Span:
+        """The span of the value at a route, or of the nearest thing above it that exists."""
+        node: Node = self
+        for step in route:
+            child = node.child(step)
+            if child is None:
+                break
+            node = child
+        return node.span
+
+    def key_place(self, route: Route) -> Span:
+        """The span of the key that ends a route; of the value where it ends in an index."""
+        parent = self.get(*route[:-1])
+        if parent is not None and parent.is_mapping and route and route[-1] in parent.keys:
+            return parent.keys[str(route[-1])]
+        return self.place(route)
+
+    def find(self, pattern: re.Pattern[str]) -> Span | None:
+        """Where a pattern, or its first group, is found in what was written."""
+        found = pattern.search(self.source)
+        if found is None:
+            return None
+        group = 1 if pattern.groups else 0
+        return Span(self.span.file, *self._at(found.start(group)), *self._at(found.end(group)))
+
+    def _at(self, offset: int) -> tuple[int, int]:
+        lines = LINE_BREAK.split(self.source[:offset])
+        first = self.span.column if len(lines) == 1 else 1
+        return self.span.line + len(lines) - 1, first + len(lines[-1])
+
+    def walk(self, route: Route = ()) -> Iterator[tuple[Route, Node]]:
+        yield route, self
+        if isinstance(self.content, dict):
+            for key, child in self.content.items():
+                yield from child.walk((*route, key))
+        elif isinstance(self.content, list):
+            for index, child in enumerate(self.content):
+                yield from child.walk((*route, index))
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "text"

@@ -1,0 +1,111 @@
+"""How findings name places, types and values: the user's words for what JSON Schema says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.spec.nodes import Node, Route, kind_of
+from agentrun.spec.schema import JsonSchema
+from agentrun.spec.yaml_nodes import parse_scalar
+
+NAME_HELP = "a name takes letters, digits, `_` and `-`, at most 64"
+
+
+def subject(route: Route) -> str:
+    """`http.headers`, `tools[2].name`: how a person names a place."""
+    if not route:
+        return "the file"
+    text = ""
+    for step in route:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return f"`{text}`"
+
+
+_TYPE_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+def wanted(branch: JsonSchema) -> str:
+    if "enum" in branch:
+        return either([plain(option) for option in branch["enum"]])
+    return _TYPE_WORDS.get(str(branch.get("type")), "a value")
+
+
+def plain(option: Any) -> str:
+    return str(option).lower() if isinstance(option, bool) else str(option) or '""'
+
+
+def either(names: Iterable[str]) -> str:
+    words = [name for name in names if name != "nothing"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return f"{value}"
+    if isinstance(value, str):
+        text = value if len(value) <= 40 else value[:39] + "…"
+        return f"`{text}`"
+    return kind_of(value)
+
+
+_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_TYPES_OF_WORDS = {"a boolean": ("true or false",), "a number": ("a number", "a whole number")}
+
+
+def type_help(value: Any, wanted: list[str], schema: JsonSchema) -> str | None:
+    """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
+    if isinstance(value, str) and "true or false" in wanted and value.lower() in _SWITCHES:
+        return f"`{value}` is text in YAML 1.2: write `{_SWITCHES[value.lower()]}`"
+    scalar = parse_scalar(value) if isinstance(value, str) else None
+    if isinstance(scalar, (bool, int, float)) and kind_of(scalar) in _TYPES_OF_WORDS and "text" not in wanted:
+        matching = _TYPES_OF_WORDS[kind_of(scalar)]
+        if any(word in matching for word in wanted):
+            return f"write {value} without quotes"
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and "text" in wanted:
+        return f'write "{value}" in quotes'
+    return schema.get("description")
+
+
+# Words of other tools and APIs, and where agentrun has them.
+_OTHER_WORDS = {
+    "approval": "require_approval",
+    "arguments": "args",
+    "cmd": "command",
+    "data": "body",
+    "environment": "env",
+    "function": "python",
+    "input_schema": "parameters",
+    "instructions": "system_prompt",
+    "needs_approval": "require_approval",
+    "params": "query",
+    "prompt": "system_prompt",
+    "system": "system_prompt",
+}
+
+
+def meant(key: str, allowed: Sequence[str]) -> str | None:
+    """What an unknown key was probably meant for, as help."""
+    other = _OTHER_WORDS.get(key)
+    if other in allowed:
+        return f"did you mean `{other}`?"
+    near = did_you_mean(key, allowed)
+    if near is None and "settings" in allowed:
+        return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(allowed, limit=40)}"
+    return near
+
+
+def misspelt(node: Node, key: str) -> bool:
+    """Whether a mapping has a key that was probably meant to be this one: its absence is no finding of its own."""
+    return node.is_mapping and any(meant(one, [key]) is not None for one in node.content)

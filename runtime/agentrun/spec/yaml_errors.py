@@ -1,0 +1,80 @@
+"""libyaml's errors as findings: its words in the user's, at the place that tells most."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from agentrun.diagnostics import Diagnostic, Related, Span
+from agentrun.spec.nodes import LINE_BREAK
+
+# libyaml's words in the user's: message and help. The places are its own.
+_SYNTAX = {
+    "mapping values are not allowed in this context": (
+        "a `:` can't stand here",
+        "quote a text that holds `: `, and check the indentation",
+    ),
+    "did not find expected key": ("a key was expected here", "check the indentation of this line and the one before"),
+    "could not find expected ':'": ("this key has no `:`", "write `key: value`, or `- item` in a list"),
+    "did not find expected ',' or '}'": ("a `,` or `}` was expected here", "quote a text that holds `{`, `}` or `,`"),
+    "did not find expected ',' or ']'": ("a `,` or `]` was expected here", "quote a text that holds `[`, `]` or `,`"),
+    "did not find expected '-' indicator": ("a `-` was expected here", "check the indentation of the list"),
+    "did not find expected node content": ("a value was expected here", None),
+    "found unexpected end of stream": ("this quote is never closed", None),
+    "found unexpected document indicator": ("this quote is never closed", None),
+    "did not find expected <document start>": ("nothing may stand here, after the end of the document", None),
+    "block sequence entries are not allowed in this context": ("a list can't begin here", "begin it on its own line"),
+    "did not find expected alphabetic or numeric character": ("no name after `*` or `&`", "quote a text with them"),
+    "found a tab character where an indentation space is expected": ("a tab can't indent", "indent with spaces"),
+    "found unknown escape character": ("no such escape", "write a backslash twice, or use single quotes"),
+}
+_OPENED = {"while parsing a flow sequence": "the list", "while parsing a flow mapping": "the mapping"}
+# Of these libyaml's other mark, where the trouble began, tells more.
+_AT_ITS_BEGINNING = (
+    "could not find expected ':'",
+    "did not find expected alphabetic or numeric character",
+    "found unexpected document indicator",
+    "found unexpected end of stream",
+)
+
+
+def syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
+    if isinstance(error, yaml.reader.ReaderError):
+        return _character_finding(path, text, error)
+    problem = str(getattr(error, "problem", None) or error)
+    began = getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None)
+    if problem in _AT_ITS_BEGINNING:
+        mark = began or mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    message, help = _SYNTAX.get(problem, (problem, None))
+    if problem == "found character that cannot start any token":
+        message, help = _bad_start(text[mark.index : mark.index + 1] if mark is not None else "")
+    opened = _OPENED.get(str(getattr(error, "context", None)))
+    related: tuple[Related, ...] = ()
+    if opened and began is not None:
+        related = (Related(f"{opened} begins here", _point(path, began.line + 1, began.column + 1)),)
+    return _error(message, _point(path, line, column), help, related)
+
+
+def _bad_start(character: str) -> tuple[str, str]:
+    if character == "\t":
+        return "a tab can't indent", "indent with spaces"
+    return f"`{character}` can't begin a value", "put the value in quotes"
+
+
+def _character_finding(path: str, text: str, error: Any) -> Diagnostic:
+    at = error.position if isinstance(error.position, int) else 0
+    lines = LINE_BREAK.split(text[:at])
+    code_point = error.character if isinstance(error.character, int) else 0
+    message = f"the character U+{code_point:04X} is not allowed"
+    return _error(message, _point(path, len(lines), len(lines[-1]) + 1), 'write it as "\\u…" in quotes')
+
+
+def _point(path: str, line: int, column: int) -> Span:
+    return Span(path, line, column, line, column + 1)
+
+
+def _error(message: str, span: Span, help: str | None, related: tuple[Related, ...] = ()) -> Diagnostic:
+    return Diagnostic("AR201", "error", f"not YAML: {message}", span, help, related)
