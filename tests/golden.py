@@ -7,6 +7,7 @@ generated file is one more entry in `golden_files`.
 import sys
 from pathlib import Path
 
+import golden_specs
 from agentrun.cli.schema import KINDS, schema_text
 from agentrun.spec.reference import reference
 
@@ -15,33 +16,36 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def golden_files():
     """What each file must hold, by its path in the repository."""
-    files = {f"schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS}
-    files["docs/reference.md"] = reference()
-    return files
+    return definitions() | findings()
 
 
-def changed():
-    """The paths of files that are missing or hold something else."""
-    found = []
-    for name, text in golden_files().items():
-        path = ROOT / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            found.append(name)
-    return found
+def definitions():
+    """What is generated from the definition of the language."""
+    return {f"schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS} | {"docs/reference.md": reference()}
+
+
+def findings():
+    """What `agentrun validate` prints for each bad file."""
+    return {
+        golden_specs.expected_file(case).relative_to(ROOT).as_posix(): golden_specs.output_of(case)[1]
+        for case in golden_specs.cases("bad")
+    }
 
 
 def main(arguments):
-    stale = changed()
-    if "--check" in arguments:
-        for name in stale:
+    code = 0
+    for name, text in golden_files().items():
+        path = ROOT / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in arguments:
             print(f"{name} is not what the code gives: run `make golden`", file=sys.stderr)
-        return 1 if stale else 0
-    files = golden_files()
-    for name in stale:
-        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
-        (ROOT / name).write_text(files[name], encoding="utf-8")
-        print(f"wrote {name}")
-    return 0
+            code = 1
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return code
 
 
 if __name__ == "__main__":

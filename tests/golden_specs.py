@@ -73,17 +73,19 @@ def _environment(variables):
 
 def good_twin(case):
     """The case with its mistake mended, or None where it doesn't say how."""
-    content = case.read_bytes()
-    if case.is_dir() or b"# good:" not in content:
+    content = b"" if case.is_dir() else case.read_bytes()
+    if b"# good:" not in content:
         return None
     return _GOOD.sub(lambda line: f"{line[1]}{line[2]}\n" if line[2] else "", content.decode()).encode()
 
 
+def stale():
+    """Expected outputs whose case is gone."""
+    return sorted(set((SPECS / "bad").glob("*/*.txt")) - {expected_file(case) for case in cases("bad")})
+
+
 def write():
-    """Write the expected output of every case in `bad`; one that has no case any more is removed."""
-    wanted = set()
     for case in cases("bad"):
         expected_file(case).write_text(output_of(case)[1], encoding="utf-8")
-        wanted.add(expected_file(case))
-    for stale in set((SPECS / "bad").glob("*/*.txt")) - wanted:
-        stale.unlink()
+    for path in stale():
+        path.unlink()

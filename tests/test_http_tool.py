@@ -240,17 +240,18 @@ def test_a_key_in_the_query_is_never_shown():
 
 def test_a_cancelled_call_leaves_nothing_open():
     async def cancel():
-        entered = asyncio.Event()
-        server = await asyncio.start_server(lambda _reader, _writer: entered.set(), "127.0.0.1", 0)
+        entered = asyncio.Queue()
+        server = await asyncio.start_server(lambda _reader, writer: entered.put_nowait(writer), "127.0.0.1", 0)
         made = tool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         running = asyncio.create_task(made.call({}, CONTEXT))
-        await asyncio.wait_for(entered.wait(), 5)
+        writer = await asyncio.wait_for(entered.get(), 5)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
         pools = made.network._pools.values()
         assert [connection for pool in pools for connection in pool.connections] == []
         await made.network.aclose()
+        writer.close()
         server.close()
 
     asyncio.run(cancel())

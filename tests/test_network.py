@@ -231,6 +231,14 @@ def test_a_connect_that_takes_too_long_is_a_timeout():
     assert (failure.type, failure.message) == ("timeout", "could not connect to http://127.0.0.1:1 within 10 s")
 
 
+def test_a_name_that_is_never_resolved_is_a_timeout(monkeypatch):
+    async def resolve(host, port):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("agentrun.tools.network.CONNECT_TIMEOUT_S", 0.05)
+    assert failure_of("http://slow.example/", network=Network(resolve=resolve)).type == "timeout"
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [

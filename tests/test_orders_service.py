@@ -322,14 +322,15 @@ def test_alone_it_prints_how_to_reach_it_and_ends_well_when_told_to(number):
 
 
 CHILD = """
-import signal, sys
+import signal, sys, time
 def told(number, frame):
     print("told", number, flush=True)
     sys.exit(number)
 signal.signal(signal.SIGTERM, told)
-print("ready", signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
 try:
-    signal.pause()
+    print("ready", signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
+    while True:  # not signal.pause(): a signal just before it would be slept through
+        time.sleep(0.05)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     sys.exit(5)

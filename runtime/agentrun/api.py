@@ -148,7 +148,7 @@ def input_parameter(agent: Agent) -> str:
     properties: Mapping[str, Any] = agent.parameters.get("properties") or {}
     if "input" in properties:
         return "input"
-    required = [name for name in agent.parameters.get("required") or () if name in properties]
+    required = [name for name in agent.parameters.get("required") or () if isinstance(properties.get(name), Mapping)]
     texts = [name for name in required if properties[name].get("type") == "string"]
     if len(texts) == 1:
         return str(texts[0])

@@ -61,11 +61,19 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report(found: Iterable[Diagnostic], sources: dict[str, str]) -> Report:
-    """Sorted, and each finding once: a mistake in a base is seen by every file that extends it."""
+    """Sorted, and each finding once: a mistake in a base is seen by every file that extends it.
+
+    What the reader could not take (AR2..) is not judged a second time for its type.
+    """
     unique = {(one.span, one.code, one.message): one for one in found}
-    ordered = tuple(unique[key] for key in sorted(unique))
+    misread = {_start(one.span) for one in unique.values() if one.code.startswith("AR2")}
+    ordered = tuple(unique[key] for key in sorted(unique) if key[1].startswith("AR2") or _start(key[0]) not in misread)
     files = {one.span.file for one in ordered} | {other.span.file for one in ordered for other in one.related}
     return Report(ordered, {path: sources[path] for path in sorted(files) if path in sources})
+
+
+def _start(span: Span) -> tuple[str, int, int]:
+    return span.file, span.line, span.column
 
 
 def counted(number: int, noun: str) -> str:

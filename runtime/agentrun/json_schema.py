@@ -7,22 +7,27 @@ leaves the document. Specs are checked elsewhere (`spec/check.py`).
 from __future__ import annotations
 
 import copy
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
-import jsonschema_rs
 import msgspec
+
+from agentrun.diagnostics import did_you_mean
 
 DEFAULT_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 MAX_VIOLATIONS = 20
 _MAX_PATTERN_BYTES = 1_048_576
+Route = tuple[str | int, ...]
 
 
 class SchemaProblem(msgspec.Struct, frozen=True):
     """Why a schema can't be used. `route` leads to the place in the schema."""
 
     code: str
-    route: tuple[str | int, ...]
+    route: Route
     message: str
     help: str | None = None
 
@@ -60,21 +65,18 @@ class Validator:
 
 def problems_of(schema: Mapping[str, Any]) -> list[SchemaProblem]:
     """What is wrong with a schema, each with its place; empty when it can be used."""
-    remote = [
-        SchemaProblem("AR603", route, f"`$ref: {target}` leaves the document", "copy the schema below `$defs`")
-        for route, target in _references(schema, ())
-        if not target.startswith("#")
-    ]
-    if remote:
-        return remote
     try:
         _compile(schema)
     except ValueError as error:
-        return _explain(schema, error)
+        found = [*_not_a_schema(schema), *_bad_references(schema), *_bad_patterns(schema)]
+        route = tuple(getattr(error, "instance_path", ()))
+        return found or [SchemaProblem("AR601", route, f"not a JSON Schema: {getattr(error, 'message', error)}")]
     return []
 
 
 def _compile(schema: Mapping[str, Any]) -> Any:
+    import jsonschema_rs
+
     return jsonschema_rs.Draft202012Validator(
         dict(schema),
         offline=True,
@@ -83,46 +85,124 @@ def _compile(schema: Mapping[str, Any]) -> Any:
     )
 
 
-def _explain(schema: Mapping[str, Any], error: ValueError) -> list[SchemaProblem]:
-    first = getattr(error, "message", str(error))
-    route = tuple(getattr(error, "instance_path", ()))
-    if route and route[-1] == "pattern":
-        help = "patterns are matched in linear time: no look-around, no back-references, no huge repeats"
-        return [SchemaProblem("AR604", route, f"the pattern can't be used: {_value_at(schema, route)}", help)]
+def _not_a_schema(schema: Mapping[str, Any]) -> list[SchemaProblem]:
     # The slow validator finds all mistakes at once, and this is the rare path.
     import jsonschema
 
     meta = jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
-    found = [
-        SchemaProblem("AR601", tuple(one.absolute_path), f"not a JSON Schema: {_meta_message(one)}")
-        for one in meta.iter_errors(schema)
-    ]
-    return found or [SchemaProblem("AR601", route, f"not a JSON Schema: {first}")]
+    found = {tuple(one.absolute_path): _meta_problem(one) for one in meta.iter_errors(schema)}
+    return [SchemaProblem("AR601", route, message, help) for route, (message, help) in found.items()]
 
 
-def _meta_message(error: Any) -> str:
-    if list(error.absolute_path)[-1:] == ["type"]:
-        allowed = "string, number, integer, boolean, object, array or null"
-        return f"`type` is {allowed}, not {error.instance!r}"
-    return str(error.message)
+_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+_TYPE_WORDS = {"array": "a list", "boolean": "true or false", "integer": "a whole number", "string": "text"}
 
 
-def _value_at(value: Any, route: tuple[str | int, ...]) -> Any:
-    for step in route:
-        value = value[step]
-    return value
+def _meta_problem(error: Any) -> tuple[str, str | None]:
+    """A violation of the meta-schema: message and help."""
+    key = list(error.absolute_path)[-1:]
+    shown = json.dumps(error.instance, ensure_ascii=False)
+    if len(shown) > 60:
+        shown = shown[:59] + "…"
+    if key == ["type"]:
+        return f"`type` is one of {', '.join(_TYPES)}, not {shown}", _meant_type(error.instance)
+    if key == ["required"] and isinstance(error.instance, bool):
+        return "`required` is a list of names", "it stands beside `properties`: `required: [name]`"
+    subject = f"`{key[0]}`" if key and isinstance(key[0], str) else "this"
+    if error.validator == "type" and "boolean" in error.validator_value:
+        help = f"write {{type: {error.instance}}}" if error.instance in _TYPES else None
+        return f"{subject} must be a schema, which is a mapping, not {shown}", help
+    if error.validator == "type":
+        return f"{subject} must be {_TYPE_WORDS.get(error.validator_value, 'a mapping')}, not {shown}", None
+    return f"not a JSON Schema: {error.message}", None
 
 
-def _references(value: Any, route: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            if key in ("$ref", "$dynamicRef") and isinstance(child, str):
-                yield (*route, key), child
-            else:
-                yield from _references(child, (*route, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _references(child, (*route, index))
+_OTHER_TYPES = {"bool": "boolean", "dict": "object", "float": "number", "int": "integer", "list": "array"}
+_OTHER_TYPES |= {"map": "object", "mapping": "object", "str": "string", "text": "string"}
+
+
+def _meant_type(written: Any) -> str | None:
+    other = _OTHER_TYPES.get(str(written).lower())
+    return f"did you mean `{other}`?" if other else did_you_mean(str(written), _TYPES)
+
+
+def _bad_references(schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:
+    has_names = any(key in one for _, one in _subschemas(schema, ()) for key in ("$id", "$anchor", "$dynamicAnchor"))
+    for route, one in _subschemas(schema, ()):
+        for key in ("$ref", "$dynamicRef"):
+            target = one.get(key)
+            if not isinstance(target, str):
+                continue
+            if not target.startswith("#"):
+                message = f"`{key}: {target}` leaves the document"
+                yield SchemaProblem("AR603", (*route, key), message, "copy the schema below `$defs`")
+            elif not has_names and not _leads_somewhere(schema, target):
+                message = f"`{key}: {target}` leads to nothing in this schema"
+                yield SchemaProblem("AR603", (*route, key), message, "`#` is the whole schema: `#/$defs/name`")
+
+
+def _leads_somewhere(schema: Any, target: str) -> bool:
+    value = schema
+    for step in target.removeprefix("#").split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, Mapping) and name in value:
+            value = value[name]
+        else:
+            return False
+    return target.startswith("#/") or target == "#"
+
+
+def _bad_patterns(schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:
+    for route, one in _subschemas(schema, ()):
+        patterns: list[tuple[str, Any]] = [("pattern", one.get("pattern"))]
+        members = one.get("patternProperties")
+        if isinstance(members, Mapping):
+            patterns += [("patternProperties", name) for name in members]
+        for key, pattern in patterns:
+            if isinstance(pattern, str) and (problem := _pattern_problem(pattern)):
+                place = (*route, key) if key == "pattern" else (*route, key, pattern)
+                yield SchemaProblem("AR604", place, *problem)
+
+
+def _pattern_problem(pattern: str) -> tuple[str, str | None] | None:
+    try:
+        _compile({"pattern": pattern})
+    except ValueError:
+        pass
+    else:
+        return None
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"not a regular expression: {error.msg}", None
+    help = "patterns are matched in linear time: no look-around, no back-references, no huge repeats"
+    return f"the pattern `{pattern}` can't be used", help
+
+
+_IN_A_MAPPING = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_IN_A_LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
+_ALONE = (
+    *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+    *("unevaluatedItems", "unevaluatedProperties"),
+)
+
+
+def _subschemas(value: Any, route: Route) -> Iterator[tuple[Route, Mapping[str, Any]]]:
+    """Every schema inside a schema, itself first. What stands in `const`, `default` or `enum` is data."""
+    if not isinstance(value, Mapping):
+        return
+    yield route, value
+    for key, child in value.items():
+        if key in _ALONE:
+            yield from _subschemas(child, (*route, key))
+        elif key in _IN_A_MAPPING and isinstance(child, Mapping):
+            for name, member in child.items():
+                yield from _subschemas(member, (*route, key, name))
+        elif key in _IN_A_LIST and isinstance(child, list):
+            for index, member in enumerate(child):
+                yield from _subschemas(member, (*route, key, index))
 
 
 def _mentions(value: Any, key: str) -> bool:

@@ -5,17 +5,21 @@ The front half of agentrun on one screen. Sync; reads files and nothing else; al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from agentrun.diagnostics import Diagnostic, Report, Span, report
+from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, RawDocument, build
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules import cross_check
 from agentrun.spec.schema import Kind
-from agentrun.spec.yaml_nodes import ReadFile, read_bytes, read_plain
+from agentrun.spec.yaml_nodes import MAX_BYTES, ReadFile, read_bytes, read_plain
 
 
 class Project(msgspec.Struct, frozen=True, eq=False):
@@ -34,7 +38,10 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         for document in chosen:
             found += document.diagnostics
             found += self.crossed.get(id(document), [])
-        return report(found, self.sources)
+        # A message may show a value, and a value may have come from the environment.
+        mask = Masker(secret for document in self.catalog.documents() for secret in document.secrets)
+        masked = (msgspec.structs.replace(one, message=mask.text(one.message)) for one in found)
+        return report(masked, self.sources)
 
     def reachable(self, agent: Document) -> list[Document]:
         """An agent, its tools, and the agents that it can call, with theirs."""
@@ -47,9 +54,8 @@ class Project(msgspec.Struct, frozen=True, eq=False):
             seen[id(document)] = document
             if document.kind == "agent":
                 waiting += self.catalog.tools_of(document)
-            called = document.node.get("agent") if document.kind == "tool" else None
-            if called is not None and called.content in self.catalog.agents:
-                waiting.append(self.catalog.agents[called.content])
+            if document.called_agent in self.catalog.agents:
+                waiting.append(self.catalog.agents[document.called_agent])
         return list(seen.values())
 
     def under(self, paths: Sequence[Path]) -> list[Document]:
@@ -81,32 +87,35 @@ def read_project(
 ) -> Project:
     """Read `root`, further folders of tools, and further files. Findings show paths relative to the current folder."""
     root = root.resolve()
-    misplaced: list[Diagnostic] = []
-    found: list[tuple[Kind, Path]] = []
-    for kind, path in _find(root, tools, misplaced):
-        found.append((kind, path))
-    known = {path for _, path in found}
-    found += [(guess_kind(path), path) for path in files if path.resolve() not in known]
+    unreadable: list[Diagnostic] = []
+    found = _find(root, tools, files, unreadable)
     sources: dict[str, str] = {}
     raw: list[RawDocument] = []
-    unreadable = misplaced
+    unread: set[tuple[Kind, str]] = set()
     for kind, path in found:
         shown = display(path)
         read = _read(path, shown)
         sources[shown] = read.text
         unreadable += read.diagnostics
-        raw += _documents(kind, path, shown, read)
         unreadable += _empty_or_crowded(kind, shown, read)
-    raw = [_with_files(document, sources, unreadable) for document in raw]
-    catalog = build(raw, environ)
+        documents = _documents(kind, path, shown, read)
+        if read.stopped:
+            unread |= {(kind, name) for name in (_stem(path), *_NAME.findall(read.text))}
+        raw += [_with_files(document, sources, unreadable) for document in documents]
+    known = {(document.kind, document.name) for document in raw}
+    catalog = build(raw, environ, frozenset(unread - known))
     return Project(root, catalog, cross_check(catalog), unreadable, sources)
+
+
+# What a file that can't be read seems to define.
+_NAME = re.compile(r"^name: *[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
 
 
 def display(path: Path) -> str:
     """Relative to the current folder where it lies below it; POSIX slashes."""
-    resolved = path.resolve()
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - it takes out `..`, and follows no link
     here = Path.cwd()
-    return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else resolved.as_posix()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.as_posix()
 
 
 def guess_kind(path: Path) -> Kind:
@@ -116,27 +125,36 @@ def guess_kind(path: Path) -> Kind:
     return "tool" if path.parent.name == "tools.d" else "agent"
 
 
-def _find(root: Path, tools: Sequence[Path], misplaced: list[Diagnostic]) -> list[tuple[Kind, Path]]:
+def _find(
+    root: Path, tools: Sequence[Path], files: Sequence[Path], misplaced: list[Diagnostic]
+) -> list[tuple[Kind, Path]]:
     folders: list[tuple[Kind, Path]] = [("agent", root / "agents"), ("tool", root / "tools.d")]
     folders += [("tool", folder.resolve()) for folder in tools]
     found: list[tuple[Kind, Path]] = []
     for kind, folder in folders:
         if not folder.is_dir():
             continue
-        found += [(kind, path) for path in sorted(folder.glob("*.yaml"))]
-        for path in sorted(folder.glob("*.yml")):
-            misplaced.append(_misplaced(path, f"`{path.name}` is not read: files end in `.yaml`", "rename it"))
+        found += [(kind, path) for path in _yaml(folder, "*.yaml")]
+        misplaced += [_misspelt(path) for path in _yaml(folder, "*.yml")]
     if (root / "tests").is_dir():
         found += [("test", path) for path in _own(root, "*.test.yaml")]
-        for path in _own(root, "*.test.yml"):
-            misplaced.append(_misplaced(path, f"`{path.name}` is not read: tests end in `.test.yaml`", "rename it"))
+        misplaced += [_misspelt(path) for path in _own(root, "*.test.yml")]
     if any(folder.is_dir() for _, folder in folders):
-        for wrong, right in (("agent", "agents"), ("tools", "tools.d"), ("tool", "tools.d")):
-            strays = sorted((root / wrong).glob("*.y*ml")) if not (root / right).is_dir() or wrong != right else []
-            if strays:
-                message = f"`{wrong}/` is not read: {right} stand in `{right}/`".replace("tools.d stand", "tools stand")
-                misplaced.append(_misplaced(strays[0], message, f"rename the folder to `{right}`"))
-    return found
+        misplaced += _misplaced(root)
+    for path in files:
+        if path.suffix == ".yml":
+            misplaced.append(_misspelt(path))
+        else:
+            found.append((guess_kind(path), path))
+    once: dict[str, tuple[Kind, Path]] = {}
+    for kind, path in found:
+        once.setdefault(os.path.realpath(path), (kind, path))
+    return list(once.values())
+
+
+def _yaml(folder: Path, pattern: str) -> list[Path]:
+    """By name; without what editors leave behind, such as `.#a.yaml`."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def _own(root: Path, pattern: str) -> list[Path]:
@@ -144,24 +162,51 @@ def _own(root: Path, pattern: str) -> list[Path]:
     return [path for path in sorted((root / "tests").rglob(pattern)) if find_root(path) == root]
 
 
-def _misplaced(path: Path, message: str, help: str) -> Diagnostic:
-    return Diagnostic("AR105", "error", message, Span(display(path), 1, 1, 1, 1), help)
+def _misspelt(path: Path) -> Diagnostic:
+    message = f"`{path.name}` is not read: its name must end in `.yaml`"
+    return Diagnostic("AR105", "error", message, Span(display(path), 1, 1, 1, 1), "rename it")
+
+
+def _misplaced(root: Path) -> Iterator[Diagnostic]:
+    """A warning: such a folder may be there for something else."""
+    for wrong, right in (("agent", "agents"), ("tools", "tools.d"), ("tool", "tools.d")):
+        strays = sorted((root / wrong).glob("*.y*ml"))
+        if strays:
+            noun = "agents" if right == "agents" else "tools"
+            message = f"`{wrong}/` is not read: {noun} stand in `{right}/`"
+            place = Span(display(strays[0]), 1, 1, 1, 1)
+            yield Diagnostic("AR105", "warning", message, place, f"rename the folder to `{right}`")
 
 
 def _read(path: Path, shown: str) -> ReadFile:
     try:
-        return read_bytes(shown, path.read_bytes())
+        return read_bytes(shown, _bytes(path))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        found = Diagnostic("AR101", "error", f"the file can't be read: {reason}", Span(shown, 1, 1, 1, 1))
-        return ReadFile(shown, "", [], [found])
+        message = f"the file can't be read: {_reason(error)}"
+        found = Diagnostic("AR101", "error", message, Span(shown, 1, 1, 1, 1))
+        return ReadFile(shown, "", [], [found], stopped=True)
+
+
+def _bytes(path: Path) -> bytes:
+    """No more than what is needed to see that it is too much."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _documents(kind: Kind, path: Path, shown: str, read: ReadFile) -> list[RawDocument]:
-    stem = path.name.removesuffix(".test.yaml").removesuffix(".yaml")
     several = len(read.documents) > 1
     documents = read.documents if kind == "tool" else read.documents[:1]
-    return [RawDocument(kind, shown, _name(node, stem, index, several), node) for index, node in enumerate(documents)]
+    return [
+        RawDocument(kind, shown, _name(node, _stem(path), index, several), node) for index, node in enumerate(documents)
+    ]
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".yaml").removesuffix(".test")
 
 
 def _with_files(document: RawDocument, sources: dict[str, str], found: list[Diagnostic]) -> RawDocument:
@@ -183,32 +228,29 @@ _FILE_KEYS: dict[Kind, tuple[Route, ...]] = {
 
 def _matching(node: Node, route: Route, done: Route = ()) -> list[Route]:
     if not route:
-        reference = node.content.get("file") if node.is_mapping and len(node.content) == 1 else None
+        reference = node.child("file") if node.is_mapping and len(node.content) == 1 else None
         return [done] if reference is not None and isinstance(reference.content, str) else []
     step, *rest = route
-    if step == "*":
-        children = list(enumerate(node.content)) if node.is_list else []
-    else:
-        child = node.get(step) if node.is_mapping else None
-        children = [(step, child)] if child is not None else []
-    return [found for key, child in children for found in _matching(child, tuple(rest), (*done, key))]
+    steps: Iterable[str | int] = [step] if step != "*" else range(len(node.content)) if node.is_list else ()
+    children = [(one, child) for one in steps if (child := node.child(one)) is not None]
+    return [found for one, child in children for found in _matching(child, tuple(rest), (*done, one))]
 
 
 def _filled(node: Node, route: Route, sources: dict[str, str], found: list[Diagnostic]) -> Node:
     reference = node.get(*route, "file")
     if reference is None:
         return node
-    path = Path(reference.span.file).resolve().parent / str(reference.content)
-    shown = display(path)
+    is_prompt = route[-1] == "system_prompt"
+    path = Path(reference.span.file).parent / str(reference.content)
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        message = f"the file `{reference.content}` can't be read: {reason}"
+        raw = _bytes(path)
+    except (OSError, ValueError) as error:
+        message = f"the file `{reference.content}` can't be read: {_reason(error)}"
         help = "the path is relative to the file that names it"
         found.append(Diagnostic("AR408", "error", message, reference.span, help))
-        return _replaced(node, route, Node("", reference.span))
-    read = read_bytes(shown, raw) if route[-1] != "system_prompt" else read_plain(shown, raw)
+        return _replaced(node, route, Node("" if is_prompt else [], reference.span))
+    shown = display(path)
+    read = read_plain(shown, raw) if is_prompt else read_bytes(shown, raw)
     sources[shown] = read.text
     found += read.diagnostics
     return _replaced(node, route, read.documents[0] if read.documents else Node([], reference.span))
@@ -218,9 +260,9 @@ def _replaced(node: Node, route: Route, new: Node) -> Node:
     if not route:
         return new
     step, *rest = route
-    content = dict(node.content) if node.is_mapping else list(node.content)
+    content: Any = dict(node.content) if node.is_mapping else list(node.content)
     content[step] = _replaced(content[step], tuple(rest), new)
-    return Node(content, node.span, keys=node.keys)
+    return node.like(content)
 
 
 def _name(node: Node, stem: str, index: int, several: bool) -> str:
@@ -235,13 +277,14 @@ def _empty_or_crowded(kind: Kind, shown: str, read: ReadFile) -> list[Diagnostic
     if not documents and not read.diagnostics:
         return [Diagnostic("AR104", "error", "the file is empty", Span(shown, 1, 1, 1, 1), f"write {_EXPECTED[kind]}")]
     if kind != "tool" and len(documents) > 1:
-        message = f"a file of {kind}s holds one document, and this is the second".replace("agents", "an agent")
-        return [Diagnostic("AR310", "error", message, documents[1].span, "give each its own file")]
+        noun = "an agent" if kind == "agent" else "one document of tests"
+        message = f"the file holds {noun} already, and this is a second document"
+        return [Diagnostic("AR310", "error", message, documents[1].first_line, "give it a file of its own")]
     found = []
     for node in documents if kind == "tool" and len(documents) > 1 else []:
         if node.is_mapping and node.get("name") is None:
             message = "the key `name` is missing: the file holds several tools"
-            found.append(Diagnostic("AR302", "error", message, Span(shown, node.span.line, 1, node.span.line, 1)))
+            found.append(Diagnostic("AR302", "error", message, node.first_line))
     return found
 
 

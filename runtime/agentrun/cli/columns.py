@@ -20,17 +20,23 @@ def terminal_width() -> int:
 def in_columns(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Lines with the cells aligned. The last column, a free text, is cut to fit.
 
-    Where hardly any room is left for it, it stands indented on a line of its own.
+    Where hardly any room is left for it, it stands indented on a line of its own; where the others don't fit either,
+    they are not aligned and there is no header.
     """
     table = [[one_line(cell, _UNBOUNDED) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[index]) for row in table) for index in range(len(header) - 1)]
-    room = width - sum(widths) - len(_GAP) * len(widths)
+    taken = sum(widths) + len(_GAP) * len(widths)
     lines = []
-    for row in table:
-        *cells, last = row
-        start = _GAP.join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))
-        if room >= _MIN_LAST:
-            lines.append(f"{start}{_GAP}{one_line(last, room)}".rstrip())
+    for row in table if width >= taken else table[1:]:
+        aligned = _GAP.join(cell.ljust(size) for cell, size in zip(row[:-1], widths, strict=True))
+        if width - taken >= _MIN_LAST:
+            lines.append(f"{aligned}{_GAP}{row[-1]}")
+        elif width >= taken:
+            lines += [aligned, f"{_GAP}{row[-1]}"]
         else:
-            lines += [start.rstrip(), f"{_GAP}{one_line(last, max(width - len(_GAP), 1))}".rstrip()]
-    return lines
+            lines += [row[0], f"{_GAP}{' · '.join(row[1:-1])}", f"{_GAP}{row[-1]}"]
+    return [_cut(line.rstrip(), width) for line in lines]
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"

@@ -73,7 +73,7 @@ def describe_tool(project: Project, document: Document, environ: Mapping[str, st
         "idempotent": is_idempotent(spec),
         "untrusted_output": has_untrusted_output(spec),
         "require_approval": spec.require_approval,
-        "timeout": spec.timeout,
+        "timeout": float(spec.timeout),
         "max_output_length": spec.max_output_length,
         "output": spec.output,
         "backend": {"kind": kind, **reach},

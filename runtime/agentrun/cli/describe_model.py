@@ -1,4 +1,4 @@
-"""The models of an agent as plain data: names and addresses, and whether there is a key; no key, no header's value."""
+"""The models of an agent as plain data: names and addresses, but no key and no header's value."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def describe_model(written: str | ModelSpec, environ: Mapping[str, str]) -> dict
 def models(written: str | ModelSpec) -> list[ModelSpec]:
     """The models in the order in which they are asked."""
     spec = written if isinstance(written, ModelSpec) else ModelSpec(name=written)
-    return [
-        spec, *(msgspec.structs.replace(spec, name=one) if isinstance(one, str) else one for one in spec.fallback)
-    ]
+    return [spec, *(msgspec.structs.replace(spec, name=one) if isinstance(one, str) else one for one in spec.fallback)]
 
 
 def _one(spec: ModelSpec, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -37,7 +35,6 @@ def _one(spec: ModelSpec, environ: Mapping[str, str]) -> dict[str, Any]:
         "name": spec.name or spec.api,
         "api": spec.api,
         "address": endpoint.service.url if endpoint else None,
-        "has_key": bool(endpoint and endpoint.api_key),
         "headers": sorted(spec.headers),
         "settings": spec.settings,
         "max_retries": spec.max_retries,

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from agentrun.diagnostics import Diagnostic, Report, Span
+from agentrun.spec.nodes import LINE_BREAK
 from agentrun.visible import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _MAX_LINE_CHARS = 160
+_UNSHOWN = ("AR608", "AR802")  # their lines hold a password or a key
 
 
 def as_text(report: Report) -> str:
@@ -23,7 +25,7 @@ def as_text(report: Report) -> str:
 def _block(found: Diagnostic, report: Report) -> str:
     label = click.style(found.severity, fg=_COLORS[found.severity], bold=True)
     lines = [f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"]
-    lines += _snippet(found.span, report)
+    lines += _snippet(found.span, report) if found.code not in _UNSHOWN else []
     if found.help:
         lines.append(f"  help: {visible(found.help)}")
     lines += [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]
@@ -35,10 +37,10 @@ def _place(span: Span) -> str:
 
 
 def _snippet(span: Span, report: Report) -> list[str]:
-    source = report.sources.get(span.file, "").split("\n")
+    source = LINE_BREAK.split(report.sources.get(span.file, ""))
     if not 0 < span.line <= len(source) or not source[span.line - 1].strip():
         return []
-    line = source[span.line - 1].rstrip("\r")
+    line = source[span.line - 1]
     before = line[: span.column - 1]
     end = span.end_column if span.end_line == span.line else len(line) + 1
     marked = line[span.column - 1 : max(end - 1, span.column - 1)]

@@ -28,9 +28,7 @@ class CallResult(msgspec.Struct, frozen=True):
     is_error: bool
 
 
-async def call_once(
-    tool: BoundTool, arguments_json: str, *, mask: Mask, approver: Approver, emit: Emit = lambda event: None
-) -> CallResult:
+async def call_once(tool: BoundTool, arguments_json: str, *, mask: Mask, approver: Approver, emit: Emit) -> CallResult:
     """Call a tool. The call itself is not in question; `approver` is asked about calls of an agent behind it."""
     finished: list[events.ToolFinished] = []
 

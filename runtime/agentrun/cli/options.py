@@ -58,8 +58,7 @@ arg_option = click.option(
     "pairs",
     multiple=True,
     metavar="K=V",
-    help="An argument of the agent; a value that is JSON is read as JSON where text does not fit; repeatable. "
-    "Example: --arg locale=en",
+    help="An argument of the agent; read as JSON where its parameter is no text; repeatable. Example: --arg locale=en",
 )
 
 args_option = click.option(

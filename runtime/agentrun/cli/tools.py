@@ -8,15 +8,20 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 from click.shell_completion import CompletionItem
 
 from agentrun.cli import options
 from agentrun.cli.options import approve_option, args_option, env_file_option, model_option, tools_option
 from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.engine.agent import BoundTool
+from agentrun.engine.events import Event
 from agentrun.errors import UsageError
 from agentrun.project import Project, find_root, read_project
+from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
 from agentrun.visible import visible
 
@@ -59,25 +64,36 @@ def list_command(output_format: str, tools: tuple[Path, ...], env_file: Path | N
       agentrun tools list --format json
     """
     from agentrun.cli.columns import in_columns, terminal_width
-    from agentrun.cli.describe import approval_words, describe_tool, effect_words
+    from agentrun.cli.describe import describe_tool
     from agentrun.cli.unset import read_for_people
-    from agentrun.secrets import Masker
 
     environ = options.environment(env_file)
-    project, documents = read_for_people(lambda variables: _all_tools(variables, tools), environ)
-    masker = Masker(value for one in documents for value in one.secrets)
-    described = masker.data([describe_tool(project, one, environ) for one in documents])
+    found = read_for_people(lambda variables: _all_tools(variables, tools), environ)
+    described = found.mask.data([describe_tool(found.project, one, environ) for one in found.documents])
     if output_format == "json":
         click.echo(json.dumps({"version": 1, "tools": described}, indent=2, ensure_ascii=False))
         return 0
     header = ["NAME", "BACKEND", "EFFECTS", "APPROVAL", "DESCRIPTION"]
     rows = [
-        [one["name"], one["backend"]["kind"], effect_words(one), approval_words(one), one["description"]]
+        [one["name"], one["backend"]["kind"], _effects(one), _approval(one["require_approval"]), one["description"]]
         for one in described
     ]
     for line in in_columns(header, rows, terminal_width()):
         click.echo(line)
     return 0
+
+
+def _effects(tool: Mapping[str, Any]) -> str:
+    words = ["read-only" if tool["read_only"] else "changes"]
+    if tool["idempotent"] and not tool["read_only"]:
+        words.append("idempotent")
+    if tool["untrusted_output"]:
+        words.append("untrusted")
+    return ", ".join(words)
+
+
+def _approval(written: str) -> str:
+    return "{{ … }}" if "{{" in written else written
 
 
 def _all_tools(environ: Mapping[str, str], folders: Sequence[Path]) -> tuple[Project, list[Document]]:
@@ -138,30 +154,60 @@ def call_command(
       agentrun tools call refund_order --args '{"order_id": "1042", "amount": 5}'
       agentrun tools call researcher --arg input="How is a call approved?" --model offline
     """
+    from agentrun.cli.colors import Painter
     from agentrun.cli.one_call import call_once
     from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
     from agentrun.engine.approval import StandingApprover
-    from agentrun.resolve import resolve_tool
+    from agentrun.observers.console import Console
 
     environ = options.environment(env_file)
     project = _project(environ, tools)
-    tool, masker = resolve_tool(project, _find(project, name), environ)
+    tool, masker = _bound(project, _find(project, name), environ, model)
     given = options.collect_arguments(pairs, arguments, tool.function.parameters)
-    work = call_once(tool, json.dumps(given, ensure_ascii=False), mask=masker, approver=StandingApprover(approve))
+    console = Console(None, _write_stderr, Painter(sys.stderr))
+
+    def watch(event: Event) -> None:
+        if event.parent_run_id:  # the calls of an agent behind the tool
+            console(event)
+
+    approver = StandingApprover(approve)
+    work = call_once(tool, json.dumps(given, ensure_ascii=False), mask=masker, approver=approver, emit=watch)
     try:
         result = asyncio.run(interruptible(work))
     except Terminated:
         return EXIT_TERMINATED
     if result is None:
         return EXIT_INTERRUPTED
-    click.echo(visible(result.text) if sys.stdout.isatty() else result.text)
+    text = visible(result.text) if sys.stdout.isatty() else result.text
+    click.echo(text, nl=not text.endswith("\n"))
     return EXIT_FAILED if result.is_error else 0
 
 
+def _bound(
+    project: Project, document: Document, environ: Mapping[str, str], model: str | None
+) -> tuple[BoundTool, Masker]:
+    """The tool, ready to be called. `model` is for the agent behind it, where there is one."""
+    from agentrun.resolve import resolve, resolve_tool
+    from agentrun.tools.agent import AgentTool
+
+    tool, masker = resolve_tool(project, document, environ)
+    if model and document.spec.agent:
+        called = resolve(project, project.catalog.agents[document.spec.agent], environ, model=model)
+        tool = msgspec.structs.replace(tool, backend=AgentTool(called))
+    return tool, masker
+
+
+def _write_stderr(text: str) -> None:
+    click.echo(text, err=True, nl=False)
+
+
 def _find(project: Project, name: str) -> Document:
+    from agentrun.resolve import check_runnable
+
     known = project.catalog.tools
     if name in known:
         return known[name]
+    check_runnable(project, [])  # a file that can't be read may hold it
     if any(base.kind == "tool" and base.name == name for base in project.catalog.bases):
         raise UsageError(f"`{name}` is a base: it is used through `extends` only")
     otherwise = f"tools here: {one_of(sorted(known))}" if known else "no tools were found here: they stand in tools.d/"

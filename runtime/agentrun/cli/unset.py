@@ -7,6 +7,7 @@ listed in the document's `unknown`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,15 +16,30 @@ import msgspec
 from agentrun.diagnostics import Report, one_of
 from agentrun.errors import SpecError, UsageError
 from agentrun.project import Project
+from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
+from agentrun.spec.nodes import Node, Route
 from agentrun.spec.types import AgentSpec, ToolSpec
-from agentrun.spec.yaml_nodes import Node, Route
 
 _UNSET = ("AR509", "AR510")
+_CALLED_SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 Find = Callable[[Mapping[str, str]], tuple[Project, list[Document]]]
 
 
-def read_for_people(find: Find, environ: Mapping[str, str]) -> tuple[Project, list[Document]]:
+class Reading(msgspec.Struct, frozen=True):
+    """Documents that can be described, and the masking of what must not be shown of them."""
+
+    project: Project
+    documents: list[Document]
+    mask: Masker
+
+    @property
+    def reached(self) -> list[Document]:
+        """The documents with all that they use, each once."""
+        return _reached(self.project, self.documents)
+
+
+def read_for_people(find: Find, environ: Mapping[str, str]) -> Reading:
     """What `find` gives with this environment, checked with all that it reaches.
 
     Raises `SpecError` for errors other than variables without a value.
@@ -31,17 +47,25 @@ def read_for_people(find: Find, environ: Mapping[str, str]) -> tuple[Project, li
     project, documents = find(environ)
     reached = _reached(project, documents)
     _check(project, reached)
+    mask = _mask(reached, environ)
     missing = {name for one in reached for name in one.variables if not environ.get(name)}
-    if not missing:
-        return project, documents
-    project, documents = find({**environ, **{name: f"${name}" for name in missing}})
-    project = _completed(project, _reached(project, documents), missing)
-    catalog = project.catalog
-    return project, [(catalog.agents if one.kind == "agent" else catalog.tools)[one.name] for one in documents]
+    if missing:
+        project, documents = find({**environ, **{name: f"${name}" for name in missing}})
+        project = _completed(project, _reached(project, documents), missing)
+        catalog = project.catalog
+        documents = [(catalog.agents if one.kind == "agent" else catalog.tools)[one.name] for one in documents]
+    return Reading(project, documents, mask)
 
 
 def _reached(project: Project, documents: list[Document]) -> list[Document]:
-    return [one for document in documents for one in project.reachable(document)]
+    return list({id(one): one for document in documents for one in project.reachable(document)}.values())
+
+
+def _mask(documents: list[Document], environ: Mapping[str, str]) -> Masker:
+    """Secrets of the language, and values of variables that are called like one but stand in a field that is none."""
+    secrets = {value for one in documents for value in one.secrets}
+    named = {name for one in documents for name in one.variables if _CALLED_SECRET.search(name)}
+    return Masker(secrets | {environ.get(name, "") for name in (*named, "OPENAI_API_KEY")})
 
 
 def _check(project: Project, documents: list[Document]) -> None:

@@ -11,7 +11,7 @@ from agentrun.cli.findings import as_json, as_text
 from agentrun.cli.options import tools_option
 from agentrun.diagnostics import Report, counted, report
 from agentrun.errors import UsageError
-from agentrun.project import Project, find_root, read_project
+from agentrun.project import find_root, read_project
 
 
 @click.command("validate", short_help="Check agents, tools and tests.")
@@ -47,6 +47,9 @@ def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]
 
 def validate(paths: tuple[Path, ...], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
     """The findings for some paths, and how many files were read."""
+    for folder in tools:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder `{folder}`", help="`--tools` takes a folder of tool files")
     chosen = paths or (find_root(Path.cwd()),)
     by_root: dict[Path, list[Path]] = {}
     for path in chosen:
@@ -59,16 +62,12 @@ def validate(paths: tuple[Path, ...], tools: tuple[Path, ...] = ()) -> tuple[Rep
         named = [path for path in wanted if path.is_file()]
         project = read_project(root, os.environ, tools=tools, files=named)
         whole = any(path.resolve() == root for path in wanted)
-        one = project.report() if whole else _part(project, wanted)
-        if not project.sources:
+        documents = list(project.catalog.documents()) if whole else project.under(wanted)
+        if not (project.sources or project.unreadable):
             raise UsageError(
                 f"there are no agents and no tools in `{root}`", help="`agentrun init` makes a project to start from"
             )
-        files += len(project.sources)
-        reports.append(one)
+        files += len(project.sources if whole else {document.path for document in documents})
+        reports.append(project.report(documents))
     found = [finding for one in reports for finding in one.diagnostics]
     return report(found, {path: text for one in reports for path, text in one.sources.items()}), files
-
-
-def _part(project: Project, paths: list[Path]) -> Report:
-    return project.report(project.under(paths))

@@ -20,13 +20,14 @@ def parse_arguments(text: str) -> dict[str, Any]:
         return {}
     try:
         value = parse_json(text)
-        if not isinstance(value, dict):
-            raise ValueError(f"this is {_kind(value)}")
     except ValueError as error:
-        quoted = text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
-        message = f"the arguments are not one JSON object: {error}"
-        raise ToolFailure("invalid_arguments", message, arguments=quoted) from None
-    return value
+        problem = str(error)
+    else:
+        if isinstance(value, dict):
+            return value
+        problem = f"this is {_kind(value)}"
+    quoted = text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
+    raise ToolFailure("invalid_arguments", f"the arguments are not one JSON object: {problem}", arguments=quoted)
 
 
 def check_arguments(check: Check, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -40,6 +41,7 @@ def terms(text: str) -> list[str]:
     return [stem(word) for word in words(text)]
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """Cuts English endings so that `orders`, `refunded` and `deletion` meet `order`, `refund` and `delete`.
 

@@ -365,9 +365,12 @@ _EXPLAINED: dict[str, str] = {
 
 def _cut_short(reply: Reply) -> Reason | None:
     """Why nothing of the turn runs, if so. Calls that came whole never have `length`: see `models/assemble.py`."""
-    if reply.finish_reason in ("length", "content_filter"):
-        return "length" if reply.finish_reason == "length" else "content_filter"
-    return "refused" if reply.finish_reason == "refusal" or reply.refusal is not None else None
+    match reply.finish_reason:
+        case "length" | "content_filter" as reason:
+            return reason
+        case "refusal":
+            return "refused"
+    return "refused" if reply.refusal is not None else None
 
 
 def _history_form(reply: Reply, planned: Sequence[Planned]) -> Message:

@@ -8,32 +8,23 @@ required and the message points back to what was talked about (`known`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
-from agentrun.engine.bm25 import stem, terms
+from agentrun.engine.bm25 import stem
 from agentrun.models import offline_strings as strings
-from agentrun.models.offline_find import Number, Said, as_number, label_score
+from agentrun.models import offline_typed as typed
+from agentrun.models.offline_find import as_number
+from agentrun.models.offline_place import GUESS, LABEL, NAME, PHRASE, SHAPE, Candidate, Place
 from agentrun.models.offline_slots import Slot, resolved, slots_of
-from agentrun.models.offline_strings import GUESS, LABEL, NAME, NEAR, PHRASE, SHAPE, Candidate, Place
-from agentrun.models.offline_words import (
-    ALIASES,
-    COUNTS,
-    CURRENCIES,
-    CURRENCY_NAMES,
-    MONEY,
-    PRICES,
-    QUANTITIES,
-    REFERS,
-    REFERS_TO_ALL,
-    STOP,
-    TIME_WORDS,
-    WEAK,
-)
+from agentrun.models.offline_words import REFERS, REFERS_TO_ALL, STOP, WEAK
 
 MAX_CALLS = 8
+# Finds per slot: nobody means the two-hundredth number of a text.
+MAX_FINDS = 200
 MAX_DEPTH = 3
 Known = Mapping[str, tuple[Any, ...]]
 
@@ -48,10 +39,9 @@ class Filling(msgspec.Struct, frozen=True):
 
 
 def fill(
-    parameters: Mapping[str, Any], place: Place, known: Known, *, asked: Iterable[str] = (), forced: bool = False
+    slots: Sequence[Slot], place: Place, known: Known, *, asked: Iterable[str] = (), forced: bool = False
 ) -> Filling:
     """`asked` are parameters that the message answers a question about; `forced`: the call is made in any case."""
-    slots = slots_of(parameters)
     found = _found(slots, place, frozenset(asked), depth=0, forced=forced)
     chosen, lists = _assign(slots, found, place)
     values: dict[str, Any] = {slot.name: chosen[slot.name].value for slot in slots if slot.name in chosen}
@@ -87,14 +77,14 @@ def options(slot: Slot, known: Known) -> list[Any]:
     named = [known.get(" ".join(slot.terms), ())]
     if slot.terms == ["id"]:
         named += [values for name, values in known.items() if name.endswith(" id")]
-    typed = (_typed_known(value, slot) for value in (named[0] or (named[1] if len(named) > 1 else ())))
-    return list(dict.fromkeys(value for value in typed if value is not None and slot.fits(value)))
+    fitting = (_typed_known(value, slot) for value in (named[0] or (named[1] if len(named) > 1 else ())))
+    return list(dict.fromkeys(value for value in fitting if value is not None and slot.fits(value)))
 
 
-def _found(slots: list[Slot], place: Place, asked: frozenset[str], depth: int, forced: bool) -> list[Candidate]:
+def _found(slots: Sequence[Slot], place: Place, asked: frozenset[str], depth: int, forced: bool) -> list[Candidate]:
     found: list[Candidate] = []
     for slot in slots:
-        of_slot = [*_labelled(slot, place), *_by_type(slot, place, depth, forced)]
+        of_slot = list(islice(chain(typed.labelled(slot, place), _by_type(slot, place, depth, forced)), MAX_FINDS))
         if slot.name in asked:
             of_slot += _answers(slot, place, of_slot)
         found += [candidate for candidate in of_slot if slot.type in ("array", "object") or slot.fits(candidate.value)]
@@ -102,7 +92,7 @@ def _found(slots: list[Slot], place: Place, asked: frozenset[str], depth: int, f
 
 
 def _assign(
-    slots: list[Slot], found: list[Candidate], place: Place
+    slots: Sequence[Slot], found: list[Candidate], place: Place
 ) -> tuple[dict[str, Candidate], dict[str, list[Candidate]]]:
     """Each slot's candidate, and for those that stand in a list (`Paris and Rome`) the further ones."""
     by_name = {slot.name: slot for slot in slots}
@@ -166,13 +156,13 @@ def _as_array(slot: Slot, first: Candidate, found: list[Candidate], chosen: dict
 
 def _by_type(slot: Slot, place: Place, depth: int, forced: bool) -> Iterator[Candidate]:
     if slot.choices:
-        yield from _chosen(slot, place)
+        yield from typed.chosen(slot, place)
     elif slot.type in ("integer", "number"):
-        yield from _numeric(slot, place)
+        yield from typed.numeric(slot, place)
     elif slot.type == "boolean":
-        yield from _boolean(slot, place)
+        yield from typed.boolean(slot, place)
     elif slot.type == "array":
-        if items := _item_lines(slot, place):
+        if items := typed.item_lines(slot, place):
             yield Candidate(slot.name, items, place.said.items[0].start, place.said.items[-1].end, SHAPE)
         elif depth < MAX_DEPTH and slot.items.type not in ("array", "object"):
             yield from (one for one in _by_type(slot.items, place, depth + 1, forced) if slot.items.fits(one.value))
@@ -183,125 +173,6 @@ def _by_type(slot: Slot, place: Place, depth: int, forced: bool) -> Iterator[Can
         yield from strings.candidates(slot, place, forced)
 
 
-def _labelled(slot: Slot, place: Place) -> Iterator[Candidate]:
-    """`Label: value` lines, and `name=value` or `name: value` within a sentence."""
-    aliases = frozenset[str]().union(*(ALIASES.get(word, ()) for word in slot.words))
-    for line in place.said.lines:
-        if place.start <= line.start < place.end and not _overlaps_items(line.start, place.said):
-            score = label_score(line.label, slot.terms, aliases)
-            if score >= 0.3 and (value := _from_text(slot, line.value, place)) is not None:
-                yield _placed(slot, value, line.start, line.end, LABEL + score, place.said)
-    name = r"[ _-]".join(re.escape(word) for word in re.split(r"[ _-]", slot.name[:60]) if word)
-    stated = re.compile(
-        rf"(?<!\w)[\"']?{name}[\"']?[ ]?[:=][ ]?(?:\"([^\"\n]{{1,300}})\"|'([^'\n]{{1,300}})'|([^,;\n]{{1,300}}))", re.I
-    )
-    for match in stated.finditer(place.said.text, place.start, place.end) if name else ():
-        quoted = match.group(1) or match.group(2)
-        bare = re.split(r"[ ]\S{1,30}[:=]|\band\b|[}\]]", match.group(3) or "", maxsplit=1)[0]
-        value = _from_text(slot, quoted or bare.strip(" .!?\"'"), place)
-        if value is not None:
-            end = match.end() - len(match.group(3) or "") + len(bare)
-            yield _placed(slot, value, match.start(), end, LABEL + 1, place.said)
-
-
-def _placed(slot: Slot, value: Any, start: int, end: int, strength: float, said: Said) -> Candidate:
-    """A number takes its own place on the line only: the currency beside it is for another parameter."""
-    numbers = () if isinstance(value, str | bool) else said.numbers
-    own = next((number for number in numbers if start <= number.start < end and number.value == value), None)
-    return Candidate(slot.name, value, own.start if own else start, own.end if own else end, strength)
-
-
-def _from_text(slot: Slot, text: str, place: Place) -> Any:
-    """The value that a labelled text gives to a slot of this type, or None."""
-    if not text:
-        return None
-    inner = Place(Said(text, place.said.today), 0, len(text), place.own, place.described)
-    if slot.choices:
-        return next((one.value for one in _chosen(slot, inner)), None)
-    if slot.type in ("integer", "number"):
-        numbers = [number.value for number in inner.said.numbers if slot.fits(_as_type(number.value, slot))]
-        return _as_type(numbers[0], slot) if numbers else None
-    if slot.type == "boolean":
-        return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}.get(text.lower())
-    if slot.type == "array":
-        parts = [_from_text(slot.items, part.strip(), place) for part in re.split(r",|\band\b", text)[:100]]
-        return [part for part in parts if part is not None] or None
-    if slot.type == "object":
-        return None
-    fitting = [
-        one.value for one in strings.candidates(slot, inner, False) if one.strength >= SHAPE and slot.fits(one.value)
-    ]
-    if slot.moment or slot.is_specific:
-        return fitting[0] if fitting else None
-    return text if slot.fits(text) else None
-
-
-def _chosen(slot: Slot, place: Place) -> Iterator[Candidate]:
-    """Values of an enum that the text names, by stem; currency signs and names stand for their codes."""
-    text = place.said.plain
-    spoken = [(stem(word.value.casefold()), word.start, word.end) for word in place.words]
-    for choice in slot.choices:
-        if isinstance(choice, bool | int | float):
-            yield from (
-                Candidate(slot.name, choice, number.start, number.end, NEAR)
-                for number in place.numbers
-                if number.value == choice and not isinstance(choice, bool)
-            )
-            continue
-        wanted = terms(str(choice))
-        for position in range(len(spoken) - len(wanted) + 1) if wanted else ():
-            run = spoken[position : position + len(wanted)]
-            if [word for word, _, _ in run] == wanted and not _negated(text, run[0][1]):
-                # An enum's word that is also the tool's own, such as `order`, says nothing about the value.
-                strength = GUESS if set(wanted) <= place.own else SHAPE
-                yield Candidate(slot.name, choice, run[0][1], run[-1][2], strength)
-        signs = [sign for sign, code in (CURRENCIES | CURRENCY_NAMES).items() if code == choice]
-        for sign in signs:
-            for match in re.finditer(re.escape(sign), text[place.start : place.end], re.IGNORECASE):
-                yield Candidate(slot.name, choice, place.start + match.start(), place.start + match.end(), PHRASE)
-
-
-def _numeric(slot: Slot, place: Place) -> Iterator[Candidate]:
-    names = frozenset(slot.terms) - frozenset(terms(" ".join(STOP)))
-    is_count = bool(COUNTS & set(slot.words)) and not slot.entity & MONEY
-    for number in place.numbers:
-        value = _as_type(number.value, slot)
-        before = [stem(word) for word in place.before(number.start, 3)]
-        after = place.after(number.end, 1)
-        unit = stem(after[0]) if after else ""
-        strength = GUESS
-        last = before[-1] if before else ""
-        if last in names or (last in ("of", "to", "is") and names & set(before[:-1])):
-            strength = SHAPE
-        elif number.is_money:
-            strength = SHAPE if PRICES & set(slot.words) else 0
-        elif unit and unit in names | (slot.described - WEAK) | (place.own if is_count else frozenset()):
-            strength = NEAR
-        elif is_count and before and before[-1] in ("top", "last", "first", "latest", "limit", "max", "newest", "past"):
-            strength = NEAR if unit not in TIME_WORDS and not (after and after[0] in TIME_WORDS) else 0
-        if strength and not _in_date(number, place.said):
-            # The currency belongs to the number's place, or a reason would begin with it.
-            yield Candidate(slot.name, value, number.start, number.end, strength)
-
-
-def _boolean(slot: Slot, place: Place) -> Iterator[Candidate]:
-    names = [term for word, term in zip(slot.words, slot.terms, strict=True) if word not in STOP and word not in WEAK]
-    spoken = [(stem(word.value.casefold()), word) for word in place.words]
-    for position in range(len(spoken) - len(names) + 1) if names else ():
-        if [term for term, _ in spoken[position : position + len(names)]] == names:
-            first = spoken[position][1]
-            yield Candidate(
-                slot.name,
-                not _negated(place.said.plain, first.start),
-                first.start,
-                spoken[position + len(names) - 1][1].end,
-                NEAR,
-            )
-    for term, word in spoken:
-        if term in ("yes", "true", "no", "false"):
-            yield Candidate(slot.name, term in ("yes", "true"), word.start, word.end, GUESS)
-
-
 def _nested(slot: Slot, place: Place, depth: int, forced: bool) -> Iterator[Candidate]:
     inner = slots_of(resolved(slot.whole, slot.root), slot.root)
     chosen, _ = _assign(inner, _found(inner, place, frozenset(), depth + 1, forced), place)
@@ -309,41 +180,6 @@ def _nested(slot: Slot, place: Place, depth: int, forced: bool) -> Iterator[Cand
     if value and slot.fits(value):
         start = min(candidate.start for candidate in chosen.values())
         yield Candidate(slot.name, value, start, start, max(candidate.strength for candidate in chosen.values()))
-
-
-def _item_lines(slot: Slot, place: Place) -> list[dict[str, Any]]:
-    """Lines such as `2 x Widget @ 9.50` as the objects that an array wants, by the names of its properties."""
-    if slot.items.type != "object":
-        return []
-    properties = slots_of(slot.items.schema, slot.root)
-    priced = any({"unit", "each", "price"} & set(inner.words) for inner in properties)
-    found = []
-    for item in place.said.items:
-        total = item.total if item.total is not None else round(item.quantity * item.price, 4)
-        entry: dict[str, Any] = {}
-        for inner in properties:
-            said = set(inner.words)
-            if inner.type in ("integer", "number"):
-                if said & QUANTITIES:
-                    entry[inner.name] = _as_type(item.quantity, inner)
-                elif said & {"price", "each", "unit"} or (said & MONEY and not priced):
-                    entry[inner.name] = _as_type(item.price, inner)
-                elif said & MONEY:
-                    entry[inner.name] = _as_type(total, inner)
-            elif (
-                inner.type == "string"
-                and inner.kind in ("name", "plain", "free")
-                and item.description not in entry.values()
-            ):
-                entry[inner.name] = item.description
-        entry = {
-            inner.name: entry[inner.name]
-            for inner in properties
-            if inner.name in entry and inner.fits(entry[inner.name])
-        }
-        if slot.items.fits(entry):
-            found.append(entry)
-    return found
 
 
 def _answers(slot: Slot, place: Place, found: list[Candidate]) -> Iterator[Candidate]:
@@ -362,9 +198,7 @@ def _referred(slot: Slot, place: Place, known: Known, taken: list[tuple[int, int
         any(char.isdigit() for char in token.value) and not any(start <= token.start < end for start, end in taken)
         for token in place.tokens
     )
-    if tried:
-        return []
-    if slot.kind not in ("id", "place", "person", "email", "url", "path"):
+    if tried or slot.kind not in ("id", "place", "person", "email", "url", "path"):
         return []
     elliptic = all(
         word.value.lower() in STOP or stem(word.value.casefold()) in place.own | WEAK | slot.entity
@@ -383,32 +217,9 @@ def _typed_known(value: Any, slot: Slot) -> Any:
     if slot.type in ("integer", "number"):
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", value):
             value = as_number(value)
-        return _as_type(value, slot) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return typed.as_type(value, slot) if isinstance(value, int | float) and not isinstance(value, bool) else None
     return value if isinstance(value, bool) and slot.type == "boolean" else None
-
-
-def _as_type(value: int | float, slot: Slot) -> int | float:
-    return int(value) if slot.type == "integer" and float(value).is_integer() else value
-
-
-def _negated(text: str, start: int) -> bool:
-    return (
-        re.search(
-            r"(?:\bnot|n't|\bno|\bwithout|\bnon|\bexcept|\bnever|\bexclude|\bskip)[ -]+(?:\w{1,12} ){0,2}$",
-            text[max(0, start - 40) : start],
-            re.IGNORECASE,
-        )
-        is not None
-    )
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:
     return one.start < other.end and other.start < one.end
-
-
-def _in_date(number: Number, said: Said) -> bool:
-    return any(found.start <= number.start < found.end for found in [*said.dates, *said.time_spans])
-
-
-def _overlaps_items(start: int, said: Said) -> bool:
-    return any(item.start <= start < item.end for item in said.items)

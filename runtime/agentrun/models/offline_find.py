@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 
 import msgspec
 
 from agentrun.engine.bm25 import stem, terms
+from agentrun.models.offline_dates import dates_in, spans_in
 from agentrun.models.offline_words import (
     CURRENCY_CODES,
     CURRENCY_NAMES,
@@ -35,29 +36,18 @@ _NUMBER = re.compile(
     r"(?<![\w.,/-])(?<!\d:)[-−]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:[.]\d{1,9}|,\d{1,2}(?![\d,]))?"
     r"(?:(?=(?:EUR|USD|GBP|CHF)\b)|(?![\w/]|[.,:]\d|-\w))"
 )
-_ISO = re.compile(
-    r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(Z|[+-]\d{2}:?\d{2})?)?(?!\d)"
-)
-_MONTH = "(" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in MONTHS).replace("sep(?:", "sept?(?:") + r")\.?"
-_DAY_MONTH = re.compile(rf"(?<!\w)(\d{{1,2}})(?:st|nd|rd|th|\.)? {_MONTH},? (\d{{4}})(?!\w)", re.IGNORECASE)
-_MONTH_DAY = re.compile(rf"(?<!\w){_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})(?!\w)", re.IGNORECASE)
-_DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\d.]*\d)")
-_RELATIVE_DAY = re.compile(r"(?<!\w)(?:(the day before )?(yesterday)|(the day after )?(tomorrow)|(today))(?!\w)", re.I)
-_AGO = re.compile(r"(?<!\w)(\d{1,4}) (day|week)s? ago(?!\w)|(?<!\w)in (\d{1,4}) (day|week)s?(?!\w)", re.IGNORECASE)
-_SPAN = re.compile(
-    r"(?<!\w)(?:(?:last|past|this) (?:week|month|year|night)|yesterday|today|tomorrow"
-    r"|\d{1,4} (?:minute|hour|day|week|month|year)s? ago|(?:last|past) (\d{1,4} (?:minute|hour|day|week|month|year)s?))"
-    r"(?!\w)",
-    re.IGNORECASE,
-)
 _LINE = re.compile(
-    r"^[ \t]*(?:[-*•][ \t]+)?([^\W\d_][^:=\n]{0,40}?)[ \t]*[:=](?![/\\])[ \t]*(\S[^\n]{0,500})$", re.MULTILINE
+    r"^[ \t]{0,20}(?:[-*•][ \t]{1,20})?([^\W\d_][^:=\n]{0,40}?)[ \t]{0,20}[:=](?![/\\])[ \t]{0,20}(\S[^\n]{0,500})$",
+    re.MULTILINE,
 )
-_MONEY = r"[€$£]?[ ]?-?\d{1,9}(?:[.,]\d{1,4})?"
+_MONEY = r"([€$£]?[ ]?-?\d{1,9}(?:[.,]\d{1,4})?)"
 _ITEM = re.compile(
-    r"^[ \t]*(?:[-*•][ \t]+)?(\d{1,6}(?:\.\d{1,3})?)[ ]?(?:x|×|\*|pcs\.?|pieces?)[ ]+(\S[^\n]{0,120}?)[ ,:–-]{0,3}"
-    rf"[ ](?:(?:@|at|à)[ ]?)?({_MONEY})(?:[ ]?(?:€|£|\$|[A-Z]{{3}}))?(?:[ ]each)?"
-    rf"(?:[ ]?=[ ]?({_MONEY}).{{0,5}})?[ \t]*$",
+    r"^[ \t]{0,20}(?:[-*•][ \t]{1,20})?(\d{1,6}(?:\.\d{1,3})?)[ ]?(?:x|×|\*|pcs\.?|pieces?)[ ]{1,9}(\S[^\n]{0,120}?)"
+    r"[ ,:–-]{0,3}[ ](?:(?:@|at|à)[ ]?)?"
+    + _MONEY
+    + r"(?:[ ]?(?:€|£|\$|[A-Z]{3}))?(?:[ ]each)?(?:[ ]?=[ ]?"
+    + _MONEY
+    + r".{0,5})?[ \t]{0,20}$",
     re.MULTILINE,
 )
 _CURRENCY_AFTER = re.compile(rf"[ ]?(?:[€$£¥]|(?:{'|'.join([*CURRENCY_CODES, *CURRENCY_NAMES])})(?!\w))", re.IGNORECASE)
@@ -146,18 +136,12 @@ class Said:
     @cached_property
     def dates(self) -> list[Found]:
         """Days and moments; the value is ISO 8601, with a time only where one was said."""
-        return sorted(_dates(self.plain, self.today), key=lambda found: found.start)
+        return sorted((Found(*found) for found in dates_in(self.plain, self.today)), key=_start)
 
     @cached_property
     def time_spans(self) -> list[Found]:
-        """`last week`, `3 days ago`, in the words of the text; `last 3 days` becomes `3 days ago`."""
-        spans = (
-            Found(f"{match.group(1)} ago" if match.group(1) else match.group().lower(), match.start(), match.end())
-            for match in _SPAN.finditer(self.plain)
-        )
-        return sorted(
-            [*spans, *(Found(match.group(), *match.span()) for match in _ISO.finditer(self.plain))], key=_start
-        )
+        """`last week`, `3 days ago`, in the words of the text."""
+        return sorted((Found(*found) for found in spans_in(self.plain)), key=_start)
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -202,6 +186,12 @@ class Said:
             run = [word] if word and _is_name(word) else []
         return found
 
+    def in_date(self, position: int) -> bool:
+        return any(found.start <= position < found.end for found in [*self.dates, *self.time_spans])
+
+    def in_item(self, position: int) -> bool:
+        return any(item.start <= position < item.end for item in self.items)
+
     def phrase_at(self, position: int, own: frozenset[str]) -> tuple[Found, int] | None:
         """The noun phrase that begins at word `position`, and the position after it. `own` are words that end one."""
         words = self.words
@@ -233,7 +223,7 @@ class Said:
         if position > first and not self._adjoins(self.words[position - 1], word):
             return False
         if lower in _PARTICLES and position > first:
-            return named_before and position + 1 < len(self.words) and self.words[position + 1].value[0].isupper()
+            return self._leads(position, own) and self.words[position + 1].value[0].isupper() == named_before
         if lower in STOP or lower in TIME_WORDS or lower[0].isdigit():
             return False
         if stem(lower) in own or stem(lower) in WEAK:
@@ -260,17 +250,14 @@ def as_number(text: str) -> int | float:
     return float(bare) if "." in bare else int(bare)
 
 
-def first_iso_date(text: str) -> date | None:
-    """The day that a system prompt states as today's: the one after `today` or `date`, else the first."""
-    head = text[:MAX_CHARS]
-    stated = re.search(r"\b(?:today|date)\b[^\n]{0,30}?(\d{4}-\d{2}-\d{2})", head, re.IGNORECASE) or _ISO.search(head)
-    return _iso_day(stated.group(1)) if stated else None
+def label_score(label: str, name: Collection[str], aliases: Collection[str], neutral: Collection[str]) -> float:
+    """How well a label fits a parameter's name and aliases, as stems: 1 is the name itself, 0 nothing of it.
 
-
-def label_score(label: str, name: Collection[str], aliases: Collection[str]) -> float:
-    """How well a label fits a parameter's name and aliases, as stems: 1 is the name itself, 0 nothing of it."""
-    said = {term for term in terms(label) if not term.isdigit()}
-    met = said & {*name, *aliases}
+    `neutral` words don't count against it: on an invoice, `Invoice date` is the date, but `Due date` may not be.
+    """
+    known = {*name, *aliases}
+    said = {term for term in terms(label) if not term.isdigit() and (term in known or term not in neutral)}
+    met = said & known
     return len(met) / len(said.union(name)) if met else 0.0
 
 
@@ -282,47 +269,3 @@ def _is_name(word: Found) -> bool:
     return (
         word.value[0].isupper() and word.value.lower() not in STOP and word.value.lower() not in WEEKDAYS.union(MONTHS)
     )
-
-
-def _dates(text: str, today: date) -> list[Found]:
-    found = []
-    for match in _ISO.finditer(text):
-        day, clock, zone = match.groups()
-        if _iso_day(day):
-            found.append(Found(f"{day}T{clock}{zone or ''}" if clock else day, *match.span()))
-    for pattern, order in ((_DAY_MONTH, (3, 2, 1)), (_MONTH_DAY, (3, 1, 2)), (_DOTTED, (3, 2, 1))):
-        for match in pattern.finditer(text):
-            year, month, number = (match.group(group) for group in order)
-            of_year = int(month) if month.isdigit() else 1 + [name[:3] for name in MONTHS].index(month[:3].lower())
-            if day := _day(int(year), of_year, int(number)):
-                found.append(Found(day, *match.span()))
-    for match in _RELATIVE_DAY.finditer(text):
-        before, yesterday, after, tomorrow, _ = match.groups()
-        offset = -1 - bool(before) if yesterday else 1 + bool(after) if tomorrow else 0
-        found.append(Found(_shift(today, offset), *match.span()))
-    for match in _AGO.finditer(text):
-        ago, past_unit, ahead, unit = match.groups()
-        days = -int(ago) if ago else int(ahead)
-        found.append(Found(_shift(today, days * (7 if (past_unit or unit).lower() == "week" else 1)), *match.span()))
-    return found
-
-
-def _iso_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _day(year: int, month: int, day: int) -> str | None:
-    try:
-        return date(year, month, day).isoformat()
-    except ValueError:
-        return None
-
-
-def _shift(today: date, days: int) -> str:
-    try:
-        return (today + timedelta(days=days)).isoformat()
-    except OverflowError:
-        return today.isoformat()

@@ -14,8 +14,8 @@ from typing import Any
 from agentrun.engine.bm25 import terms
 from agentrun.models.offline_fill import fill
 from agentrun.models.offline_find import Said
+from agentrun.models.offline_place import Place
 from agentrun.models.offline_slots import Slot, fits, resolved, slots_of, type_of
-from agentrun.models.offline_strings import Place
 
 MAX_DEPTH = 6
 MAX_NODES = 2000
@@ -53,7 +53,7 @@ def _instance(schema: Any, sentence: str, results: Sequence[Any], said: Said) ->
             return fact
     place = Place(said, 0, len(said.text), frozenset(), frozenset())
     slots = slots_of(root)
-    spoken = fill(root, place, {}).arguments[0] if slots else {}
+    spoken = fill(slots, place, {}).arguments[0]
     texts = [slot.name for slot in slots if slot.type == "string" and not slot.choices]
     voice = next(
         (name for name in texts if set(terms(name)) & _SPOKEN or name in _SPOKEN), texts[0] if len(texts) == 1 else ""

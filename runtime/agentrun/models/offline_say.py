@@ -16,6 +16,18 @@ import msgspec
 
 from agentrun.engine.bm25 import words
 from agentrun.models.offline_slots import Slot
+from agentrun.models.offline_wording import (
+    capital,
+    ended,
+    is_number,
+    is_numeric,
+    joined,
+    money,
+    plural,
+    shortened,
+    singular,
+    with_rest,
+)
 from agentrun.models.offline_words import ACTS, KINDS, MONEY, READS, STOP
 
 MAX_ENTRIES = 10
@@ -23,6 +35,7 @@ MAX_VALUE_CHARS = 200
 MAX_TEXT_CHARS = 1500
 MAX_LINES = 20
 MAX_DEPTH = 3
+MAX_NESTING = 64
 
 _UNITS = {
     "c": "°C", "celsius": "°C", "f": "°F", "fahrenheit": "°F", "kmh": "km/h", "kph": "km/h", "mph": "mph", "km": "km",
@@ -30,7 +43,8 @@ _UNITS = {
     "minutes": "minutes", "hours": "hours", "days": "days",
 }  # fmt: skip
 _STATE = re.compile(
-    r"(?:not |partly |fully )?(?:\w+ed|in \w+|on \w+|out .{1,20}|open|ready|late|active|paid|sent|lost|pending|new|up|down)"
+    r"(?:not |partly |fully )?(?:\w+ed|in \w+|on \w+|out .{1,20})"
+    r"|open|ready|late|active|paid|not paid|sent|not sent|lost|pending|new|up|down"
 )
 _WRAPPERS = ("data", "result", "results", "response", "items", "body", "output", "value")
 
@@ -61,14 +75,19 @@ def sentence(result: Result, asked: Collection[str] = ()) -> str:
         return _list(result, data, _noun(result.name), "")
     if isinstance(data, str):
         return _text(result, data)
-    return f"{_capital(_heading(result))}: {_value(data)}."
+    return f"{capital(_heading(result))}: {_value(data)}."
 
 
 def parsed(content: str) -> Any:
-    """The JSON data in a result, or the text itself. Numbers keep their written form."""
+    """The JSON data in a result, or the text itself, also where it is nested too deeply to be told. Numbers keep
+    their written form."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", content):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
     try:
-        return json.loads(content, parse_float=Decimal, parse_constant=str)
-    except (ValueError, RecursionError):
+        return json.loads(content, parse_float=Decimal, parse_constant=str) if deepest <= MAX_NESTING else content
+    except ValueError:
         return content
 
 
@@ -81,22 +100,14 @@ def error_of(data: Any) -> Mapping[str, Any] | None:
 
 def error_sentence(name: str, error: Mapping[str, Any]) -> str:
     failed = "was not allowed" if error.get("type") == "denied" else "failed"
-    message = _shortened(str(error.get("message") or error.get("type") or "no reason was given"), 500)
+    message = str(error.get("message") or error.get("type") or "no reason was given")
     body = error.get("body")
     inner = error_of(body) or (body if isinstance(body, Mapping) else {})
     detail = inner.get("message") or inner.get("detail")
-    if isinstance(detail, str) and detail not in message:
-        message = f"{message.rstrip('.')} ({_shortened(detail, 300)})"
-    return _ended(f"{name} {failed}: {message}")
-
-
-def joined(parts: Sequence[str], word: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`; parts that hold commas themselves are kept apart by semicolons."""
-    if len(parts) < 2:
-        return "".join(parts)
-    if any("," in part for part in parts):
-        return "; ".join(parts)
-    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+    if isinstance(detail, str):
+        message = f"{detail.rstrip('.')} (HTTP {error['status']})" if "status" in error else detail
+    message = shortened(message.removeprefix("the call was not allowed: "), 500)
+    return ended(f"{name} {failed}: {message}")
 
 
 def _object(result: Result, data: Mapping[str, Any], asked: Collection[str]) -> str:
@@ -108,11 +119,11 @@ def _object(result: Result, data: Mapping[str, Any], asked: Collection[str]) -> 
     if lists and not identity and len(data) - len(lists) <= 3:
         told = [_list(result, entries, _label(key), _currency(data, "")) for key, entries in lists]
         rest = _fields(data, rows, "", 0)
-        return " ".join([*told, *([_ended(_capital(joined(rest)))] if rest else [])])
+        return " ".join([*told, *([ended(capital(joined(rest)))] if rest else [])])
     acts = [ACTS[word][1] for word in words(result.name) if word in ACTS and words(result.name)[0] not in READS]
     done = bool(acts) and not any(data.get(key) is False for key in ("ok", "success", "done"))
     subject = (
-        f"{_capital(acts[0])} {identity or _noun(result.name)}" if done else _capital(identity or _noun(result.name))
+        f"{capital(acts[0])} {identity or _noun(result.name)}" if done else capital(identity or _noun(result.name))
     )
     if done:
         data = {key: value for key, value in data.items() if value is not True or key not in ("ok", "success", "done")}
@@ -141,25 +152,25 @@ def _described(
         hidden |= set(data) - wanted
     entries = [(key, value) for key, value in data.items() if isinstance(value, list) and value and _all_objects(value)]
     fields = _fields(data, hidden | {key for key, _ in entries}, currency, 0)
-    told = [_ended(f"{subject}: {', '.join(fields)}" if fields else subject)]
+    told = [ended(f"{subject}: {', '.join(fields)}" if fields else subject)]
     for key, value in entries:
         if key not in hidden:
-            told.append(_ended(f"{_capital(_label(key))}: {'; '.join(_entries(value, currency))}"))
+            told.append(ended(f"{capital(_label(key))}: {'; '.join(_entries(value, currency))}"))
     return " ".join(told)
 
 
 def _list(result: Result, entries: Sequence[Any], noun: str, currency: str) -> str:
     conditions = joined([f"{_label(key)} {_value(value)}" for key, value in result.arguments.items() if key != "limit"])
     if not entries:
-        return f"No {_plural(noun)} found{' with ' + conditions if conditions else ''}."
-    count = f"{len(entries)} {noun if len(entries) == 1 else _plural(noun)}"
+        return f"No {plural(noun)} found{' with ' + conditions if conditions else ''}."
+    count = f"{len(entries)} {noun if len(entries) == 1 else plural(noun)}"
     if not _all_objects(entries):
         shown = [_value(entry) for entry in entries[:MAX_ENTRIES]]
-        return _ended(f"{_capital(count)}: {joined(_with_rest(shown, len(entries)))}")
+        return ended(f"{capital(count)}: {joined(with_rest(shown, len(entries)))}")
     told = []
     for entry in entries[:MAX_ENTRIES]:
         title = _title(entry)
-        subject = _capital(f"{_singular(noun)} {title}" if title.isdigit() else title or _singular(noun))
+        subject = capital(f"{singular(noun)} {title}" if title.isdigit() else title or singular(noun))
         told.append(_described(subject, entry, result, (), currency=currency))
     if len(entries) == 1:
         return told[0]
@@ -171,13 +182,13 @@ def _entries(entries: Sequence[Any], currency: str) -> list[str]:
     """Entries inside an object, in short: `4 × Mug (price 12.50 EUR)`."""
     told = []
     for entry in entries[:MAX_ENTRIES]:
-        quantity = next((key for key in ("quantity", "qty", "count") if _is_number(entry.get(key))), None)
+        quantity = next((key for key in ("quantity", "qty", "count") if is_number(entry.get(key))), None)
         title = _title(entry)
         hidden = {key for key, value in entry.items() if key == quantity or (title and str(value) == title)}
         fields = _fields(entry, hidden, _currency(entry, currency), 1)
         head = f"{entry[quantity]} × {title}" if quantity and title else title
         told.append(f"{head} ({', '.join(fields)})" if head and fields else head or ", ".join(fields))
-    return _with_rest([one for one in told if one], len(entries))
+    return with_rest([one for one in told if one], len(entries))
 
 
 def _fields(data: Mapping[str, Any], hidden: Collection[str], currency: str, depth: int) -> list[str]:
@@ -191,9 +202,9 @@ def _fields(data: Mapping[str, Any], hidden: Collection[str], currency: str, dep
             told.append(f"{_label(key)} ({', '.join(inner)})" if inner else f"{_label(key)}: {len(value)} fields")
         elif isinstance(value, list) and _all_objects(value):
             told.append(f"{len(value)} {_label(key)}")
-        elif currency and _is_number(value) and MONEY & set(words(key)):
-            told.append(f"{_label(key)} {_money(value)} {currency}")
-        elif (unit := _UNITS.get(words(key)[-1] if len(words(key)) > 1 else "")) and _is_numeric(value):
+        elif currency and is_number(value) and MONEY & set(words(key)):
+            told.append(f"{_label(key)} {money(value)} {currency}")
+        elif (unit := _UNITS.get(words(key)[-1] if len(words(key)) > 1 else "")) and is_numeric(value):
             told.append(f"{' '.join(words(key)[:-1])} {_value(value)} {unit}")
         else:
             told.append(f"{_label(key)} {_value(value)}")
@@ -220,7 +231,7 @@ def _text(result: Result, text: str) -> str:
     is_prose = any(value and value in lines[0] for value in values) or any(
         Slot(name, {}, {}, True).kind == "free" for name in result.arguments
     )
-    heading = [] if is_prose else [f"{_capital(_heading(result))}:"]
+    heading = [] if is_prose else [f"{capital(_heading(result))}:"]
     return "\n".join([*heading, *kept, *rest])
 
 
@@ -238,12 +249,12 @@ def _identity(data: Mapping[str, Any], result: Result) -> str:
         if not isinstance(value, str | int) or isinstance(value, bool):
             continue
         if kind == "id":
-            entity = " ".join(word for word in spoken if KINDS.get(word) != "id") or _singular(_noun(result.name))
+            entity = " ".join(word for word in spoken if KINDS.get(word) != "id") or singular(_noun(result.name))
             return f"{entity} {_value(value)}"
         if kind == "place":
             return f"{_noun(result.name)} in {_value(value)}"
     title = next((str(data[key]) for key in ("id", "name", "title") if isinstance(data.get(key), str | int)), "")
-    return f"{_singular(_noun(result.name))} {_shortened(title, 80)}" if title and not result.arguments else ""
+    return f"{singular(_noun(result.name))} {shortened(title, 80)}" if title and not result.arguments else ""
 
 
 def _is_known(key: str, value: Any, subject: str) -> bool:
@@ -255,7 +266,7 @@ def _is_known(key: str, value: Any, subject: str) -> bool:
 def _title(entry: Mapping[str, Any]) -> str:
     for key in ("name", "title", "subject", "id", "number", "key", "hash", "label"):
         if isinstance(entry.get(key), str | int) and entry[key] != "":
-            return _shortened(str(entry[key]), 80)
+            return shortened(str(entry[key]), 80)
     return ""
 
 
@@ -277,19 +288,10 @@ def _value(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, list):
-        return joined(_with_rest([_value(one) for one in value[:MAX_ENTRIES]], len(value)))
+        return joined(with_rest([_value(one) for one in value[:MAX_ENTRIES]], len(value)))
     if isinstance(value, Mapping):
         return ", ".join(_fields(value, (), "", MAX_DEPTH)) or "nothing"
-    return _shortened(str(value), MAX_VALUE_CHARS)
-
-
-def _with_rest(shown: list[str], count: int) -> list[str]:
-    return shown if count <= MAX_ENTRIES else [*shown, f"{count - MAX_ENTRIES} more"]
-
-
-def _money(value: Any) -> str:
-    text = str(value)
-    return text + "0" if re.fullmatch(r"-?\d+\.\d", text) else text
+    return shortened(str(value), MAX_VALUE_CHARS)
 
 
 def _currency(data: Mapping[str, Any], inherited: str) -> str:
@@ -307,45 +309,6 @@ def _unwrapped(data: Any) -> Any:
 
 def _all_objects(entries: Sequence[Any]) -> bool:
     return bool(entries) and all(isinstance(entry, Mapping) and entry for entry in entries)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
-def _is_numeric(value: Any) -> bool:
-    return _is_number(value) or (
-        isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(?:\.\d{1,9})?", value) is not None
-    )
-
-
-def _singular(noun: str) -> str:
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    if noun.endswith(("sses", "xes", "ches", "shes")):
-        return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) else noun
-
-
-def _plural(noun: str) -> str:
-    if noun.endswith("s") and _singular(noun) != noun:
-        return noun
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
-
-
-def _shortened(text: str, limit: int) -> str:
-    bare = " ".join(text[: 4 * limit].split())
-    return bare if len(bare) <= limit and len(text) <= 4 * limit else bare[:limit].rstrip() + "…"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", "!", "?", "…")) else text + "."
 
 
 def asked_words(text: str) -> frozenset[str]:

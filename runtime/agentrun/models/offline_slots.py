@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from agentrun.engine.bm25 import terms, words
-from agentrun.models.offline_words import KINDS, STOP, Kind
+from agentrun.models.offline_words import KINDS, STOP_STEMS, Kind
 
 MAX_REFS = 8
 # The engine that checks patterns backtracks; this bounds it.
@@ -33,7 +33,7 @@ class Slot:
         self.terms = terms(name)
         description = self.schema.get("description")
         self.description = description if isinstance(description, str) else ""
-        self.described = frozenset(terms(self.description)) - frozenset(terms(" ".join(STOP)))
+        self.described = frozenset(terms(self.description)) - STOP_STEMS
 
     @cached_property
     def type(self) -> str:
@@ -94,7 +94,11 @@ class Slot:
         return Slot(self.name, self.schema.get("items", {}), self.root, self.required)
 
     def fits(self, value: Any) -> bool:
-        return fits(value, self.whole, self.root)
+        return _allows(self._validator, value)
+
+    @cached_property
+    def _validator(self) -> Any:
+        return _validator(self.whole, self.root)
 
 
 def slots_of(parameters: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> list[Slot]:
@@ -102,7 +106,7 @@ def slots_of(parameters: Mapping[str, Any], root: Mapping[str, Any] | None = Non
     schema = resolved(parameters, root)
     properties = schema.get("properties")
     required = schema.get("required")
-    needed = set(filter(_is_text, required)) if isinstance(required, list) else set()
+    needed = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
     if not isinstance(properties, Mapping):
         return []
     return [Slot(name, whole, root, name in needed) for name, whole in properties.items() if isinstance(name, str)]
@@ -137,21 +141,31 @@ def type_of(schema: Mapping[str, Any]) -> str:
 
 def fits(value: Any, schema: Any, root: Mapping[str, Any]) -> bool:
     """Whether the schema allows the value. A schema that can't be used allows nothing: what isn't sent does no harm."""
+    return _allows(_validator(schema, root), value)
+
+
+def _validator(schema: Any, root: Mapping[str, Any]) -> Any:
     import jsonschema_rs
 
-    if not isinstance(schema, Mapping | bool):
-        return False
     if isinstance(schema, Mapping):
         schema = {**{key: root[key] for key in ("$defs", "definitions") if key in root}, **schema}
+    elif not isinstance(schema, bool):
+        return None
     try:
-        validator = jsonschema_rs.validator_for(
+        return jsonschema_rs.validator_for(
             schema,
             validate_formats=True,
             retriever=_refuse,
             pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MAX_BACKTRACKS),
         )
-        return validator.is_valid(value)
     except (ValueError, TypeError, jsonschema_rs.ReferencingError):
+        return None
+
+
+def _allows(validator: Any, value: Any) -> bool:
+    try:
+        return validator is not None and bool(validator.is_valid(value))
+    except (ValueError, TypeError):
         return False
 
 
@@ -184,7 +198,3 @@ def _pointed(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
     for step in reference[2:].split("/"):
         target = target.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
     return target if isinstance(target, Mapping) else {}
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)

@@ -7,96 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
-from typing import Any
-
-import msgspec
 
 from agentrun.engine.bm25 import stem, terms
-from agentrun.models.offline_find import Found, Number, Said
+from agentrun.models.offline_find import Found, Said
+from agentrun.models.offline_place import GUESS, NAME, NEAR, PHRASE, SHAPE, Candidate, Place
 from agentrun.models.offline_slots import Slot
 from agentrun.models.offline_words import COMMANDS, CURRENCY_CODES, MEANS, POLITE, STOP, TIME_WORDS, WEAK
-
-# How sure a find is: a label says so, the form says so, a word beside it says so, a preposition does, it looks like a
-# name, nothing else is left.
-LABEL, SHAPE, NEAR, PHRASE, NAME, GUESS = 6.0, 5.0, 4.0, 3.0, 2.0, 1.0
 
 _PREPOSITIONS = {
     "place": ("in", "at", "for", "near", "to", "from", "around", "of", "about"),
     "person": ("of", "by", "for", "from", "to", "with", "about"),
 }
 _PATH = re.compile(
-    r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}"
+    r"(?:~|\.{1,2})?/.{0,200}|[^@:]{0,200}/[^@:]{0,200}"
+    r"|[\w*-]{1,80}(?:\.[\w*-]{1,40}){0,4}\.[A-Za-z]\w{0,5}|\w{0,80}\*\w{0,80}"
 )
 _BECAUSE = re.compile(
-    r"(?<!\w)(?:because(?: of)?|due to|(?:as|since) (?=it|the|they|he|she|I)|reason(?: is|:|,)?)\s+",
+    r"(?<!\w)(?:because(?: of)?|due to|(?:as|since) (?=it|the|they|he|she|I)|reason(?: is|:|,)?)\s{1,9}",
     re.I,
 )
 _ABOUT = re.compile(
-    r"(?<!\w)(?:for|about|containing|contains?|matching|match(?:es)?|mention(?:s|ing)?|named|called|on|regarding|with)\s+",
+    r"(?<!\w)(?:for|about|contain(?:s|ing)?|match(?:es|ing)?|mention(?:s|ing)?|named|called|on|regarding|with)\s{1,9}",
     re.I,
 )
-_FROM_PARENT = ("id", "reason", "search", "free")
 
-
-class Candidate(msgspec.Struct, frozen=True):
-    name: str
-    value: Any
-    start: int
-    end: int
-    strength: float
-
-
-class Place:
-    """The part of a message to read, for one tool: `own` are stems of its name, `described` of its description."""
-
-    def __init__(self, said: Said, start: int, end: int, own: frozenset[str], described: frozenset[str]) -> None:
-        self.said = said
-        self.start = start
-        self.end = end
-        self.own = own
-        self.described = described
-
-    @cached_property
-    def positions(self) -> list[int]:
-        return [at for at, word in enumerate(self.said.words) if self.start <= word.start < self.end]
-
-    @cached_property
-    def words(self) -> list[Found]:
-        return [self.said.words[at] for at in self.positions]
-
-    @cached_property
-    def tokens(self) -> list[Found]:
-        return self.within(self.said.tokens)
-
-    @cached_property
-    def numbers(self) -> list[Number]:
-        return [number for number in self.said.numbers if self.start <= number.start < self.end]
-
-    def within(self, found: list[Found]) -> list[Found]:
-        return [one for one in found if self.start <= one.start < self.end]
-
-    def before(self, position: int, count: int) -> list[str]:
-        """The words, in lower case, before a place in the text."""
-        return [
-            word.lower() for word in re.findall(r"[^\W_]+", self.said.plain[max(self.start, position - 60) : position])
-        ][-count:]
-
-    def after(self, position: int, count: int) -> list[str]:
-        return [
-            word.lower() for word in re.findall(r"[^\W\d_]+", self.said.plain[position : min(self.end, position + 60)])
-        ][:count]
-
-    def content(self, also: frozenset[str] = frozenset()) -> list[Found]:
-        """The words that are neither grammar, nor generic, nor the tool's own, nor numbers."""
-        return [
-            word
-            for word in self.words
-            if word.value.lower() not in STOP
-            and word.value.lower() not in TIME_WORDS
-            and not word.value[0].isdigit()
-            and stem(word.value.casefold()) not in self.own | also | WEAK
-        ]
+_SOUGHT_END = re.compile(r"\s{1,9}(?:in|from|within|under|since|please)\s|[?!;\n]|\.(?:\s|$)")
+_COUNTING = {"last", "first", "top", "newest", "latest", "next", "past", "max", "limit"}
+_AFTER_LABEL = {"number", "no", "nr", "id", "is", "was", "the", "code", "and", "or", "of"}
 
 
 def candidates(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
@@ -107,11 +44,8 @@ def candidates(slot: Slot, place: Place, forced: bool) -> Iterator[Candidate]:
 
     if slot.moment:
         for found in place.within(place.said.dates):
-            yield of(
-                found,
-                SHAPE if slot.required else _moment_strength(slot, found, place),
-                _moment(found.value, slot.moment),
-            )
+            strength = SHAPE if slot.required or _is_dated(slot, found, place) else GUESS
+            yield of(found, strength, _moment(found.value, slot.moment))
         return
     if slot.is_specific:
         yield from _specific(slot, place)
@@ -177,14 +111,11 @@ def bare_answer(place: Place) -> str:
 
 def _specific(slot: Slot, place: Place) -> Iterator[Candidate]:
     for found in [*place.within(place.said.quotes), *place.tokens]:
-        for value in dict.fromkeys((found.value, found.value.upper(), "#" + found.value)):
+        ordinary = found.value.lower() in STOP or stem(found.value.casefold()) in WEAK
+        for value in dict.fromkeys((found.value, "" if ordinary else found.value.upper(), "#" + found.value)):
             if len(value) <= 300 and slot.fits(value):
-                digits_only = value.isdigit()
-                strength = (
-                    SHAPE
-                    if not digits_only or _is_labelled(slot, found, place)
-                    else _number_as_id(found, place, PHRASE)
-                )
+                telling = not value.isdigit() or _is_labelled(slot, found, place)
+                strength = SHAPE if telling else _number_as_id(found, place, PHRASE)
                 yield Candidate(slot.name, value, found.start, found.end, strength)
                 break
 
@@ -192,37 +123,24 @@ def _specific(slot: Slot, place: Place) -> Iterator[Candidate]:
 def _ids(slot: Slot, place: Place) -> Iterator[Candidate]:
     for token in place.tokens:
         labelled = _is_labelled(slot, token, place)
+        ordinary = token.value.lower() in STOP or stem(token.value.casefold()) in place.own | WEAK
         if any(char.isdigit() for char in token.value):
             strength = _number_as_id(token, place, NEAR if labelled else PHRASE)
             yield Candidate(slot.name, token.value, token.start, token.end, strength)
-        elif (
-            labelled
-            and slot.required
-            and token.value.lower() not in STOP
-            and stem(token.value.casefold()) not in place.own | WEAK
-        ):
+        elif labelled and slot.required and not ordinary:
             yield Candidate(slot.name, token.value, token.start, token.end, NAME)
 
 
 def _number_as_id(token: Found, place: Place, strength: float) -> float:
     """Less if the number is an amount, a count or a part of a date."""
-    dates = [*place.said.dates, *place.said.time_spans]
-    if any(found.start <= token.start < found.end for found in dates):
-        return 0.5
+    if place.said.in_date(token.start):
+        return GUESS / 2
     if any(number.is_money and number.start <= token.start < number.end for number in place.said.numbers):
         return GUESS
-    if strength < NEAR:
-        before, after = place.before(token.start, 1), place.after(token.end, 1)
-        counts = {"last", "first", "top", "newest", "latest", "next", "past", "max", "limit"}
-        plural = after and after[0].endswith("s") and stem(after[0]) in place.own | place.described
-        if (
-            set(before) & counts
-            or plural
-            or set(after) & TIME_WORDS
-            or set(after) & {code.lower() for code in CURRENCY_CODES}
-        ):
-            return GUESS
-    return strength
+    after = "".join(place.after(token.end, 1))
+    counts = after.endswith("s") and stem(after) in place.own | place.described
+    counts = counts or after in TIME_WORDS or bool(_COUNTING & set(place.before(token.start, 1)))
+    return GUESS if counts and strength < NEAR else strength
 
 
 def _is_labelled(slot: Slot, token: Found, place: Place) -> bool:
@@ -231,31 +149,22 @@ def _is_labelled(slot: Slot, token: Found, place: Place) -> bool:
     for word in reversed(place.before(token.start, 4)):
         if stem(word) in labels:
             return True
-        if (
-            word not in ("number", "no", "nr", "id", "is", "was", "the", "code", "and", "or", "of")
-            and not word.isdigit()
-        ):
+        if word not in _AFTER_LABEL and not word.isdigit():
             return False
     return False
 
 
 def _times(slot: Slot, place: Place) -> Iterator[Found]:
-    """Spans of time; those introduced by `until` or `before` belong to the slot of that name only."""
+    """Spans of time. What `until` or `before` introduces is for a slot of that name, and such a slot takes no other."""
     late = {"until", "before"}
     for span in place.within(place.said.time_spans):
-        before = set(place.before(span.start, 1))
-        if not before & late or late & set(slot.words):
-            if late & set(slot.words) and not before & late:
-                continue
+        if bool(late & set(place.before(span.start, 1))) == bool(late & set(slot.words)):
             yield span
 
 
-def _moment_strength(slot: Slot, found: Found, place: Place) -> float:
-    """An optional date wants a word of its own beside it, unless it is the only thing that a date can be."""
-    generic = {"date", "day", "on", "time"}
-    return (
-        SHAPE if set(slot.words) & (generic | set(place.before(found.start, 2))) else NAME if slot.required else GUESS
-    )
+def _is_dated(slot: Slot, found: Found, place: Place) -> bool:
+    """An optional date wants its own word before it, unless it is just a date: `due 2024-05-01`."""
+    return bool(set(slot.words) & {"date", "day", "on", "time", *place.before(found.start, 2)})
 
 
 def _moment(iso: str, form: str) -> str:
@@ -273,12 +182,8 @@ def _phrases(slot: Slot, place: Place, prepositions: tuple[str, ...]) -> Iterato
     for at in place.positions:
         word = words[at]
         lower = word.value.lower()
-        if (
-            slot.kind == "person"
-            and re.search(r"['’]s$", word.value)
-            and lower not in STOP
-            and stem(lower[:-2]) not in own
-        ):
+        owns = lower.endswith(("'s", "’s")) and lower not in STOP and stem(lower[:-2]) not in own
+        if slot.kind == "person" and owns:
             found = next((name for name in place.said.names if name.start <= word.start < name.end + 2), None)
             bare = found or place.said.between(word.start, word.end)
             yield Candidate(slot.name, bare.value, bare.start, bare.end, PHRASE)
@@ -328,9 +233,10 @@ def _can_be_name(name: Found, place: Place, slot: Slot) -> bool:
 def _beside_name(slot: Slot, place: Place) -> Iterator[Candidate]:
     """`branch main`, `language is French`, `a program named nginx`: the parameter's words, then its value."""
     own = place.own | frozenset(slot.terms)
-    names = [["named"], ["called"]] if slot.kind == "name" else [slot.terms]
-    if slot.kind in ("place", "person") or any(set(name) <= place.own | WEAK for name in names):
+    names = [["named"], ["called"], slot.terms] if slot.kind == "name" else [slot.terms]
+    if slot.kind in ("place", "person"):
         return
+    names = [name for name in names if not set(name) <= place.own | WEAK]
     words = place.said.words
     for at in place.positions:
         for name in names:
@@ -370,13 +276,9 @@ def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
     about = _ABOUT.search(place.said.plain, place.start, place.end)
     if about and (slot.required or about.group().strip().lower() not in ("for", "on", "with")):
         tail = place.said.text[about.end() : place.end]
-        tail = re.split(r"\s+(?:in|from|within|under|since|please)\s|[?!;\n]|\.(?:\s|$)", tail, maxsplit=1)[0].strip(
-            " ,."
-        )
+        tail = _SOUGHT_END.split(tail, maxsplit=1)[0].rstrip(" ,.")
         inner = Place(place.said, about.end(), about.end() + len(tail), place.own, place.described)
-        if inner.words and not all(
-            stem(word.value.casefold()) in own or word.value.lower() in STOP for word in inner.words
-        ):
+        if any(stem(word.value.casefold()) not in own and word.value.lower() not in STOP for word in inner.words):
             yield Candidate(slot.name, tail, about.end(), about.end() + len(tail), NAME if slot.required else PHRASE)
     if slot.required:
         kept = [word for word in place.content(own) if word.value.lower() not in COMMANDS]
@@ -385,5 +287,5 @@ def _sought(slot: Slot, place: Place) -> Iterator[Candidate]:
 
 
 def _trimmed(text: str) -> str:
-    bare = re.sub(r"^(?:and|but|so|because|please)\s+", "", text.strip(" -–—\t\n"), flags=re.IGNORECASE)
-    return re.sub(r"[\s,]+(?:please|thanks|thank you)$", "", bare.rstrip(" .!?,;"), flags=re.IGNORECASE)
+    bare = re.sub(r"^(?:and|but|so|because|please)\s{1,9}", "", text.strip(" -–—\t\n"), flags=re.IGNORECASE)
+    return re.sub(r"[\s,]{1,9}(?:please|thanks|thank you)$", "", bare.rstrip(" .!?,;"), flags=re.IGNORECASE)

@@ -26,9 +26,9 @@ _WHO = re.compile(
 )
 
 
-def small_talk(text: str, tools: Sequence[FunctionTool]) -> str:
-    """The answer to a message that asks for none of the tools."""
-    spoken = set(words(text))
+def courtesy(text: str, tools: Sequence[FunctionTool]) -> str:
+    """The answer to a greeting, to thanks, to a question about the model itself; empty for anything else."""
+    spoken = set(words(text[:500]))
     if _WHO.search(text):
         return introduction(tools)
     if spoken & GOODBYES:
@@ -37,6 +37,10 @@ def small_talk(text: str, tools: Sequence[FunctionTool]) -> str:
         return "You are welcome."
     if spoken & GREETINGS and len(spoken) <= 6:
         return f"Hello. {introduction(tools)}"
+    return ""
+
+
+def no_match(tools: Sequence[FunctionTool]) -> str:
     return f"No tool here fits that. {introduction(tools)}" if tools else introduction(tools)
 
 

@@ -32,11 +32,13 @@ STOP = _each("""
     going gonna wanna mean means sure well oh
     """)
 
+STOP_STEMS = frozenset(map(stem, STOP))
+
 # Verbs and nouns of nearly every request: they help to rank tools, but alone they choose none.
 WEAK = frozenset(
     stem(word)
     for word in _each("""
-    show get list find tell give search look lookup check use see display fetch read run call make know help
+    show get list find tell give search look lookup check use see display fetch read call make know help
     view print try ask say answer describe bring take put name number value id text line day word part thing way
     time people new old last first latest newest current next previous top detail details info information data
     result results please tool nice good great little long
@@ -125,6 +127,9 @@ READS = _each("get list find search show read fetch check look lookup count desc
 ASKS = _each("did was were has have had is are am why when how what which who whose does do should must where")
 COMMANDS = READS | _each("tell give see display use call run make help track compare summarize summarise translate ask")
 STATES = _each("i i'm i've my it it's its he she they we the this that there our")
+
+# May stand before the first word that matters.
+FILLERS = _each("hi hello hey and then so also please but ok okay now oh yes no well good morning afternoon evening")
 
 # Words that point back to what was talked about, and those that mean all of it.
 REFERS = _each("it its it's this that he him his she her same there again one them they their both these those")

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, Related, Span, did_you_mean, one_of
 from agentrun.spec.check import check, shape
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
@@ -61,6 +61,11 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     @property
     def is_base(self) -> bool:
         return self.name.startswith("_")
+
+    @property
+    def called_agent(self) -> str | None:
+        """The name of the agent that a tool runs."""
+        return _text(self.node, "agent") if self.kind == "tool" else None
 
     @property
     def data(self) -> Any:
@@ -151,44 +156,36 @@ class _Builder:
         self.found.append(Diagnostic("AR406", "error", message, place, "rename one of them", (related,)))
 
     def document(self, raw: RawDocument) -> Document:
-        merged, bases, found = self._extended(raw.kind, raw.name, raw.node)
+        merged = self._extended(raw.kind, raw.name, raw.node)
         inline: dict[int, Document] = {}
         if raw.kind == "agent":
-            merged = self._take_out_inline_tools(raw, merged, inline)
-        return self._checked(raw.kind, raw.path, raw.name, merged, bases, found, inline)
+            node = self._take_out_inline_tools(raw, merged.node, inline)
+            merged = msgspec.structs.replace(merged, node=node)
+        return self._checked(raw.kind, raw.path, raw.name, merged, inline)
 
-    def _checked(
-        self,
-        kind: Kind,
-        path: str,
-        name: str,
-        node: Node,
-        bases: tuple[str, ...],
-        found: list[Diagnostic],
-        inline: dict[int, Document],
-    ) -> Document:
+    def _checked(self, kind: Kind, path: str, name: str, merged: _Merged, inline: dict[int, Document]) -> Document:
         is_base = name.startswith("_")
+        node, found = merged.node, list(merged.found)
         if not re.fullmatch(NAME_PATTERN, name) and node.is_mapping and node.get("name") is None and kind != "test":
             message = f"the file's stem is no name: `{name}`"
             found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
-        complete = not any(one.code in ("AR403", "AR404") for one in found) and self.by_kind[kind].keys() >= set(bases)
-        spec, violations = check(kind, shaped, partial=is_base or not complete)
+        spec, violations = check(kind, shaped, partial=is_base or not merged.complete)
         found += violations
         return Document(
             kind,
             path,
             name,
             shaped.node,
-            spec if complete and not (is_base or violations) else None,
+            spec if merged.complete and not (is_base or violations) else None,
             found,
             secrets=shaped.secrets,
             variables=shaped.variables,
             inline=inline,
-            bases=bases,
+            bases=merged.bases,
             unknown=shaped.unknown,
-            complete=complete,
+            complete=merged.complete,
         )
 
     def _take_out_inline_tools(self, raw: RawDocument, agent: Node, inline: dict[int, Document]) -> Node:
@@ -209,51 +206,68 @@ class _Builder:
     def _inline(self, raw: RawDocument, entry: Node) -> Document:
         own = _text(entry, "name") or _text(entry, "extends") or _text(entry, "agent")
         name = own or f"{raw.name}-tool"
-        merged, bases, found = self._extended("tool", "", entry)
-        document = self._checked("tool", raw.path, name, merged, bases, found, {})
+        document = self._checked("tool", raw.path, name, self._extended("tool", "", entry), {})
         if own is None:
             message = "an inline tool needs a `name`"
             document.diagnostics.append(Diagnostic("AR302", "error", message, entry.span))
         return document
 
-    def _extended(
-        self, kind: Kind, name: str, node: Node, seen: tuple[str, ...] = ()
-    ) -> tuple[Node, tuple[str, ...], list[Diagnostic]]:
-        """The document with its bases merged in, the names it went through, and what was wrong on the way."""
-        wanted = _text(node, "extends") if node.is_mapping else None
+    def _extended(self, kind: Kind, name: str, node: Node, seen: tuple[str, ...] = ()) -> _Merged:
+        """A document with its bases merged in."""
+        wanted = _text(node, "extends")
         if wanted is None:
-            return node, (), []
-        place = node.content["extends"].span
-        known = self.by_kind[kind]
-        if wanted == name or wanted in seen:
-            circle = " → ".join([*seen, name, wanted] if name else [*seen, wanted])
-            return _without(node, "extends"), (), [_error("AR404", f"`extends` goes in a circle: {circle}", place)]
-        if (kind, wanted) in self.unread:
-            return _without(node, "extends"), (wanted,), []
-        if wanted not in known:
-            others = sorted(one for one in known if one != name)
-            near = did_you_mean(wanted, others, f"known: {one_of(others)}" if others else None)
+            return _Merged(node)
+        above = self.by_kind[kind].get(wanted)
+        seen = (*seen, name)
+        if wanted in seen:
+            return self._circle(node, seen[seen.index(wanted) :])
+        if above is None:
+            return self._no_base(kind, name, wanted, node)
+        base = self._extended(kind, wanted, above.node, seen)
+        if not base.node.is_mapping:
+            return _Merged(_without(node, "extends"), (), base.found, complete=False)
+        merged = merge(_without(base.node, "name"), _without(node, "extends"))
+        return _Merged(merged, (wanted, *base.bases), base.found, base.complete)
+
+    def _circle(self, node: Node, names: tuple[str, ...]) -> _Merged:
+        """Every document of the circle comes here; the one that leads back to its first name has the finding."""
+        found = []
+        if names[0] == min(names):
+            message = f"`extends` goes in a circle: {' → '.join([*names, names[0]])}"
+            found.append(_error("AR404", message, node.content["extends"].span))
+        return _Merged(_without(node, "extends"), (), found, complete=False)
+
+    def _no_base(self, kind: Kind, name: str, wanted: str, node: Node) -> _Merged:
+        found = []
+        if (kind, wanted) not in self.unread:
+            is_base = wanted.startswith("_")
+            others = sorted(one for one in self.by_kind[kind] if one != name and (one.startswith("_") or not is_base))
+            known = f"known: {one_of(others)}" if others else None
             message = f"`extends` names no {kind} of this project: `{wanted}`"
-            return _without(node, "extends"), (), [_error("AR403", message, place, near)]
-        above = known[wanted]
-        base, bases, found = self._extended(kind, wanted, above.node, (*seen, name) if name else seen)
-        if not base.is_mapping:
-            return _without(node, "extends"), (), found
-        merged = merge(_without(base, "name"), _without(node, "extends"))
-        return merged, (wanted, *bases), found
+            help = did_you_mean(wanted, others, known)
+            found.append(_error("AR403", message, node.content["extends"].span, help))
+        return _Merged(_without(node, "extends"), (), found, complete=False)
+
+
+class _Merged(msgspec.Struct, frozen=True):
+    """A document with its bases merged in: the names it went through, and what was wrong on the way."""
+
+    node: Node
+    bases: tuple[str, ...] = ()
+    found: list[Diagnostic] = []
+    complete: bool = True
 
 
 def merge(target: Node, patch: Node) -> Node:
     """RFC 7396: maps merge, all else replaces, null deletes. Each value keeps the place where it was written."""
     content = dict(target.content)
-    keys = dict(target.keys)
+    keys = {**target.keys, **patch.keys}
     for key, value in patch.content.items():
         if value.content is None:
             content.pop(key, None)
             continue
         below = content.get(key)
         content[key] = merge(below, value) if value.is_mapping and below is not None and below.is_mapping else value
-        keys[key] = patch.keys[key]
     return Node(content, patch.span, keys=keys)
 
 
@@ -268,10 +282,10 @@ def _text(node: Node, key: str) -> str | None:
     return found.content if found is not None and isinstance(found.content, str) else None
 
 
-def _name_place(raw: RawDocument) -> Any:
+def _name_place(raw: RawDocument) -> Span:
     own = raw.node.get("name")
-    return own.span if own is not None else raw.node.span
+    return own.span if own is not None else raw.node.first_line
 
 
-def _error(code: str, message: str, place: Any, help: str | None = None) -> Diagnostic:
+def _error(code: str, message: str, place: Span, help: str | None = None) -> Diagnostic:
     return Diagnostic(code, "error", message, place, help)

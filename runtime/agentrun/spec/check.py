@@ -7,6 +7,7 @@ at the key or value it is about.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
     )
 
 
+_INSIDE_A_TEMPLATE = re.compile(r"\{[{%](?:(?![%}]\}).)*?(?<!\$)\$\{", re.DOTALL)
 # What makes a value inert where it lands: it must not become a template.
 _QUOTES: dict[str, Callable[[str], str]] = {"url": quote_url, "": str}
 
@@ -91,14 +93,19 @@ class _Shaper:
 
     def _later(self, key: str, child: Node, schema: JsonSchema, span: Span) -> None:
         later = schema.get("x-later")
-        # What a switch is turned off by asks for nothing.
-        if later is True and child.content is not False:
+        # What a switch is turned off by, or an empty list, asks for nothing.
+        if later is True and child.content is not False and child.content != []:
             self.found.append(_error("AR308", f"`{key}` is not available in this version", span, "leave it out"))
         elif isinstance(later, list) and child.content in later:
             message = f"`{key}: {child.content}` is not available in this version"
             self.found.append(_error("AR308", message, child.span, "choose another"))
 
     def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
+        if marks.get("x-template") not in (None, "url") and _INSIDE_A_TEMPLATE.search(text):
+            help = "let it stand beside: `${VAR}{{ … }}`"
+            self.found.append(_error("AR508", "`${VAR}` can't stand inside `{{ }}`", node.span, help))
+            self.unknown.add(route)
+            return node.like("")
         filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
         self._environment_findings(filled, node.span)
         self.variables |= filled.values.keys() | {problem.name for problem in filled.problems if problem.name}
@@ -314,9 +321,11 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             # A misspelt key has its own finding.
             misspelt = any(nearest(key, names) for key in node.content if key not in branch["properties"])
             span = root.key_place(route) if route else root.first_line
-            empty = next((node.keys[name] for name in names if name in node.keys), None)
-            if not misspelt:
-                found.append(_error("AR307", f"{subject} needs {what}", empty or span))
+            empty = next((name for name in names if name in node.keys), None)
+            if empty is not None:
+                found.append(_error("AR307", f"`{empty}` has no value: {subject} needs {what}", node.keys[empty]))
+            elif not misspelt:
+                found.append(_error("AR307", f"{subject} needs {what}", span))
         for key, child in node.content.items():
             visit(child, member_schema(branch, key), (*route, key))
 

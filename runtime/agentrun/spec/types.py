@@ -8,9 +8,9 @@ Marks on a field, all inherited by what stands below it:
     secret    a value that came from `${VAR}` is masked wherever text leaves the program
     later     the key (or the values listed) is part of the language, and this version can't do it yet
     template  what a `{{ }}` text sees: run, call, or result (see `templates.py`)
-"""
 
-from __future__ import annotations
+Annotations are not postponed here: evaluating them as text, for the schema, would take longer than all else at start.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -126,7 +126,7 @@ class ModelSpec(_Spec, frozen=True):
     ] = None
     prices: Annotated[PriceSpec | None, _doc("What tokens cost, for `limits.max_cost_usd`.")] = None
     fallback: Annotated[
-        list[str | ModelSpec], _doc("Tried in order when the model fails. A bare name inherits all else.")
+        list["str | ModelSpec"], _doc("Tried in order when the model fails. A bare name inherits all else.")
     ] = field(default_factory=list)
     script: Annotated[Script | None, _doc("The turns of `api: scripted`.")] = None
 
@@ -421,7 +421,7 @@ class AnswerExpect(_Spec, frozen=True):
     contains: Annotated[str | list[str] | None, _doc("Text or texts that stand in it.")] = None
     matches: Annotated[str | None, _doc("A regular expression found in it.")] = None
     schema: Annotated[Schema | None, _doc("A JSON Schema of the answer as JSON.")] = None
-    not_: Annotated[AnswerExpect | None, _doc("What must not hold.")] = field(default=None, name="not")
+    not_: Annotated["AnswerExpect | None", _doc("What must not hold.")] = field(default=None, name="not")
 
 
 class CallExpect(_Spec, frozen=True):

@@ -108,4 +108,5 @@ def meant(key: str, allowed: Sequence[str]) -> str | None:
 
 def misspelt(node: Node, key: str) -> bool:
     """Whether a mapping has a key that was probably meant to be this one: its absence is no finding of its own."""
-    return node.is_mapping and any(meant(one, [key]) is not None for one in node.content)
+    absent = node.is_mapping and key not in node.content
+    return absent and any(meant(one, [key]) is not None for one in node.content)

@@ -53,8 +53,15 @@ def syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
         message, help = _bad_start(text[mark.index : mark.index + 1] if mark is not None else "")
     opened = _OPENED.get(str(getattr(error, "context", None)))
     related: tuple[Related, ...] = ()
+    lines = LINE_BREAK.split(text)
+    at_the_end = line > len(lines) or not any(lines[line - 1 :])
     if opened and began is not None:
-        related = (Related(f"{opened} begins here", _point(path, began.line + 1, began.column + 1)),)
+        beginning = _point(path, began.line + 1, began.column + 1)
+        if at_the_end:
+            return _error(f"{opened} that begins here is never closed", beginning, None)
+        related = (Related(f"{opened} begins here", beginning),)
+    if line > len(lines):
+        line, column = len(lines), len(lines[-1]) + 1
     return _error(message, _point(path, line, column), help, related)
 
 

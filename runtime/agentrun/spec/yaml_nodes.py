@@ -24,18 +24,19 @@ MAX_NODES = 50_000
 
 
 class ReadFile(msgspec.Struct, frozen=True):
-    """The documents of a file and what was wrong with it. A file with an error has no documents after it."""
+    """The documents of a file and what was wrong with it. `stopped`: nothing was read after the last finding."""
 
     path: str
     text: str
     documents: list[Node]
     diagnostics: list[Diagnostic]
+    stopped: bool = False
 
 
 def read_bytes(path: str, raw: bytes) -> ReadFile:
     """A YAML file. `path` is what findings show."""
     text, found = _decode(path, raw)
-    return read_text(path, text) if not found else ReadFile(path, text, [], found)
+    return read_text(path, text) if not found else ReadFile(path, text, [], found, stopped=True)
 
 
 def read_plain(path: str, raw: bytes) -> ReadFile:
@@ -63,17 +64,23 @@ def read_text(path: str, text: str) -> ReadFile:
     reader = _Reader(path, text)
     try:
         reader.run()
-    except _Stop:
-        pass
+    except _Stop as stop:
+        reader.found.append(stop.finding)
     except yaml.YAMLError as error:
         reader.found.append(syntax_finding(path, text, error))
-    except (ValueError, UnicodeEncodeError) as error:
+    except UnicodeEncodeError as error:  # a lone surrogate, which no file holds
         reader.found.append(_finding("AR201", f"not YAML: {error}", Span(path, 1, 1, 1, 1)))
-    return ReadFile(path, text, reader.documents, reader.found)
+    else:
+        return ReadFile(path, text, reader.documents, reader.found)
+    return ReadFile(path, text, reader.documents, reader.found, stopped=True)
 
 
 class _Stop(Exception):
     """The file has an error after which reading on makes no sense."""
+
+    def __init__(self, finding: Diagnostic) -> None:
+        super().__init__()
+        self.finding = finding
 
 
 class _Open:
@@ -291,8 +298,7 @@ class _Reader:
         )
 
     def _stop(self, code: str, message: str, span: Span, help: str | None = None) -> Any:
-        self.found.append(_finding(code, message, span, help))
-        raise _Stop
+        raise _Stop(_finding(code, message, span, help))
 
     def _span(self, start: Any, end: Any) -> Span:
         return Span(self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1)

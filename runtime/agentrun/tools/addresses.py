@@ -37,7 +37,6 @@ _IPV4_NOT_PUBLIC = tuple(
     for network in (
         "192.0.0.0/24",  # protocol assignments
         "192.88.99.0/24",  # 6to4 relays, retired
-        "168.63.129.16/32",
     )
 )
 _IPV6_UNICAST = IPv6Network("2000::/3")  # all that is handed out as globally routable

@@ -168,9 +168,9 @@ class _Guard:
         """One bad answer condemns them all: which one would be used is up to whoever answers."""
         for text in addresses:
             address = parse_address(text)
-            if address is None or is_metadata(address):
+            if address is not None and is_metadata(address):
                 what = "the address of a cloud metadata service"
-            elif self._checked and not is_public(address):
+            elif address is None or (self._checked and not is_public(address)):
                 what = "an address that is not a public one"
             else:
                 continue

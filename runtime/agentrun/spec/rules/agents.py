@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
 from agentrun.spec.wording import misspelt
@@ -39,15 +39,15 @@ def cost_cap_of_a_bare_model(catalog: Catalog, document: Document) -> Iterator[D
 
 
 def _unpriced(cap: Node) -> Diagnostic:
-    message = "`max_cost_usd` needs the model's prices"
-    return Diagnostic("AR705", "error", message, cap.span, "write `model: {name: …, prices: {input: …, output: …}}`")
+    message = "`max_cost_usd` has no effect: the model's prices are not known"
+    return Diagnostic("AR705", "warning", message, cap.span, "write `model: {name: …, prices: {input: …, output: …}}`")
 
 
 def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node = document.node.get("tool_choice")
     if document.kind != "agent" or node is None or misspelt(document.node, "tools"):
         return
-    tools = [tool.name for tool in catalog.tools_of(document)]
+    tools = _tools(catalog, document)
     name: Any = node.content
     if node.is_mapping:
         chosen = node.get("function", "name")
@@ -62,17 +62,16 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     elif isinstance(name, str) and name not in (*MODES, *tools) and not catalog.may_be_unread("tool", name):
         options = (*MODES, *tools)
         message = f"`tool_choice` names no tool of this agent: `{name}`"
-        help = did_you_mean(name, options, f"allowed: {one_of(options)}")
-        if name in catalog.tools:
-            help = f"list `{name}` in `tools`"
-        yield Diagnostic("AR701", "error", message, node.span, help)
+        unlisted = f"list `{name}` in `tools`" if name in catalog.tools else None
+        suggestion = unlisted or did_you_mean(name, options, f"allowed: {one_of(options)}")
+        yield Diagnostic("AR701", "error", message, node.span, suggestion)
 
 
 def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     rules = document.node.get("permissions")
     if document.kind != "agent" or rules is None or not rules.is_list or misspelt(document.node, "tools"):
         return
-    names = [tool.name for tool in catalog.tools_of(document)]
+    names = _tools(catalog, document)
     sets = [tool.name for tool in catalog.tools_of(document) if tool.node.get("mcp") or tool.node.get("openapi")]
     for rule in rules.content:
         for action in ("ask", "allow"):
@@ -95,6 +94,17 @@ def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic
     if _value(node, "type") == "json_schema" and node.get("json_schema") is None:
         message = "`type: json_schema` needs `json_schema`"
         yield Diagnostic("AR302", "error", message, node.span, "write `json_schema: {name: …, schema: {…}}`")
+
+
+def _tools(catalog: Catalog, document: Document) -> list[str]:
+    """The names of an agent's tools. One that is misspelt in the list has its finding there, and is not missed here."""
+    names = [tool.name for tool in catalog.tools_of(document)]
+    listed = document.node.get("tools")
+    for entry in listed.content if listed is not None and listed.is_list else ():
+        if isinstance(entry.content, str) and not catalog.matching(entry.content):
+            meant = nearest(entry.content, catalog.tools)
+            names += [entry.content, *([meant] if meant else [])]
+    return list(dict.fromkeys(names))
 
 
 def _value(node: Node, key: str) -> Any:

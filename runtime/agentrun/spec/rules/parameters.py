@@ -24,7 +24,9 @@ def invalid_schemas(catalog: Catalog, document: Document) -> Iterator[Diagnostic
         if node is None or not node.is_mapping or document.kind == "test":
             continue
         for problem in problems_of(node.data()):
-            yield Diagnostic(problem.code, "error", problem.message, node.place(problem.route), problem.help)
+            is_key = problem.route[-2:-1] == ("patternProperties",)
+            place = node.key_place(problem.route) if is_key else node.place(problem.route)
+            yield Diagnostic(problem.code, "error", problem.message, place, problem.help)
 
 
 def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:

@@ -54,30 +54,37 @@ def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
         name = entry.content
         if isinstance(name, str) and name not in catalog.agents and not catalog.may_be_unread("agent", name):
             known = f"agents: {one_of(sorted(catalog.agents))}" if catalog.agents else "this project has no agents"
-            help = did_you_mean(name, catalog.agents, known)
-            yield _error("AR402", f"there is no agent `{name}`", entry, help)
+            if any(base.kind == "agent" and base.name == name for base in catalog.bases):
+                yield _error("AR402", f"`{name}` is a base: it is used through `extends` only", entry, None)
+            else:
+                yield _error("AR402", f"there is no agent `{name}`", entry, did_you_mean(name, catalog.agents, known))
 
 
 def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """Reported once for each circle, at the agent whose name sorts first."""
+    """The shortest way from an agent back to it; told at the agent of the circle whose name sorts first."""
     if document.kind != "agent":
         return
-
-    def visit(agent: Document, path: tuple[str, ...]) -> Iterator[Diagnostic]:
-        for tool in catalog.tools_of(agent):
-            called = tool.node.get("agent")
-            if called is None or called.content not in catalog.agents:
-                continue
+    ways: dict[str, tuple[str, ...]] = {document.name: (document.name,)}
+    waiting = [document]
+    for agent in waiting:
+        for called in _calls(catalog, agent):
             name = str(called.content)
             if name == document.name:
-                circle = [*path, name]
+                circle = ways[agent.name]
                 if document.name == min(circle):
-                    message = f"agents call each other in a circle: {' → '.join(circle)}"
+                    message = f"agents call each other in a circle: {' → '.join([*circle, name])}"
                     yield _error("AR405", message, called, "an agent's tools must not lead back to it")
-            elif name not in path:
-                yield from visit(catalog.agents[name], (*path, name))
+                return
+            if name not in ways:
+                ways[name] = (*ways[agent.name], name)
+                waiting.append(catalog.agents[name])
 
-    yield from visit(document, (document.name,))
+
+def _calls(catalog: Catalog, agent: Document) -> Iterator[Node]:
+    """Where an agent's tools name agents that exist."""
+    for tool in catalog.tools_of(agent):
+        if tool.called_agent in catalog.agents:
+            yield tool.node.content["agent"]
 
 
 def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:

@@ -13,6 +13,7 @@ from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.schema import walk_scalars
+from agentrun.spec.wording import misspelt
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
 _RUN = {"run": ("id", "date", "agent", "session")}
@@ -39,6 +40,18 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
             yield from _condition(route, node, template)
         if not template.literal:
             yield from _names(catalog, document, route, node, template, str(scope))
+
+
+def default_input(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """An agent without `input` is asked by its parameter of that name."""
+    properties = declared(document)
+    wanted = document.kind == "agent" and document.node.get("input") is None
+    if wanted and properties is not None and "input" not in properties and not misspelt(document.node, "input"):
+        message = "without `input` the first message is `{{ args.input }}`, and `parameters` declares no `input`"
+        place = document.node.key_place(("parameters",))
+        names = one_of(sorted(properties))
+        help = f"write `input:` with the parameters it needs: {names}" if properties else "write `input:`"
+        yield Diagnostic("AR502", "warning", message, place, help)
 
 
 def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnostic]:
@@ -74,7 +87,9 @@ def _names(
     for name in sorted(template.args - set(properties)):
         declared_names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
         help = did_you_mean(name, properties, declared_names)
-        nothing = "no tool of this rule declares it" if route[0] == "permissions" else f"`parameters` declares no `{name}`"
+        nothing = (
+            "no tool of this rule declares it" if route[0] == "permissions" else f"`parameters` declares no `{name}`"
+        )
         message = f"the template uses `args.{name}`, and {nothing}"
         yield _error("AR502", message, _name_place(node, f"args.{name}"), help)
 
@@ -124,11 +139,12 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             before += piece
             continue
         place = _hole_place(node, piece)
-        if not (whole or address_is_unknown(document) or _authority_is_over(before)):
+        if not (whole or address_is_unknown(document)) and _is_in_the_host(before):
             message = f"`{{{piece.name}}}` stands in the host: holes come after the authority"
             help = 'the author owns scheme, host and port; use `hosts` with `url: "{url}"` for a free choice'
             yield _error("AR506", message, place, help)
-        yield from _hole(piece, place, properties, required, in_query="?" in before)
+        else:
+            yield from _hole(piece, place, properties, required, in_query="?" in before)
         before += "x"
 
 
@@ -158,9 +174,9 @@ def _base(document: Document) -> str:
     return base.content if base is not None and isinstance(base.content, str) else ""
 
 
-def _authority_is_over(before: str) -> bool:
+def _is_in_the_host(before: str) -> bool:
     _, separator, rest = before.partition("://")
-    return bool(separator) and any(mark in rest for mark in "/?#")
+    return bool(separator) and not any(mark in rest for mark in "/?#")
 
 
 def _line(node: Node, line: int) -> Span:
@@ -189,4 +205,4 @@ def _error(code: str, message: str, span: Span, help: str | None = None) -> Diag
     return Diagnostic(code, "error", message, span, help)
 
 
-RULES = (template_names, url_holes)
+RULES = (template_names, default_input, url_holes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
 from agentrun.spec.types import is_guarded_env, is_guarded_header
+from agentrun.spec.wording import misspelt, shown
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
 
@@ -46,6 +48,19 @@ def _is_one_hole(text: str) -> bool:
     except TemplateSyntax:
         return False
     return len(pieces) == 1 and isinstance(pieces[0], Hole)
+
+
+# Forms that only a real key has: those of providers, and a bearer token written out.
+_KEY = re.compile(
+    r"\b(sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{20,})\b"
+    r"|\bBearer +[A-Za-z0-9._~+/-]{16,}"
+)
+
+
+def keys_in_the_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    for _, node in document.node.walk():
+        if isinstance(node.content, str) and _KEY.search(node.source):
+            yield _error("AR802", "a key stands in the file", node, "take it out, write `${VAR}`, and change the key")
 
 
 def headers_from_the_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -95,4 +110,4 @@ def _error(code: str, message: str, node: Node, help: str | None = None) -> Diag
     return Diagnostic(code, "error", message, node.span, help)
 
 
-RULES = (url_without_host, headers_from_the_model, environment_from_the_model, program_from_the_model)
+RULES = (url_without_host, keys_in_the_file, headers_from_the_model, environment_from_the_model, program_from_the_model)

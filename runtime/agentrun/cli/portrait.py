@@ -1,0 +1,186 @@
+"""A described agent as text: what a reviewer reads before it may run. Pure; all of it passes the escaping sink.
+
+From the data of `describe.py`, so that text and JSON never tell different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from agentrun.cli.variables import Variable
+from agentrun.diagnostics import counted
+from agentrun.visible import one_line, visible
+
+Style = Callable[[str, str], str]
+Described = dict[str, Any]
+_LABEL_CHARS = 13
+_LINE_CHARS = 1_000
+_PROMPT_LINES = 8
+
+
+def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> Iterator[str]:
+    """The lines."""
+    yield from _agent(agent, style)
+    yield ""
+    yield style("Environment", "bold")
+    if not variables:
+        yield "  no variable is read"
+    shown = [one for one in variables if one.set or one.missing]
+    longest = max((len(one.name) for one in shown), default=0)
+    yield from (f"  {one.name.ljust(longest)}  {_state(one)}" for one in shown)
+    if idle := [one.name for one in variables if not one.set and not one.missing]:
+        yield f"  not set, and not needed: {', '.join(idle)}"
+
+
+def _state(one: Variable) -> str:
+    state = "NOT SET: a run needs it" if one.missing else "set"
+    return f"{state} (secret)" if one.secret else state
+
+
+def _agent(agent: Described, style: Style) -> Iterator[str]:
+    yield _titled(style(one_line(agent["name"], _LINE_CHARS), "bold"), agent["description"])
+    yield _row("file", ", extends ".join([agent["file"], *agent["extends"]]))
+    first = agent["model"]
+    yield _row("model", _model(first))
+    for other in first["fallback"]:
+        yield _row("  or then", _model(other))
+    yield _row("arguments", _parameters(agent["parameters"]))
+    yield _row("answer", _answer(agent["response_format"]))
+    yield _row("limits", _limits(agent["limits"]))
+    yield _row("tool choice", agent["tool_choice"] if isinstance(agent["tool_choice"], str) else "OpenAI's object")
+    if agent["starters"]:
+        yield _row("starters", " · ".join(agent["starters"]))
+    yield from _unknown(agent)
+    yield ""
+    yield from _prompt(agent["system_prompt"], style)
+    yield ""
+    yield style(f"Tools ({len(agent['tools'])})", "bold")
+    for tool in agent["tools"]:
+        yield from (f"  {line}".rstrip() for line in _tool(tool, style))
+    yield ""
+    yield style("Permissions", "bold")
+    for number, rule in enumerate(agent["permissions"], 1):
+        when = f" when {rule['when']}" if rule["when"] else ""
+        yield _exact(f"  {number}. {rule['action']} {rule['tools']}{when}")
+    yield f"  {'else ' if agent['permissions'] else ''}each tool's own approval decides"
+
+
+def _prompt(text: str | None, style: Style) -> Iterator[str]:
+    lines = (text or "").rstrip().splitlines()
+    yield style("System prompt" + (f" ({counted(len(lines), 'line')})" if lines else ": none"), "bold")
+    yield from (f"  {visible(line)}".rstrip() for line in lines[:_PROMPT_LINES])
+    if len(lines) > _PROMPT_LINES:
+        yield f"  … {counted(len(lines) - _PROMPT_LINES, 'more line')}"
+
+
+# -- tools --------------------------------------------------------------------------------------------------
+
+
+def _tool(tool: Described, style: Style) -> Iterator[str]:
+    yield _titled(style(one_line(tool["name"], _LINE_CHARS), "tool"), tool["description"])
+    backend = tool["backend"]
+    for label, text in _reach(backend):
+        yield f"  {_row(label, text)}"
+    yield f"  {_row('arguments', _parameters(tool['parameters']))}"
+    yield f"  {_row('effects', _effects(tool))}"
+    yield f"  {_row('approval', _approval(tool))}"
+    yield from (f"  {line}" for line in _unknown(tool))
+    if backend["kind"] == "agent":
+        yield from (f"    {line}" for line in _agent(backend["agent"], style))
+
+
+def _reach(backend: Described) -> Iterator[tuple[str, str]]:
+    """What a backend can reach, as (label, text)."""
+    kind = backend["kind"]
+    if kind == "http":
+        yield "http", f"{backend['method']} {backend['url']}"
+        yield "hosts", ", ".join(backend["hosts"]) or "none: every call is refused"
+        sent = [f"auth {backend['auth']}"] if backend["auth"] else []
+        sent += [f"{what} {', '.join(backend[what])}" for what in ("query", "headers") if backend[what]]
+        sent += [f"a body ({backend['body']})"] if backend["body"] else []
+        if sent:
+            yield "sends", "; ".join(sent)
+    elif kind == "shell":
+        yield "shell", backend["command_line"]
+        yield "in", backend["cwd"]
+        if backend["env"]:
+            yield "with", ", ".join(backend["env"])
+        for line in (backend["script"] or "").splitlines():
+            yield "  |", line
+    elif kind == "python":
+        yield "python", f"{backend['target']} of {backend['root']}"
+    elif kind == "agent":
+        yield "agent", backend["agent"]["name"]
+    else:
+        yield kind, "ends the run; its arguments are the output" if kind == "final" else ""
+
+
+def _effects(tool: Described) -> str:
+    words = "read-only" if tool["read_only"] else "changes things"
+    again = ", and twice is as good as once" if tool["idempotent"] and not tool["read_only"] else ""
+    return words + again + ("; its output is not trusted" if tool["untrusted_output"] else "")
+
+
+def _approval(tool: Described) -> str:
+    written = tool["require_approval"]
+    if written == "auto":
+        return "auto: none, it is read-only" if tool["read_only"] else "auto: asked once untrusted output was read"
+    return {"always": "always asked", "never": "never asked"}.get(written, f"asked when {written}")
+
+
+# -- small texts --------------------------------------------------------------------------------------------
+
+
+def _row(label: str, text: str) -> str:
+    return f"{label.ljust(_LABEL_CHARS)} {_exact(text)}".rstrip()
+
+
+def _exact(text: str) -> str:
+    """On one line and uncut: a reviewer must not miss the end of a command."""
+    return visible(text.replace("\n", "\\n"))
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}  {one_line(text, _LINE_CHARS)}".rstrip()
+
+
+def _model(model: Described) -> str:
+    if model["address"] is None:
+        return f"{model['name']} ({model['api']}: no service is asked)"
+    headers = f", headers {', '.join(model['headers'])}" if model["headers"] else ""
+    return f"{model['name']} ({model['api']}) at {model['address']}{headers}"
+
+
+def _parameters(schema: Described) -> str:
+    required = schema.get("required", ())
+    words = []
+    for name, member in schema.get("properties", {}).items():
+        kind = member.get("type", "any") if isinstance(member, dict) else "any"
+        words.append(f"{name} ({kind}{'' if name in required else ', optional'})")
+    return ", ".join(words) or "none"
+
+
+def _answer(response_format: Described | None) -> str:
+    if response_format is None or response_format["type"] == "text":
+        return "text"
+    named = response_format.get("json_schema") or {}
+    return f"JSON by the schema `{named['name']}`" if named else "a JSON object"
+
+
+def _limits(limits: Described) -> str:
+    caps = [
+        f"{limits['max_turns']} turns",
+        f"{limits['max_tool_calls']} tool calls",
+        f"{limits['max_repeated_calls']} times the same call",
+        f"{limits['timeout']:g} s",
+        f"{limits['max_total_tokens']:,} tokens" if limits["max_total_tokens"] else "no cap on tokens",
+        f"{limits['max_cost_usd']:g} USD" if limits["max_cost_usd"] else "no cap on cost",
+    ]
+    last = "; then one answer without tools" if limits["on_limit"] == "answer" else ""
+    return ", ".join(caps) + last
+
+
+def _unknown(described: Described) -> Iterator[str]:
+    if described["unknown"]:
+        yield _row("not known", f"{', '.join(described['unknown'])}: a variable has no value; shown as the default")

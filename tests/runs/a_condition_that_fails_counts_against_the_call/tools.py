@@ -1,0 +1,2 @@
+def never(**arguments):
+    raise AssertionError("the call was made")

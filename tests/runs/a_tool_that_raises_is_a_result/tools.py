@@ -1,0 +1,2 @@
+def divide():
+    return 1 / 0

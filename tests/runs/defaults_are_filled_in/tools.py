@@ -1,0 +1,2 @@
+def order(lines, address, express):
+    return {"lines": lines, "address": address, "express": express}

@@ -1,0 +1,2 @@
+def order(lines, express=False):
+    return len(lines)

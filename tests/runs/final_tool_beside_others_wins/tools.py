@@ -1,0 +1,2 @@
+def pay():
+    raise AssertionError("a call beside a final tool was made")

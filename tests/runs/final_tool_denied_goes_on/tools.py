@@ -1,0 +1,2 @@
+def look():
+    raise AssertionError("a call beside a final tool was made")

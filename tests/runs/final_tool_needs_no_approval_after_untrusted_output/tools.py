@@ -1,0 +1,2 @@
+def read_page():
+    return "3 EUR"

@@ -1,0 +1,2 @@
+def add(a, b):
+    raise AssertionError("a call beyond the limit was made")

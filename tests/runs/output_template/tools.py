@@ -1,0 +1,2 @@
+def find(id):
+    return {"id": id, "state": "open", "secretary": "not wanted"}

@@ -1,0 +1,349 @@
+"""`agentrun tools list` and `agentrun tools call`: the project's tools as a person meets them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from agentrun.cli import run_cli
+from loopback_http import Loopback, reply
+from projects import ADD, write_project
+
+TOOLS = ADD | {
+    "tools.d/orders.yaml": """
+        name: find_order
+        description: Looks an order up.
+        parameters:
+          type: object
+          properties: {order_id: {type: string}}
+          required: [order_id]
+        http:
+          base_url: ${ORDERS_URL}
+          url: /orders/{order_id}
+          headers: {X-Key: "${ORDERS_KEY}"}
+        ---
+        name: refund_order
+        description: Refunds an order, wholly or in part, and tells the customer by mail that the money is on its way.
+        require_approval: always
+        http:
+          url: https://orders.example.com/refunds
+          method: PUT
+    """,
+    "tools.d/say.yaml": """
+        description: Says a text.
+        parameters:
+          type: object
+          properties: {text: {type: string}}
+          required: [text]
+        require_approval: always
+        max_output_length: 100
+        output: "{{ stdout | trim }}!"
+        shell: {command: [printf, "%s\\n", "{{ args.text }}"]}
+    """,
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("ORDERS_URL", "ORDERS_KEY", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_project(tmp_path, TOOLS))
+    return tmp_path
+
+
+def agentrun(capsys, *arguments):
+    code = run_cli(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# -- list -----------------------------------------------------------------------------------------------------
+
+
+def test_the_list_tells_backend_effects_and_approval_of_each_tool(project, capsys):
+    code, out, _ = agentrun(capsys, "tools", "list")
+    assert code == 0
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["NAME", "add", "find_order", "refund_order", "say"]
+    cells = [re.split("  +", line)[:4] for line in out.splitlines()]
+    assert ["refund_order", "http", "changes, idempotent, untrusted", "always"] in cells
+    assert ["find_order", "http", "read-only, untrusted", "auto"] in cells
+    assert ["add", "python", "changes", "auto"] in cells
+
+
+def test_the_columns_of_the_list_are_aligned(project, capsys):
+    _, out, _ = agentrun(capsys, "tools", "list")
+    header, *rows = out.splitlines()
+    for title in ("BACKEND", "EFFECTS", "APPROVAL", "DESCRIPTION"):
+        start = header.index(title)
+        assert all(row[start - 1] == " " and row[start] != " " for row in rows)
+
+
+@pytest.mark.parametrize("columns", [100, 80, 70, 40, 20])
+def test_no_line_of_the_list_is_wider_than_the_terminal(project, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = agentrun(capsys, "tools", "list")
+    assert max(map(len, out.splitlines())) <= columns
+    assert "…" in out
+    assert all(name in out for name in ("add", "find_order", "refund_order", "say"))
+
+
+def test_a_pipe_gets_whole_descriptions(project, capsys):
+    _, out, _ = agentrun(capsys, "tools", "list")
+    assert "that the money is on its way." in out
+
+
+def test_listing_needs_no_variable_but_a_call_does(project, capsys):
+    assert agentrun(capsys, "tools", "list")[0] == 0
+    code, out, err = agentrun(capsys, "tools", "call", "find_order", "--arg", "order_id=7")
+    assert (code, out) == (3, "")
+    assert "ORDERS_URL is not set" in err
+
+
+def test_a_variable_that_is_missed_reads_as_its_name(project, capsys):
+    _, out, _ = agentrun(capsys, "tools", "list", "--format", "json")
+    found = {one["name"]: one for one in json.loads(out)["tools"]}
+    assert found["find_order"]["backend"]["url"] == "$ORDERS_URL/orders/{order_id}"
+    assert found["find_order"]["backend"]["hosts"] == ["$ORDERS_URL"]
+
+
+def test_json_tells_what_a_tool_reaches_and_no_credential(project, capsys, monkeypatch):
+    monkeypatch.setenv("ORDERS_URL", "https://orders.example.com/v2")
+    monkeypatch.setenv("ORDERS_KEY", "very-secret-key")
+    _, out, _ = agentrun(capsys, "tools", "list", "--format", "json")
+    told = json.loads(out)
+    found = {one["name"]: one for one in told["tools"]}
+    assert told["version"] == 1
+    assert found["find_order"]["backend"] == {
+        "kind": "http",
+        "method": "GET",
+        "url": "https://orders.example.com/v2/orders/{order_id}",
+        "hosts": ["orders.example.com"],
+        "query": [],
+        "headers": ["X-Key"],
+        "body": None,
+        "auth": None,
+    }
+    assert found["add"]["backend"] == {"kind": "python", "target": "calc:add", "root": "."}
+    assert found["say"]["backend"]["command"] == ["printf", "%s\n", "{{ args.text }}"]
+    assert "very-secret-key" not in out
+
+
+def test_a_number_or_a_choice_that_hangs_on_a_missing_variable_is_told_as_unknown(tmp_path, monkeypatch, capsys):
+    tool = 'http: {url: "https://a.example/x", max_retries: "${RETRIES_X}", method: "${METHOD_X}"}'
+    monkeypatch.chdir(write_project(tmp_path, {"tools.d/ask.yaml": tool}))
+    code, out, _ = agentrun(capsys, "tools", "list", "--format", "json")
+    assert code == 0
+    assert json.loads(out)["tools"][0]["unknown"] == ["http.max_retries", "http.method"]
+    monkeypatch.setenv("RETRIES_X", "1")
+    monkeypatch.setenv("METHOD_X", "POST")
+    _, out, _ = agentrun(capsys, "tools", "list", "--format", "json")
+    assert json.loads(out)["tools"][0]["unknown"] == []
+    assert json.loads(out)["tools"][0]["backend"]["method"] == "POST"
+
+
+def test_without_a_value_that_can_be_left_out_the_list_names_the_variable(tmp_path, monkeypatch, capsys):
+    tool = 'http: {url: "https://a.example/x", auth: {api_key: {in: "${PLACE_X}", name: n, value: v}}}'
+    monkeypatch.chdir(write_project(tmp_path, {"tools.d/ask.yaml": tool}))
+    code, _, err = agentrun(capsys, "tools", "list")
+    assert code == 2
+    assert "PLACE_X" in err
+
+
+def test_invalid_tools_are_findings_and_not_a_list(project, capsys):
+    write_project(project, {"tools.d/bad.yaml": "shel: {command: [date]}\n"})
+    code, out, err = agentrun(capsys, "tools", "list")
+    assert (code, out) == (3, "")
+    assert "tools.d/bad.yaml:1:1" in err
+    assert "did you mean `shell`?" in err
+
+
+def test_a_folder_without_tools_says_how_to_begin(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = agentrun(capsys, "tools", "list")
+    assert code == 2
+    assert "agentrun init" in err
+
+
+def test_further_folders_of_tools_are_listed_too(project, tmp_path, capsys):
+    shared = write_project(tmp_path / "shared", {"now.yaml": "shell: {command: [date]}\n"})
+    assert "\nnow " in agentrun(capsys, "tools", "list", "--tools", str(shared))[1]
+    assert "\nnow " not in agentrun(capsys, "tools", "list")[1]
+    assert agentrun(capsys, "tools", "list", "--tools", "nowhere")[0] == 2
+
+
+def test_control_characters_of_a_description_are_shown_and_not_sent(tmp_path, monkeypatch, capsys):
+    tool = 'description: "Clears \\e[2J the screen"\nshell: {command: [date]}\n'
+    monkeypatch.chdir(write_project(tmp_path, {"tools.d/clear.yaml": tool}))
+    _, out, _ = agentrun(capsys, "tools", "list")
+    assert "\x1b" not in out
+    assert "␛[2J" in out
+
+
+# -- call -----------------------------------------------------------------------------------------------------
+
+
+def test_a_call_prints_what_the_model_would_get(project, capsys):
+    # The default of b is filled in, and --arg is read as the number that the parameter wants.
+    assert agentrun(capsys, "tools", "call", "add", "--arg", "a=40") == (0, "42\n", "")
+
+
+def test_the_output_template_shapes_the_result_and_nobody_is_asked(project, capsys):
+    assert agentrun(capsys, "tools", "call", "say", "--arg", "text=Hi") == (0, "Hi!\n", "")
+
+
+def test_a_long_result_is_cut_as_for_the_model(project, capsys):
+    _, out, _ = agentrun(capsys, "tools", "call", "say", "--arg", f"text={'x' * 500}")
+    assert "characters left out" in out
+    assert len(out) <= 101
+
+
+def test_arguments_come_from_json_from_a_file_and_one_by_one(project, capsys):
+    (project / "given.json").write_text('{"a": 1, "b": 10}')
+    assert agentrun(capsys, "tools", "call", "add", "--args", '{"a": 5, "b": 6}')[1] == "11\n"
+    assert agentrun(capsys, "tools", "call", "add", "--args", "@given.json")[1] == "11\n"
+    assert agentrun(capsys, "tools", "call", "add", "--args", "@given.json", "--arg", "b=1")[1] == "2\n"
+
+
+def test_invalid_arguments_are_shown_as_the_model_would_see_them(project, capsys):
+    code, out, _ = agentrun(capsys, "tools", "call", "add", "--arg", "a=many")
+    error = json.loads(out)["error"]
+    assert code == 1
+    assert error["type"] == "invalid_arguments"
+    assert error["violations"][0]["path"] == "a"
+
+
+def test_a_failed_call_exits_with_1(project, capsys):
+    write_project(project, {"tools.d/fail.yaml": "shell: {command: [ls, --, /no/such/place]}\n"})
+    code, out, _ = agentrun(capsys, "tools", "call", "fail")
+    assert code == 1
+    assert json.loads(out)["error"]["type"] == "exit_code"
+
+
+def test_a_call_ends_at_the_tools_own_time_limit(project, capsys):
+    write_project(project, {"tools.d/slow.yaml": "timeout: 0.2\nshell: {command: [sleep, 30]}\n"})
+    code, out, _ = agentrun(capsys, "tools", "call", "slow")
+    assert code == 1
+    assert json.loads(out)["error"]["type"] == "timeout"
+
+
+def test_secrets_are_masked_in_the_result(project, capsys, monkeypatch):
+    monkeypatch.setenv("ORDERS_KEY", "very-secret-key")
+    with Loopback(lambda request: reply(body=f"{request.target} {request.header('X-Key')}")) as server:
+        monkeypatch.setenv("ORDERS_URL", server.url)
+        code, out, _ = agentrun(capsys, "tools", "call", "find_order", "--arg", "order_id=7")
+        assert server.last.header("X-Key") == "very-secret-key"
+    assert (code, out) == (0, "/orders/7 [secret]\n")
+
+
+def test_variables_may_come_from_a_file(project, capsys):
+    with Loopback(reply(body="found")) as server:
+        (project / ".env").write_text(f"ORDERS_URL={server.url}\nORDERS_KEY=very-secret-key\n")
+        code, out, _ = agentrun(capsys, "tools", "call", "find_order", "--arg", "order_id=7", "--env-file", ".env")
+    assert (code, out) == (0, "found\n")
+
+
+def test_a_final_tool_gives_the_runs_output(project, capsys):
+    tool = "parameters: {type: object, properties: {total: {type: number, default: 1}}}\nfinal: true\n"
+    write_project(project, {"tools.d/done.yaml": tool})
+    assert agentrun(capsys, "tools", "call", "done", "--args", "{}")[:2] == (0, '{"total":1}\n')
+    code, out, _ = agentrun(capsys, "tools", "call", "done", "--args", '{"total": "x"}')
+    assert code == 1
+    assert json.loads(out)["error"]["type"] == "invalid_arguments"
+
+
+def test_an_unknown_tool_is_bad_usage_with_a_suggestion(project, capsys):
+    code, _, err = agentrun(capsys, "tools", "call", "find_ordr")
+    assert code == 2
+    assert "did you mean `find_order`?" in err
+
+
+def test_a_base_is_no_tool(project, capsys):
+    write_project(project, {"tools.d/_base.yaml": "shell: {command: [date]}\n"})
+    code, _, err = agentrun(capsys, "tools", "call", "_base")
+    assert code == 2
+    assert "through `extends`" in err
+
+
+def test_a_tool_in_a_file_that_cannot_be_read_is_a_finding(project, capsys):
+    write_project(project, {"tools.d/broken.yaml": "a: [\n"})
+    code, _, err = agentrun(capsys, "tools", "call", "broken")
+    assert code == 3
+    assert "tools.d/broken.yaml" in err
+
+
+# -- an agent as a tool ---------------------------------------------------------------------------------------
+
+
+def agents(script):
+    turns = "".join(f"    - {turn}\n" for turn in script)
+    return {
+        "agents/clerk.yaml": f"description: Adds.\nmodel:\n  api: scripted\n  script:\n{turns}tools: ['[am]*']\n",
+        "tools.d/clerk.yaml": "agent: clerk\n",
+    }
+
+
+def test_an_agent_can_be_called_as_a_tool(project, capsys):
+    write_project(project, agents(["tool_calls: [{name: add, arguments: {a: 1}}]", "content: It is 3."]))
+    code, out, err = agentrun(capsys, "tools", "call", "clerk", "--arg", "input=1 and 2")
+    assert (code, out) == (0, "It is 3.\n")
+    assert "add(" in err  # what the agent does meanwhile is told beside the result
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_what_an_agent_behind_a_tool_calls_still_needs_approval(project, capsys, approved):
+    write_project(project, {"tools.d/mark.yaml": "require_approval: always\nshell: {command: [touch, ../marked]}\n"})
+    write_project(project, agents(["tool_calls: [{name: mark}]", "content: done"]))
+    flags = ["--approve", "mark"] if approved else []
+    assert agentrun(capsys, "tools", "call", "clerk", "--arg", "input=x", *flags)[:2] == (0, "done\n")
+    assert (project / "marked").exists() is approved
+
+
+def test_model_offline_stands_for_the_agents_model(project, capsys):
+    write_project(project, agents(["error: reset"]))
+    code, out, _ = agentrun(capsys, "tools", "call", "clerk", "--arg", "input=add 40 and 2", "--model", "offline")
+    assert code == 0
+    assert "42" in out
+
+
+# -- as a process ---------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_the_call_and_its_command(project):
+    marker = project / "started"
+    script = f"shell: {{script: 'touch {marker}; exec sleep 30'}}\n"
+    write_project(project, {"tools.d/slow.yaml": script})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentrun", "tools", "call", "slow"], cwd=project, env={**os.environ, "NO_COLOR": "1"}
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not marker.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_tool_names_complete(project):
+    environ = {**os.environ, "_AGENTRUN_COMPLETE": "bash_complete", "COMP_CWORD": "3"}
+    done = subprocess.run(
+        [sys.executable, "-m", "agentrun"],
+        env={**environ, "COMP_WORDS": "agentrun tools call re"},
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["plain,refund_order"]

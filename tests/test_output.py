@@ -1,0 +1,75 @@
+"""A tool's result as text for the model: bounded, the gap stated, always something that can be sent."""
+
+import json
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agentrun.engine.output import as_text, cut
+
+ANY_TEXT = st.text(st.characters(), max_size=50)  # half surrogate pairs too
+GAP = re.compile(r"\n\[… ([\d,]+) of ([\d,]+) characters left out …\]\n")
+
+
+@given(st.text(max_size=300), st.integers(min_value=100, max_value=400))
+def test_a_text_that_fits_stays_as_it_is(text, max_chars):
+    if len(text) <= max_chars:
+        assert cut(text, max_chars) == text
+
+
+@given(st.integers(min_value=0, max_value=3000), st.integers(min_value=100, max_value=1000))
+def test_a_long_text_keeps_head_and_tail_and_states_the_gap(length, max_chars):
+    text = "".join(chr(ord("a") + index % 26) for index in range(length))
+    shown = cut(text, max_chars)
+    assert len(shown) <= max_chars
+    if length <= max_chars:
+        return
+    head, left_out, whole, tail = GAP.split(shown)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert int(whole.replace(",", "")) == length
+    assert len(head) + int(left_out.replace(",", "")) + len(tail) == length
+    assert len(head) > len(tail) > 0
+
+
+def test_a_megabyte_is_cut_to_the_character():
+    shown = cut("x" * 1_000_000, 16_000)
+    assert 15_990 <= len(shown) <= 16_000
+    assert "of 1,000,000 characters left out" in shown
+
+
+@given(ANY_TEXT)
+@example("a\ud83d\udc00b\udfff")
+def test_text_can_always_be_sent(text):
+    sent = as_text(text)
+    sent.encode()
+    assert len(sent) == len(text)
+    assert all(there in (here, "?") for here, there in zip(text, sent, strict=True))
+
+
+@given(st.dictionaries(st.text(max_size=5), ANY_TEXT | st.integers() | st.none(), max_size=4))
+def test_data_can_always_be_sent(value):
+    as_text(value).encode()
+
+
+@given(st.dictionaries(st.text(max_size=5), st.lists(st.integers() | st.text(max_size=5), max_size=3), max_size=4))
+def test_data_is_compact_json_that_reads_back(value):
+    assert json.loads(as_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        (None, "null"),
+        (True, "true"),
+        (0, "0"),
+        ([], "[]"),
+        ({"ä": [1, {"b": "ü"}]}, '{"ä":[1,{"b":"ü"}]}'),
+    ],
+)
+def test_text_is_sent_as_it_is_and_data_as_json(value, text):
+    assert as_text(value) == text
