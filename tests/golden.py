@@ -7,6 +7,7 @@ generated file is one more entry in `golden_files`.
 import sys
 from pathlib import Path
 
+import golden_runs
 import golden_specs
 from agentrun.cli.schema import KINDS, schema_text
 from agentrun.spec.reference import reference
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def golden_files():
     """What each file must hold, by its path in the repository."""
-    return definitions() | findings()
+    return definitions() | findings() | event_streams()
 
 
 def definitions():
@@ -30,6 +31,11 @@ def findings():
         golden_specs.expected_file(case).relative_to(ROOT).as_posix(): golden_specs.output_of(case)[1]
         for case in golden_specs.cases("bad")
     }
+
+
+def event_streams():
+    """What each run of `tests/runs` tells."""
+    return {path.relative_to(ROOT).as_posix(): text for path, text in golden_runs.files().items()}
 
 
 def main(arguments):

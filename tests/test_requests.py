@@ -1,4 +1,4 @@
-"""What a model service sees, whole: a tool-calling conversation against OpenAI's reference, through the command line."""
+"""What a model service sees: a tool-calling conversation against OpenAI's reference, through the command line."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from projects import write_project
 from servers import ModelServer, page, sse, status
 

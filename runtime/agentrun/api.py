@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine import loop
@@ -28,6 +28,8 @@ from agentrun.errors import ToolFailure, UsageError
 from agentrun.project import Project, find_root, read_project
 from agentrun.resolve import check_runnable, resolve
 from agentrun.spec.catalog import Document
+
+T = TypeVar("T")
 
 
 def load(
@@ -88,7 +90,15 @@ async def run(
 
 def run_sync(agent: Agent, text: str | None = None, **options: Any) -> Outcome:
     """`run` for code without an event loop."""
-    return asyncio.run(run(agent, text, **options))
+    return asyncio.run(closing(agent, run(agent, text, **options)))
+
+
+async def closing(agent: Agent, work: Awaitable[T]) -> T:
+    """The result of some work, with the agent's connections closed after it, however it ends."""
+    try:
+        return await work
+    finally:
+        await agent.close()
 
 
 def stream(agent: Agent, text: str | None = None, **options: Any) -> AsyncIterator[Event]:

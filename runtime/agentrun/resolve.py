@@ -6,9 +6,9 @@ network: clients are made when they are first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,6 +30,9 @@ from agentrun.templates import (
     compile_template,
     run_variables,
 )
+
+if TYPE_CHECKING:
+    from agentrun.tools.network import Network
 
 DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
     "type": "object",
@@ -66,12 +69,14 @@ def resolve(
     return _Resolver(project, environ, _masker(documents, environ), model, live).agent(document)
 
 
-def resolve_tool(project: Project, document: Document, environ: Mapping[str, str]) -> tuple[BoundTool, Masker]:
-    """One tool alone, as `agentrun tools call` needs it."""
+def resolve_tool(
+    project: Project, document: Document, environ: Mapping[str, str], *, model: str | None = None
+) -> tuple[BoundTool, Masker]:
+    """One tool alone, as `agentrun tools call` needs it. `model` is for the agent behind it, where there is one."""
     documents = project.reachable(document)
     check_runnable(project, documents)
     masker = _masker(documents, environ)
-    return _Resolver(project, environ, masker, None, False).tool(document), masker
+    return _Resolver(project, environ, masker, model, False).tool(document), masker
 
 
 def _masker(documents: list[Document], environ: Mapping[str, str]) -> Masker:
@@ -90,6 +95,8 @@ class _Resolver:
         self.model = model
         self.live = live
         self._agents: dict[str, Agent] = {}
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._network: Network | None = None
 
     def agent(self, document: Document) -> Agent:
         if document.name not in self._agents:
@@ -112,7 +119,7 @@ class _Resolver:
             parameters=parameters,
             arguments=Validator(parameters),
             prompt=_run_text(prompt, "system_prompt") if prompt else None,
-            prompt_arguments=prompt.args if prompt else frozenset(),
+            prompt_arguments=prompt.args.intersection(parameters.get("required", ())) if prompt else frozenset(),
             input=_run_text(first, "input"),
             tools=tools,
             tool_list=ToolList(one.function for one in tools.values()),
@@ -124,7 +131,12 @@ class _Resolver:
             limits=_limits(spec.limits),
             prices=_prices(main),
             starters=tuple(spec.starters),
+            close=self._close,
         )
+
+    async def _close(self) -> None:
+        for close in self._closers:
+            await close()
 
     # -- models
 
@@ -159,7 +171,7 @@ class _Resolver:
         from agentrun.models.openai_chat import ChatCompletions
 
         timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
-        return ChatCompletions(
+        client = ChatCompletions(
             spec.name or "",
             base_url=spec.base_url or None,
             api_key=spec.api_key or None,
@@ -172,6 +184,8 @@ class _Resolver:
             content_when_empty=spec.content_when_empty,
             environment=self.environ,
         )
+        self._closers.append(client.aclose)
+        return client
 
     # -- tools
 
@@ -192,16 +206,25 @@ class _Resolver:
             untrusted_output=has_untrusted_output(spec),
             relays_untrusted=spec.agent is not None
             and self.agent(self.project.catalog.agents[spec.agent]).reads_untrusted,
-            timeout_s=spec.timeout,
+            timeout_s=self._timeout_s(document),
             max_output_chars=spec.max_output_length,
             output=_output(spec.output),
         )
+
+    def _timeout_s(self, document: Document) -> float:
+        """An agent as a tool has the time of a whole run, unless the tool says less."""
+        spec: ToolSpec = document.spec
+        if spec.agent is not None and document.node.get("timeout") is None:
+            return self.agent(self.project.catalog.agents[spec.agent]).limits.timeout_s
+        return spec.timeout
 
     def _backend(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
         if spec.http is not None:
             from agentrun.tools.http import HttpTool
 
-            return HttpTool(spec.http, parameters=parameters, idempotent=is_idempotent(spec))
+            return HttpTool(
+                spec.http, parameters=parameters, idempotent=is_idempotent(spec), network=self._shared_network()
+            )
         if spec.shell is not None:
             from agentrun.tools.shell import ShellTool
 
@@ -215,6 +238,15 @@ class _Resolver:
 
             return PythonTool(spec.python, root=self.project.root)
         return None
+
+    def _shared_network(self) -> Network:
+        """One pool of connections for all tools."""
+        if self._network is None:
+            from agentrun.tools.network import Network
+
+            self._network = Network()
+            self._closers.append(self._network.aclose)
+        return self._network
 
 
 # -- effects ------------------------------------------------------------------------------------------------

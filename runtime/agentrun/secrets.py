@@ -23,6 +23,7 @@ class Masker:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._by_first = {form[0]: [one for one in self._forms if one[0] == form[0]] for form in self._forms}
         self._pattern = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def text(self, text: str) -> str:
@@ -43,16 +44,21 @@ class Masker:
     def stream(self) -> StreamMasker:
         return StreamMasker(self)
 
-    def held_back(self, text: str) -> int:
-        """How many characters at the end of a text may be the beginning of a secret."""
-        if not self._forms:
-            return 0
+    def settled(self, text: str) -> int:
+        """How much of the beginning of a text is masked the same whatever follows it."""
+        if self._pattern is None:
+            return len(text)
         longest = len(self._forms[0])
-        for size in range(min(longest - 1, len(text)), 0, -1):
-            tail = text[-size:]
-            if any(form.startswith(tail) for form in self._forms):
-                return size
-        return 0
+        waiting = (
+            at
+            for at in range(max(0, len(text) - longest + 1), len(text))
+            if any(
+                form.startswith(text[at:]) and len(form) > len(text) - at for form in self._by_first.get(text[at], ())
+            )
+        )
+        end = next(waiting, len(text))
+        across = (found.end() for found in self._pattern.finditer(text) if found.start() < end < found.end())
+        return next(across, end)
 
 
 class StreamMasker:
@@ -63,14 +69,14 @@ class StreamMasker:
         self._waiting = ""
 
     def feed(self, text: str) -> str:
-        whole = self._masker.text(self._waiting + text)
-        held = self._masker.held_back(whole)
-        self._waiting = whole[len(whole) - held :]
-        return whole[: len(whole) - held]
+        whole = self._waiting + text
+        end = self._masker.settled(whole)
+        self._waiting = whole[end:]
+        return self._masker.text(whole[:end])
 
     def flush(self) -> str:
         rest, self._waiting = self._waiting, ""
-        return rest
+        return self._masker.text(rest)
 
 
 def forms_of(secret: str) -> set[str]:

@@ -140,7 +140,8 @@ def _syntax_problem(name: str, inner: str, rest: str) -> EnvProblem:
 
 def quote_jinja(value: str) -> str:
     """A text that Jinja gives back as it is."""
-    return value.replace("{", "{{ '{' }}")
+    # Jinja would take a carriage return for a line end, and write another.
+    return value.replace("{", "{{ '{' }}").replace("\r", "{{ '\\r' }}")
 
 
 def quote_url(value: str) -> str:

@@ -74,6 +74,8 @@ class Conversation:
             return EXIT_INTERRUPTED
         except Terminated:
             return EXIT_TERMINATED
+        finally:
+            await self._agent.close()
         return self._exit_code if not self._interactive else 0
 
     async def _turn(self, text: str) -> None:

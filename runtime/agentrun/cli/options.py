@@ -20,7 +20,7 @@ def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str)
     folder = find_root(Path.cwd()) / "agents"
     names = sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
     found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return [*found, CompletionItem(incomplete, type="file")]
+    return [CompletionItem(incomplete, type="file"), *found]  # bash forgets what comes before a file
 
 
 agent_argument = click.argument("agent", shell_complete=_complete_agent)

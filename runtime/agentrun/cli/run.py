@@ -85,7 +85,8 @@ def command(
         text = _read_stdin()
     watcher = _Watcher(output, quiet=quiet)
     try:
-        outcome = asyncio.run(interruptible(api.run(loaded, text, args=given, approve=approve, emit=watcher)))
+        work = interruptible(api.run(loaded, text, args=given, approve=approve, emit=watcher))
+        outcome = asyncio.run(api.closing(loaded, work))
     except Terminated:
         return EXIT_TERMINATED
     if outcome is None:

@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from click.shell_completion import CompletionItem
 
 from agentrun.cli import options
 from agentrun.cli.options import approve_option, args_option, env_file_option, model_option, tools_option
 from agentrun.diagnostics import did_you_mean, one_of
-from agentrun.engine.agent import BoundTool
 from agentrun.engine.events import Event
 from agentrun.errors import UsageError
 from agentrun.project import Project, find_root, read_project
-from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
 from agentrun.visible import visible
 
@@ -159,10 +156,11 @@ def call_command(
     from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
     from agentrun.engine.approval import StandingApprover
     from agentrun.observers.console import Console
+    from agentrun.resolve import resolve_tool
 
     environ = options.environment(env_file)
     project = _project(environ, tools)
-    tool, masker = _bound(project, _find(project, name), environ, model)
+    tool, masker = resolve_tool(project, _find(project, name), environ, model=model)
     given = options.collect_arguments(pairs, arguments, tool.function.parameters)
     console = Console(None, _write_stderr, Painter(sys.stderr))
 
@@ -181,20 +179,6 @@ def call_command(
     text = visible(result.text) if sys.stdout.isatty() else result.text
     click.echo(text, nl=not text.endswith("\n"))
     return EXIT_FAILED if result.is_error else 0
-
-
-def _bound(
-    project: Project, document: Document, environ: Mapping[str, str], model: str | None
-) -> tuple[BoundTool, Masker]:
-    """The tool, ready to be called. `model` is for the agent behind it, where there is one."""
-    from agentrun.resolve import resolve, resolve_tool
-    from agentrun.tools.agent import AgentTool
-
-    tool, masker = resolve_tool(project, document, environ)
-    if model and document.spec.agent:
-        called = resolve(project, project.catalog.agents[document.spec.agent], environ, model=model)
-        tool = msgspec.structs.replace(tool, backend=AgentTool(called))
-    return tool, masker
 
 
 def _write_stderr(text: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from agentrun.cli.findings import as_json, as_text
-from agentrun.cli.options import tools_option
+from agentrun.cli.options import env_file_option, environment, tools_option
 from agentrun.diagnostics import Report, counted, report
 from agentrun.errors import UsageError
 from agentrun.project import find_root, read_project
@@ -25,7 +25,8 @@ from agentrun.project import find_root, read_project
     help="How findings are printed. Example: --format json",
 )
 @tools_option
-def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]) -> int:
+@env_file_option
+def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...], env_file: Path | None) -> int:
     """Check agents, tools and tests: every finding with its place.
 
     Without PATHS the whole project of the current folder is checked. A file is checked with all that it uses.
@@ -35,7 +36,7 @@ def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]
       agentrun validate
       agentrun validate agents/support.yaml --format json
     """
-    found, checked = validate(paths, tools)
+    found, checked = validate(paths, environment(env_file), tools)
     if output_format == "json":
         click.echo(as_json(found))
     elif found.diagnostics:
@@ -45,7 +46,7 @@ def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]
     return 3 if found.errors else 0
 
 
-def validate(paths: tuple[Path, ...], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
+def validate(paths: tuple[Path, ...], environ: Mapping[str, str], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
     """The findings for some paths, and how many files were read."""
     for folder in tools:
         if not folder.is_dir():
@@ -60,7 +61,7 @@ def validate(paths: tuple[Path, ...], tools: tuple[Path, ...] = ()) -> tuple[Rep
     files = 0
     for root, wanted in by_root.items():
         named = [path for path in wanted if path.is_file()]
-        project = read_project(root, os.environ, tools=tools, files=named)
+        project = read_project(root, environ, tools=tools, files=named)
         whole = any(path.resolve() == root for path in wanted)
         documents = list(project.catalog.documents()) if whole else project.under(wanted)
         if not (project.sources or project.unreadable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -102,10 +102,15 @@ class Prices(msgspec.Struct, frozen=True):
     cached: float
 
 
+async def _nothing_to_close() -> None:
+    """An agent made of parts without connections."""
+
+
 class Agent(msgspec.Struct, frozen=True, eq=False):
     """`tool_choice` and `response_format` are in the chat API's form; None means: not sent.
 
-    `answer` checks the JSON of an answer. `prompt` renders the system prompt, from `prompt_arguments`.
+    `answer` checks the JSON of an answer. `prompt` renders the system prompt, which needs `prompt_arguments`. `close`
+    ends the connections of models and tools, which are kept from run to run.
     """
 
     name: str
@@ -127,6 +132,7 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     limits: Limits = Limits()
     prices: Prices | None = None
     starters: tuple[str, ...] = ()
+    close: Callable[[], Awaitable[None]] = _nothing_to_close
 
     @property
     def reads_untrusted(self) -> bool:

@@ -186,7 +186,8 @@ class Caller:
             arguments = self.agent.mask.data(one.arguments)
             question = ApprovalQuestion(self.agent.name, tool.name, one.call.id, arguments, reason)
             answer = await self.approver.ask(question)
-            approved, by, reason = answer.approved, answer.by, answer.message or reason
+            approved, by = answer.approved, answer.by
+            reason = f"{answer.message} ({reason})" if answer.message else reason
         self.emit(ApprovalDecided, call_id=one.call.id, name=tool.name, approved=approved, by=by, reason=reason)
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")

@@ -152,13 +152,13 @@ class _Run:
     # -- the whole run
 
     async def go(self, text: str | None, arguments: dict[str, Any]) -> Outcome:
+        self._begin(text, arguments)  # what can't be rendered is bad usage: no run began
         self.emit(
             events.RunStarted, agent=self.agent.name, model=self.agent.model.name, args=self.agent.mask.data(arguments)
         )
         deadline = asyncio.timeout(self.agent.limits.timeout_s)
         try:
             async with deadline:
-                self._begin(text, arguments)
                 while True:
                     await self._take_turn()
         except _End as end:

@@ -35,7 +35,7 @@ def next_delay_s(failure: ModelError, attempt: int, max_retries: int, random: Ca
         return 0.0  # waiting does not help a model that has nothing to say
     if failure.retry_after_s is not None:
         return failure.retry_after_s if failure.retry_after_s <= MAX_RETRY_AFTER_S else None
-    return random() * min(MAX_DELAY_S, BASE_DELAY_S * 2.0 ** (attempt - 1))
+    return random() * min(MAX_DELAY_S, BASE_DELAY_S * 2.0 ** min(attempt - 1, 10))
 
 
 class Retrying:

@@ -32,7 +32,7 @@ class Console:
         self._style = style
         self._open: Write | None = None  # where a line was begun and not ended
         self._reasoning = False
-        self._arguments: dict[str, dict[str, Any]] = {}
+        self._arguments: dict[tuple[str, str], dict[str, Any]] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -41,7 +41,7 @@ class Console:
             case events.ReasoningDelta():
                 self._think(event.text)
             case events.ToolStarted():
-                self._arguments[event.call_id] = event.arguments
+                self._arguments[event.run_id, event.call_id] = event.arguments
             case events.ToolFinished():
                 self._tool(event)
             case events.Retried():
@@ -79,7 +79,7 @@ class Console:
         self._open = self._aside
 
     def _tool(self, event: events.ToolFinished) -> None:
-        arguments = self._arguments.pop(event.call_id, None)
+        arguments = self._arguments.pop((event.run_id, event.call_id), None)
         shown = _call(event.name, arguments) if arguments is not None else one_line(event.name, _CALL_CHARS)
         took = f" ({event.duration_s:.1f} s)" if event.duration_s >= 0.05 else ""
         indent = "  " if event.parent_run_id else ""

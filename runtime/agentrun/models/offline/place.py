@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.bm25 import stem, terms, words
-from agentrun.models.offline_find import Found, Number, Said
-from agentrun.models.offline_words import FILLERS, MEANS, STATES, STOP, STOP_STEMS, TIME_WORDS, WEAK
+from agentrun.models.offline.find import Found, Number, Said
+from agentrun.models.offline.words import FILLERS, MEANS, STATES, STOP, STOP_STEMS, TIME_WORDS, WEAK
 
 # How sure a find is: a label says so, the form says so, a word beside it says so, a preposition does, it looks like a
 # name, nothing else is left.

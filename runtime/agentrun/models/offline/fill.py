@@ -15,12 +15,11 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.bm25 import stem
-from agentrun.models import offline_strings as strings
-from agentrun.models import offline_typed as typed
-from agentrun.models.offline_find import as_number
-from agentrun.models.offline_place import GUESS, LABEL, NAME, PHRASE, SHAPE, Candidate, Place
-from agentrun.models.offline_slots import Slot, resolved, slots_of
-from agentrun.models.offline_words import REFERS, REFERS_TO_ALL, STOP, WEAK
+from agentrun.models.offline import strings, typed
+from agentrun.models.offline.find import as_number
+from agentrun.models.offline.place import GUESS, LABEL, NAME, PHRASE, SHAPE, Candidate, Place
+from agentrun.models.offline.slots import Slot, resolved, slots_of
+from agentrun.models.offline.words import REFERS, REFERS_TO_ALL, STOP, WEAK
 
 MAX_CALLS = 8
 # Finds per slot: nobody means the two-hundredth number of a text.

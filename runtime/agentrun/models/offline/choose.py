@@ -14,12 +14,12 @@ import msgspec
 
 from agentrun.engine.bm25 import Index, terms
 from agentrun.engine.messages import FunctionTool
-from agentrun.models.offline_entry import SEARCH_TOOLS, Entry, brings_tools
-from agentrun.models.offline_fill import Filling, Known, fill
-from agentrun.models.offline_find import Said
-from agentrun.models.offline_place import Part
-from agentrun.models.offline_slots import Slot
-from agentrun.models.offline_words import ASKS, COMMANDS, FOLLOWS_UP, GREETINGS, STATES
+from agentrun.models.offline.entry import SEARCH_TOOLS, Entry, brings_tools
+from agentrun.models.offline.fill import Filling, Known, fill
+from agentrun.models.offline.find import Said
+from agentrun.models.offline.place import Part
+from agentrun.models.offline.slots import Slot
+from agentrun.models.offline.words import ASKS, COMMANDS, FOLLOWS_UP, GREETINGS, STATES
 
 # A text with more parts is a document, not a list of requests.
 MAX_PARTS = 12

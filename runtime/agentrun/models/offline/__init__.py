@@ -2,7 +2,7 @@
 
 It is the default for people who have no key yet, and for demonstrations and smoke tests. It is no language model and
 says so. It keeps nothing between turns: everything is read from the request, so the same request gives the same reply.
-What the rules decide is in `offline_turn`; this file turns it into a reply of the `Model` port.
+What the rules decide is in `turn.py`; this file turns it into a reply of the `Model` port.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import date
 
 from agentrun.engine.messages import Message, Reply, Request, ToolCall, Usage
 from agentrun.engine.ports import CallProgress, Tell, TextProgress
-from agentrun.models.offline_turn import Call, decide
+from agentrun.models.offline.turn import Call, decide
 
 # A rough rule for English text; a count by a real tokenizer would be as arbitrary here.
 CHARS_PER_TOKEN = 4

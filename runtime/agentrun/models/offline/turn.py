@@ -18,17 +18,17 @@ import msgspec
 from agentrun.engine.bm25 import terms, words
 from agentrun.engine.messages import FunctionTool, Request
 from agentrun.errors import ModelError
-from agentrun.models.offline_choose import Toolbox, Wish
-from agentrun.models.offline_dates import stated_today
-from agentrun.models.offline_entry import SEARCH_TOOLS, brings_tools
-from agentrun.models.offline_fill import Filling, options
-from agentrun.models.offline_find import Said
-from agentrun.models.offline_form import formed
-from agentrun.models.offline_history import known_values, last_called, results_in, system_text, text_of
-from agentrun.models.offline_place import Part
-from agentrun.models.offline_say import Result, asked_words, error_of, parsed, say
-from agentrun.models.offline_talk import courtesy, no_match, question, without_tools
-from agentrun.models.offline_words import ASKS, COMMANDS, WEAK
+from agentrun.models.offline.choose import Toolbox, Wish
+from agentrun.models.offline.dates import stated_today
+from agentrun.models.offline.entry import SEARCH_TOOLS, brings_tools
+from agentrun.models.offline.fill import Filling, options
+from agentrun.models.offline.find import Said
+from agentrun.models.offline.form import formed
+from agentrun.models.offline.history import known_values, last_called, results_in, system_text, text_of
+from agentrun.models.offline.place import Part
+from agentrun.models.offline.say import Result, asked_words, error_of, parsed, say
+from agentrun.models.offline.talk import courtesy, no_match, question, without_tools
+from agentrun.models.offline.words import ASKS, COMMANDS, WEAK
 
 MAX_CALLS = 16
 # How many user messages an open question is followed over.

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.bm25 import words
-from agentrun.models.offline_slots import Slot
-from agentrun.models.offline_wording import (
+from agentrun.models.offline.slots import Slot
+from agentrun.models.offline.wording import (
     capital,
     ended,
     is_number,
@@ -28,7 +28,7 @@ from agentrun.models.offline_wording import (
     singular,
     with_rest,
 )
-from agentrun.models.offline_words import ACTS, KINDS, MONEY, READS, STOP
+from agentrun.models.offline.words import ACTS, KINDS, MONEY, READS, STOP
 
 MAX_ENTRIES = 10
 MAX_VALUE_CHARS = 200

@@ -1,6 +1,6 @@
 """Finds the values of string parameters, each kind by its own habits: ids, places, people, paths, times, free text.
 
-Pure. It gives candidates with strengths; `offline_fill` decides between them.
+Pure. It gives candidates with strengths; `fill` decides between them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 from agentrun.engine.bm25 import stem, terms
-from agentrun.models.offline_find import Found, Said
-from agentrun.models.offline_place import GUESS, NAME, NEAR, PHRASE, SHAPE, Candidate, Place
-from agentrun.models.offline_slots import Slot
-from agentrun.models.offline_words import COMMANDS, CURRENCY_CODES, MEANS, POLITE, STOP, TIME_WORDS, WEAK
+from agentrun.models.offline.find import Found, Said
+from agentrun.models.offline.place import GUESS, NAME, NEAR, PHRASE, SHAPE, Candidate, Place
+from agentrun.models.offline.slots import Slot
+from agentrun.models.offline.words import COMMANDS, CURRENCY_CODES, MEANS, POLITE, STOP, TIME_WORDS, WEAK
 
 _PREPOSITIONS = {
     "place": ("in", "at", "for", "near", "to", "from", "around", "of", "about"),

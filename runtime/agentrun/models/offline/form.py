@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from agentrun.engine.bm25 import terms
-from agentrun.models.offline_fill import fill
-from agentrun.models.offline_find import Said
-from agentrun.models.offline_place import Place
-from agentrun.models.offline_slots import Slot, fits, resolved, slots_of, type_of
+from agentrun.models.offline.fill import fill
+from agentrun.models.offline.find import Said
+from agentrun.models.offline.place import Place
+from agentrun.models.offline.slots import Slot, fits, resolved, slots_of, type_of
 
 MAX_DEPTH = 6
 MAX_NODES = 2000

@@ -1,6 +1,6 @@
 """Finds what a message holds: words, quotes, numbers, dates, names, labelled lines, item lines. Each with its place.
 
-Pure, and without any idea of tools or schemas: `offline_fill` decides which find belongs to which parameter. The text
+Pure, and without any idea of tools or schemas: `fill` decides which find belongs to which parameter. The text
 is hostile and may be long, so every pattern is linear: bounded repeats, no nested ones.
 """
 
@@ -14,8 +14,8 @@ from functools import cached_property
 import msgspec
 
 from agentrun.engine.bm25 import stem, terms
-from agentrun.models.offline_dates import dates_in, spans_in
-from agentrun.models.offline_words import (
+from agentrun.models.offline.dates import dates_in, spans_in
+from agentrun.models.offline.words import (
     CURRENCY_CODES,
     CURRENCY_NAMES,
     MONTHS,

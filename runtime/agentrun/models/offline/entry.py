@@ -10,9 +10,9 @@ from collections.abc import Collection
 
 from agentrun.engine.bm25 import stem, terms, words
 from agentrun.engine.messages import FunctionTool
-from agentrun.models.offline_place import Part, Place
-from agentrun.models.offline_slots import slots_of
-from agentrun.models.offline_words import ACTS, ASKS, MEANS, READS, STOP_STEMS, WEAK
+from agentrun.models.offline.place import Part, Place
+from agentrun.models.offline.slots import slots_of
+from agentrun.models.offline.words import ACTS, ASKS, MEANS, READS, STOP_STEMS, WEAK
 
 # Names that agentrun reserves: these tools bring others, or another agent, and no answer.
 SEARCH_TOOLS = "search_tools"

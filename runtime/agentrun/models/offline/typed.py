@@ -1,6 +1,6 @@
 """Finds the values of parameters that are no plain strings: labelled values, enums, numbers, booleans, item lines.
 
-Pure. Like `offline_strings` it gives candidates with strengths; `offline_fill` decides between them.
+Pure. Like `strings` it gives candidates with strengths; `fill` decides between them.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentrun.engine.bm25 import stem, terms
-from agentrun.models import offline_strings as strings
-from agentrun.models.offline_find import Said, label_score
-from agentrun.models.offline_place import GUESS, LABEL, NEAR, PHRASE, SHAPE, Candidate, Place
-from agentrun.models.offline_slots import Slot, slots_of
-from agentrun.models.offline_words import (
+from agentrun.models.offline import strings
+from agentrun.models.offline.find import Said, label_score
+from agentrun.models.offline.place import GUESS, LABEL, NEAR, PHRASE, SHAPE, Candidate, Place
+from agentrun.models.offline.slots import Slot, slots_of
+from agentrun.models.offline.words import (
     ALIASES,
     COUNTS,
     CURRENCIES,

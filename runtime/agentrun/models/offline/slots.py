@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from agentrun.engine.bm25 import terms, words
-from agentrun.models.offline_words import KINDS, STOP_STEMS, Kind
+from agentrun.models.offline.words import KINDS, STOP_STEMS, Kind
 
 MAX_REFS = 8
 # The engine that checks patterns backtracks; this bounds it.

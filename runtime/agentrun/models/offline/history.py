@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from agentrun.engine.bm25 import terms, words
-from agentrun.models.offline_fill import Known
-from agentrun.models.offline_find import MAX_CHARS
-from agentrun.models.offline_form import plain
-from agentrun.models.offline_say import Result, error_of, parsed
-from agentrun.models.offline_words import READS
+from agentrun.models.offline.fill import Known
+from agentrun.models.offline.find import MAX_CHARS
+from agentrun.models.offline.form import plain
+from agentrun.models.offline.say import Result, error_of, parsed
+from agentrun.models.offline.words import READS
 
 Data = Mapping[str, Any]
 # How far back a conversation is read, in messages, and how many rows of a result.

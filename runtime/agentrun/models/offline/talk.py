@@ -11,8 +11,8 @@ from typing import Any
 
 from agentrun.engine.bm25 import words
 from agentrun.engine.messages import FunctionTool
-from agentrun.models.offline_slots import Slot
-from agentrun.models.offline_words import GOODBYES, GREETINGS, KINDS, THANKS
+from agentrun.models.offline.slots import Slot
+from agentrun.models.offline.words import GOODBYES, GREETINGS, KINDS, THANKS
 
 MAX_LISTED = 12
 

@@ -1,0 +1,120 @@
+"""Masking: every form of a secret, wherever a stream is cut."""
+
+import base64
+import json
+import time
+import urllib.parse
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agentrun.secrets import MASKED, MIN_CHARS, Masker, forms_of
+
+SECRETS = st.text(st.characters(codec="utf-8"), min_size=MIN_CHARS, max_size=24)
+FORMS = {
+    "as it is": lambda secret: secret,
+    "URL-encoded": lambda secret: urllib.parse.quote(secret, safe=""),
+    "in a path": urllib.parse.quote,
+    "in a query": urllib.parse.quote_plus,
+    "in JSON": lambda secret: json.dumps(secret),
+    "in JSON, not ASCII": lambda secret: json.dumps(secret, ensure_ascii=False),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@given(secret=SECRETS, around=st.text(max_size=8))
+@example(secret='a b/c+d&e="f"\\\n', around="")
+def test_a_secret_is_masked(form, secret, around):
+    masked = Masker([secret]).text(f"{around}{form(secret)}{around}")
+    assert MASKED in masked
+    assert form(secret) not in masked.replace(MASKED, "")
+
+
+@given(secret=SECRETS, before=st.binary(max_size=4), after=st.binary(max_size=4), url=st.booleans())
+def test_a_secret_inside_of_base64_can_not_be_read(secret, before, after, url):
+    encode = base64.urlsafe_b64encode if url else base64.b64encode
+    text = encode(before + secret.encode() + after).decode()
+    masked = Masker([secret]).text(text)
+    assert MASKED in masked
+    # What is left holds fewer than two characters of the secret at each end.
+    assert len(masked) - len(MASKED) <= len(text) - len(secret.encode()) * 4 // 3 + 3
+
+
+def test_basic_authentication_is_masked():
+    header = base64.b64encode(b"me:hunter2-hunter2").decode()
+    assert "aHVudGVy" not in Masker(["hunter2-hunter2"]).text(f"Basic {header}")
+
+
+def test_lines_of_a_secret_are_masked_by_themselves():
+    key = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\nx\n-----END KEY-----"
+    masked = Masker([key]).text("the line MIIEowIBAAKCAQEA of the key")
+    assert masked == f"the line {MASKED} of the key"
+
+
+def test_short_values_are_not_masked():
+    assert Masker(["abcde", ""]).text("abcde") == "abcde"
+    assert Masker([]).text("abc") == "abc"
+
+
+def test_a_secret_that_begins_with_another_is_masked_whole():
+    assert Masker(["secret-1", "secret-12345"]).text("secret-12345 secret-1") == f"{MASKED} {MASKED}"
+
+
+def test_data_is_masked_in_keys_and_values():
+    data = {"k": ["x secret-1", 5, None, {"secret-1": True}], "t": ("secret-1",)}
+    assert Masker(["secret-1"]).data(data) == {"k": [f"x {MASKED}", 5, None, {MASKED: True}], "t": [MASKED]}
+
+
+# -- streams ------------------------------------------------------------------------------------------------
+
+
+def streamed(masker, pieces):
+    stream = masker.stream()
+    return [*map(stream.feed, pieces), stream.flush()]
+
+
+ALPHABET = "ab[secrt]"
+LIKE_SECRETS = st.lists(st.text(ALPHABET, min_size=MIN_CHARS, max_size=10), min_size=1, max_size=3)
+
+
+@st.composite
+def cut_texts(draw):
+    """Texts that are made of secrets and pieces of them, cut anywhere."""
+    secrets = draw(LIKE_SECRETS)
+    piece = st.sampled_from(secrets).flatmap(
+        lambda one: st.tuples(st.integers(0, len(one)), st.integers(0, len(one))).map(
+            lambda ends: one[slice(*sorted(ends))]
+        )
+    )
+    pieces = draw(st.lists(piece | st.sampled_from(secrets) | st.text(ALPHABET, max_size=4), max_size=8))
+    text = "".join(pieces)
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    return secrets, [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@given(cut_texts())
+@example((["abcdef", "abcdefgh"], ["abcdef", "gh"]))
+@example((["abcdef", "efxxxx"], ["abcdef", "y"]))
+def test_a_stream_gives_what_the_whole_text_would(drawn):
+    secrets, pieces = drawn
+    masker = Masker(secrets)
+    assert "".join(streamed(masker, pieces)) == masker.text("".join(pieces))
+
+
+def test_what_can_not_become_a_secret_is_not_held_back():
+    assert streamed(Masker(["secret-1"]), ["Hello ", "wor", "ld, s", "ee"]) == ["Hello ", "wor", "ld, ", "see", ""]
+
+
+def test_a_long_secret_does_not_make_a_stream_slow():
+    key = "\n".join(
+        ["-----BEGIN KEY-----", *[f"{n:02}" + "MIIEowIBAAKCAQEAx" * 3 for n in range(30)], "-----END KEY-----"]
+    )
+    masker = Masker([key])
+    began = time.monotonic()
+    streamed(masker, ["the quick brown fox - "] * 500)
+    assert time.monotonic() - began < 1
+
+
+def test_forms_are_those_that_can_be_told():
+    assert {"secret key", "secret%20key", "secret+key"} <= forms_of("secret key")
