@@ -1,5 +1,6 @@
 """Small projects for tests, written to a folder from a mapping of paths to texts."""
 
+import re
 import textwrap
 
 
@@ -25,6 +26,11 @@ ADD = {
     """,
     "calc.py": "def add(a, b):\n    return a + b\n",
 }
+
+
+def without_durations(text):
+    """Console lines without how long their calls took."""
+    return re.sub(r" \((?:\d+ ms|\d+\.\d s)\) →", " →", text)
 
 
 def scripted_agent(script, *, tools="[]", more=""):

@@ -1,4 +1,5 @@
-"""Turns as services stream them: the shapes were recorded, the words are made up.
+"""Turns as services stream them: the shapes were recorded, the words are made up. Ids and dates of chunks, which
+nobody reads, are left out.
 
 Each is a `Recorded`: its bytes, and where in them the finish is complete. Before that byte it is half a turn.
 """
@@ -19,7 +20,7 @@ class Recorded:
 
 def _chunk(delta, finish=None, **fields):
     choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return {"id": "c-1", "object": "chat.completion.chunk", "model": "m", "choices": choices, **fields}
+    return {"choices": choices, **fields}
 
 
 def _call(**fields):
@@ -31,14 +32,18 @@ def _usage(tokens_in, tokens_out):
 
 
 def _recorded(name, chunks, *, calls=0):
-    events = [b"data: " + json.dumps(one, ensure_ascii=False).encode() + b"\n\n" for one in chunks]
+    events = [b"data: " + _json(one) + b"\n\n" for one in chunks]
     finish = next(at for at, one in enumerate(chunks) if one["choices"] and one["choices"][0]["finish_reason"])
     body = b"".join([*events, b"data: [DONE]\n\n"])
     return Recorded(name, body, len(b"".join(events[: finish + 1])), calls)
 
 
+def _json(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _city(name):
-    return json.dumps({"city": name}, ensure_ascii=False)
+    return _json({"city": name}).decode()
 
 
 OPENAI_TEXT = _recorded(
@@ -48,7 +53,7 @@ OPENAI_TEXT = _recorded(
         _chunk({"content": "Grüße aus"}),
         _chunk({"content": " Malmö."}),
         _chunk({}, "stop"),
-        {"object": "chat.completion.chunk", "choices": [], "usage": _usage(9, 4)},
+        {"choices": [], "usage": _usage(9, 4)},
     ],
 )
 
@@ -62,7 +67,7 @@ OPENAI_TWO_CALLS = _recorded(
         _chunk(_call(index=1, id="call_b", type="function", function={"name": "weather", "arguments": ""})),
         _chunk(_call(index=1, function={"arguments": _city("Malmö")})),
         _chunk({}, "tool_calls"),
-        {"object": "chat.completion.chunk", "choices": [], "usage": _usage(20, 11)},
+        {"choices": [], "usage": _usage(20, 11)},
     ],
     calls=2,
 )

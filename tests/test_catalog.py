@@ -67,6 +67,7 @@ def without_nulls(data):
     return {k: without_nulls(v) for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
 
+@settings(deadline=None)
 @given(MAPPINGS, MAPPINGS)
 def test_extends_is_a_merge_patch(target, patch):
     # Null in a value that is new stays until `shape` takes it out; there it means absent, as in the RFC.
@@ -306,7 +307,7 @@ def mutated(draw, good):
     return json.dumps(good)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     mutated(AGENT), mutated({"model": "m"}), mutated(TOOL), mutated({"http": {"base_url": "https://h"}}), mutated(TEST)
 )

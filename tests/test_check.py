@@ -104,6 +104,7 @@ def test_an_unset_variable_is_a_warning_and_its_value_is_not_judged():
     assert [(one.code, one.severity) for one in result] == [("AR510", "warning")] * 5
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_a_value_of_the_environment_never_becomes_a_template(value):
     text = "http: {url: 'https://h/a${A}b', query: {q: 'a${A}b'}}\nshell: {env: {E: '${A}'}}\n"
@@ -176,6 +177,7 @@ def documents(draw):
     return kind, good[kind] | changed
 
 
+@settings(deadline=None)
 @given(documents())
 def test_what_converts_is_exactly_what_the_schema_takes(drawn):
     """`check` asks the schema only about what does not convert: both come from the same types, and must agree."""

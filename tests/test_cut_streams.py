@@ -5,15 +5,13 @@ attempts of its first turn: had any of them counted as a turn, the run would ask
 """
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from agentrun.engine import loop
-from agentrun.engine.agent import Limits
 from agentrun.models.openai_chat import ChatCompletions
 from agentrun.models.retry import Retrying
-from engine_agents import make_agent, make_tool, soon
+from engine_agents import make_agent, make_tool
 from golden_runs import normalised
 from recorded_streams import STREAMS
 from servers import ModelServer, Response, cut, sse
@@ -27,44 +25,17 @@ every_ending = pytest.mark.parametrize("ending", ENDINGS)
 
 
 class Played:
-    """A run against a server that plays `script`: its outcome, its events, and what its tool was asked."""
+    """A run: its outcome, its events, the cities that its tool was asked for, and by which request it was first."""
 
-    def __init__(self, script, *, max_retries=1_000_000):
+    def __init__(self):
+        self.outcome = None
+        self.told = []
         self.cities = []
-        self.asked_before_calls = None
-        told = []
-        with ModelServer(script) as server:
+        self.first_call_after = None
 
-            async def weather(arguments, context):
-                if self.asked_before_calls is None:
-                    self.asked_before_calls = len(server.requests)
-                self.cities.append(arguments["city"])
-                return 7
-
-            async def at_once(delay_s):
-                """Retries don't wait here."""
-
-            async def play():
-                service = ChatCompletions(
-                    "m",
-                    base_url=server.base_url,
-                    api_key=None,
-                    headers={},
-                    settings={},
-                    connect_s=10,
-                    idle_s=10,
-                    total_s=10,
-                )
-                model = Retrying([service], max_retries=max_retries, sleep=at_once)
-                tool = make_tool("weather", weather, parameters=CITY)
-                try:
-                    return await loop.run(make_agent(model, tool, limits=Limits(timeout_s=50)), emit=told.append)
-                finally:
-                    await service.aclose()
-
-            self.outcome = asyncio.run(soon(play()))
-            self.requests = server.requests
-        self.events = normalised(told)
+    @property
+    def events(self):
+        return normalised(self.told)
 
     @property
     def retried(self):
@@ -82,6 +53,34 @@ class Played:
         return kept
 
 
+def play(script, *, runs=1, max_retries=1_000_000):
+    """These many runs, one after the other, against one server that plays `script`; and how often it was asked."""
+    played = [Played() for _ in range(runs)]
+    with ModelServer(script) as server:
+
+        async def at_once(delay_s):
+            """Retries don't wait here."""
+
+        async def all_of_them():
+            options = {"api_key": None, "headers": {}, "settings": {}, "connect_s": 10, "idle_s": 10, "total_s": 10}
+            service = ChatCompletions("m", base_url=server.base_url, **options)
+            model = Retrying([service], max_retries=max_retries, sleep=at_once)
+            for one in played:
+
+                async def weather(arguments, context, one=one):
+                    if not one.cities:
+                        one.first_call_after = len(server.requests)
+                    one.cities.append(arguments["city"])
+                    return 7
+
+                agent = make_agent(model, make_tool("weather", weather, parameters=CITY))
+                one.outcome = await loop.run(agent, emit=one.told.append)
+            await service.aclose()
+
+        asyncio.run(asyncio.wait_for(all_of_them(), 50))
+        return played, len(server.requests)
+
+
 def whole(stream):
     return Response([stream.body])
 
@@ -90,49 +89,56 @@ def script_after(stream, *attempts):
     return [*attempts, *([sse("Cold.")] if stream.calls else [])]
 
 
+def untouched(stream):
+    (played,), asked = play(script_after(stream, whole(stream)))
+    return played, asked
+
+
 @every_stream
-@every_ending
+@pytest.mark.parametrize("ending", ["whole", pytest.param("reset", marks=pytest.mark.slow)])
 def test_cut_at_any_byte_before_its_finish_a_turn_is_asked_for_again_and_nothing_of_it_counts(stream, ending):
-    untouched = Played(script_after(stream, whole(stream)))
+    expected, asked_for_it = untouched(stream)
     cuts = [cut(whole(stream), size, ending) for size in range(stream.whole_at)]
-    played = Played(script_after(stream, *cuts, whole(stream)))
+    (played,), asked = play(script_after(stream, *cuts, whole(stream)))
     assert played.retried == len(cuts)
-    assert len(played.requests) == len(cuts) + len(untouched.requests)
+    assert asked == len(cuts) + asked_for_it
     assert played.outcome.reason == "answered"
-    assert played.as_if_nothing_had_happened() == untouched.as_if_nothing_had_happened()
-    assert played.outcome.messages == untouched.outcome.messages
-    assert played.cities == untouched.cities
+    assert played.as_if_nothing_had_happened() == expected.as_if_nothing_had_happened()
+    assert played.outcome.messages == expected.outcome.messages
+    assert played.cities == expected.cities
     assert len(played.cities) == stream.calls
-    if stream.calls:
-        assert played.asked_before_calls == len(cuts) + 1
+    assert played.first_call_after == (len(cuts) + 1 if stream.calls else None)
 
 
 @every_stream
 @every_ending
-def test_cut_after_its_finish_a_turn_is_whole(stream, ending):
-    """Byte by byte: what may be missing then is the usage, never the turn."""
-    untouched = Played(script_after(stream, whole(stream)))
-    for size in range(stream.whole_at, len(stream.body), 1 if ending == "whole" else 5):
-        played = Played(script_after(stream, cut(whole(stream), size, ending)))
-        assert played.retried == 0, size
-        assert played.as_if_nothing_had_happened() == untouched.as_if_nothing_had_happened(), size
-        assert played.cities == untouched.cities, size
+def test_cut_at_any_byte_after_its_finish_a_turn_is_whole(stream, ending):
+    """What may be missing then is the usage, never the turn."""
+    expected, asked_for_it = untouched(stream)
+    sizes = range(stream.whole_at, len(stream.body))
+    scripts = [script_after(stream, cut(whole(stream), size, ending)) for size in sizes]
+    played, asked = play([response for script in scripts for response in script], runs=len(sizes))
+    assert asked == asked_for_it * len(sizes)
+    for size, one in zip(sizes, played, strict=True):
+        assert one.as_if_nothing_had_happened() == expected.as_if_nothing_had_happened(), size
+        assert one.cities == expected.cities, size
 
 
 @every_stream
 @every_ending
 def test_without_a_second_try_a_cut_turn_is_a_failure_of_the_service_in_one_line(stream, ending):
-    boundaries = [at + 2 for at in range(stream.whole_at - 2) if stream.body[at : at + 2] == b"\n\n"]
-    for size in [0, 1, *boundaries, stream.whole_at - 1]:
-        played = Played([cut(whole(stream), size, ending)], max_retries=0)
-        assert (played.outcome.reason, played.outcome.text, played.cities) == ("model_error", "", []), size
-        assert played.outcome.error["type"] in ("incomplete_reply", "malformed_reply"), size
-        assert "\n" not in played.outcome.error["message"]
-        assert [message.role for message in played.outcome.messages] == ["user"]
+    ends_of_events = [at + 2 for at in range(stream.whole_at - 2) if stream.body[at : at + 2] == b"\n\n"]
+    sizes = [0, 1, *ends_of_events, stream.whole_at - 1]
+    played, _ = play([cut(whole(stream), size, ending) for size in sizes], runs=len(sizes), max_retries=0)
+    for size, one in zip(sizes, played, strict=True):
+        assert (one.outcome.reason, one.outcome.text, one.cities) == ("model_error", "", []), size
+        assert one.outcome.error["type"] in ("incomplete_reply", "malformed_reply"), size
+        assert "\n" not in one.outcome.error["message"]
+        assert [message.role for message in one.outcome.messages] == ["user"]
 
 
 @every_stream
 def test_a_connection_that_is_closed_in_the_middle_of_a_chunk_is_a_cut_too(stream):
-    half = replace(cut(whole(stream), stream.whole_at // 2), ending="cut")
-    played = Played(script_after(stream, half, whole(stream)))
+    half = cut(whole(stream), stream.whole_at // 2, "cut")
+    (played,), _ = play(script_after(stream, half, whole(stream)))
     assert (played.retried, played.outcome.reason, len(played.cities)) == (1, "answered", stream.calls)

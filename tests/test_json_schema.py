@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrun.json_schema import MAX_VIOLATIONS, Validator, problems_of
@@ -133,6 +133,7 @@ ODD = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(SCHEMA_KEYS), ODD, max_size=4))
 def test_a_schema_has_problems_exactly_where_it_can_not_be_used(schema):
     found = problems_of(schema)

@@ -6,7 +6,7 @@ import time
 import urllib.parse
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentrun.secrets import MASKED, MIN_CHARS, Masker, forms_of
@@ -23,6 +23,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@settings(deadline=None)
 @given(secret=SECRETS, around=st.text(max_size=8))
 @example(secret='a b/c+d&e="f"\\\n', around="")
 def test_a_secret_is_masked(form, secret, around):
@@ -31,6 +32,7 @@ def test_a_secret_is_masked(form, secret, around):
     assert form(secret) not in masked.replace(MASKED, "")
 
 
+@settings(deadline=None)
 @given(secret=SECRETS, before=st.binary(max_size=4), after=st.binary(max_size=4), url=st.booleans())
 def test_a_secret_inside_of_base64_can_not_be_read(secret, before, after, url):
     encode = base64.urlsafe_b64encode if url else base64.b64encode
@@ -93,6 +95,7 @@ def cut_texts(draw):
     return secrets, [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
+@settings(deadline=None)
 @given(cut_texts())
 @example((["abcdef", "abcdefgh"], ["abcdef", "gh"]))
 @example((["abcdef", "efxxxx"], ["abcdef", "y"]))

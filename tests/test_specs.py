@@ -1,5 +1,6 @@
 """Every file in `specs`: the bad ones have exactly the findings beside them, the good ones have none."""
 
+import json
 import re
 
 import pytest
@@ -57,6 +58,17 @@ def test_all_mistakes_of_a_project_are_found_in_one_pass():
     found = findings((golden_specs.SPECS / "bad/projects/25-mistakes.txt").read_text(encoding="utf-8"))
     assert len(found) == 25
     assert len({file for file, _ in found}) == 6
+
+
+def test_as_json_there_are_the_same_findings_with_their_ends():
+    text = (golden_specs.SPECS / "bad/projects/25-mistakes.txt").read_text(encoding="utf-8")
+    code, output = golden_specs.validate(golden_specs.SPECS / "bad/projects/25-mistakes", "--format", "json")
+    found = json.loads(output)["findings"]
+    assert code == 3
+    assert [(one["file"], one["code"]) for one in found] == findings(text)
+    for one in found:
+        assert one["severity"] == "error"
+        assert (one["line"], one["column"]) <= (one["end_line"], one["end_column"])
 
 
 def test_no_expected_output_is_left_over():

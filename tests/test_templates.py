@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrun.templates import (
@@ -94,12 +94,14 @@ def test_what_came_out_of_the_environment_is_told_by_variable():
     assert interpolate("${A}${NO:-x}", {"A": "a", "B": "b"}).values == {"A": "a"}
 
 
+@settings(deadline=None)
 @given(ANY_TEXT.filter(lambda text: "$" not in text))
 def test_text_without_a_dollar_sign_is_returned_as_it_is(text):
     assert interpolate(text, {}) == interpolate(text, {"A": "b"})
     assert interpolate(text, {}).text == text
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_a_value_is_never_read_as_a_reference(text):
     assert interpolate("${A}", {"A": text, "B": "no"}).text == text
@@ -129,6 +131,7 @@ def test_a_brace_that_is_no_hole_is_refused(text):
         parse_url(text)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_a_value_in_a_url_makes_no_hole(text):
     assert all(isinstance(piece, str) for piece in parse_url(quote_url(text)))
@@ -137,6 +140,7 @@ def test_a_value_in_a_url_makes_no_hole(text):
 # -- {{ }}: values ------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(ANY_TEXT.filter(lambda text: not any(mark in text for mark in ("{{", "{%", "{#"))))
 def test_text_without_template_marks_is_returned_as_it_is(text):
     template = compile_template(text)
@@ -144,6 +148,7 @@ def test_text_without_template_marks_is_returned_as_it_is(text):
     assert template.value({}) == text
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_a_text_that_is_one_expression_keeps_its_json_type(data):
     found = value("{{ args.x }}", {"x": data})
@@ -151,11 +156,13 @@ def test_a_text_that_is_one_expression_keeps_its_json_type(data):
     assert value(" \n{{ args.x }}\n ", {"x": data}) == data
 
 
+@settings(deadline=None)
 @given(JSON.filter(lambda data: not isinstance(data, str)))
 def test_in_a_longer_text_data_is_json(data):
     assert json.loads(value("={{ args.x }}", {"x": data})[1:]) == data
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_a_value_of_an_argument_is_never_a_template(text):
     assert value("{{ args.x }}", {"x": text}) == text
@@ -163,6 +170,7 @@ def test_a_value_of_an_argument_is_never_a_template(text):
     assert value("{{ args.x ~ args.x }}", {"x": text}) == text + text
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 def test_a_quoted_value_is_inert_beside_a_template(text, other):
     source = f"a{quote_jinja(text)}{{{{ args.x }}}}{quote_jinja('{' + text)}b"
@@ -431,6 +439,7 @@ WORDS = [
 PIECES = st.sampled_from([*MARKS, *WORDS])
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_no_text_makes_the_compiler_or_the_renderer_fail_otherwise(source):
     with contextlib.suppress(TemplateSyntax, TemplateFailure, Absent):

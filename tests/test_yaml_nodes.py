@@ -121,6 +121,7 @@ DATA = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(data=DATA, flow=st.sampled_from([True, False, None]), crlf=st.booleans())
 def test_what_is_dumped_is_read_back_and_every_key_stands_at_its_place(data, flow, crlf):
     # Texts are quoted, so that the 1.1 writer and the 1.2 reader mean the same.
@@ -340,7 +341,7 @@ WORDS = ["a", "b: ", "007", ".nan", "1e5", "{{ x }}", "é", "\\u12", "# c", "---
 PIECES = st.sampled_from([*MARKS, *WORDS, "\n", "\n  ", "\t", "\r\n", "\x85"])
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join))
 @example("? [a]\n: b")
 @example("? |\n  x\n: b\n5: c")
@@ -356,7 +357,7 @@ def test_no_text_makes_the_reader_fail(text):
             assert child.span.line <= child.span.end_line <= len(lines) + 1
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_the_reader_fail(raw):
     read_bytes("f", raw)

@@ -187,7 +187,8 @@ class Caller:
             question = ApprovalQuestion(self.agent.name, tool.name, one.call.id, arguments, reason)
             answer = await self.approver.ask(question)
             approved, by = answer.approved, answer.by
-            reason = f"{answer.message} ({reason})" if answer.message else reason
+            if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
+                reason = answer.message if by == "user" else f"{answer.message} ({reason})"
         self.emit(ApprovalDecided, call_id=one.call.id, name=tool.name, approved=approved, by=by, reason=reason)
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")

@@ -40,6 +40,8 @@ class Service(msgspec.Struct, frozen=True):
 
 ANY_SERVICE = Service(model="", url="")
 
+SERVICES_FAULT = "This is the service's fault: try later, or name another model in `fallback`."
+
 
 class ToolUseFailed(ModelError):
     """The service could not read the call that the model wrote; `generation` is what the model wrote."""
@@ -131,7 +133,7 @@ def _in_words(status: int, service: Service) -> tuple[str, str | None]:
     if status == 429:
         return f"{where} limits the rate of requests", "Wait, or name another model in `fallback`."
     if status >= 500 or status in (408, 409):
-        return f"{where} failed", "This is the service's fault: try later, or name another model in `fallback`."
+        return f"{where} failed", SERVICES_FAULT
     return f"{where} refused the request", "Check `model.settings` and the tools' parameters against what it says."
 
 
@@ -155,12 +157,20 @@ def web_page(body: bytes) -> ModelError:
 
 
 def malformed(why: str) -> ModelError:
-    return ModelError(f"the service sent a broken reply: {one_line(why)}", code="malformed_reply", retryable=True)
+    return ModelError(
+        f"the service sent a broken reply: {one_line(why)}",
+        help=SERVICES_FAULT,
+        code="malformed_reply",
+        retryable=True,
+    )
 
 
 def incomplete(why: str) -> ModelError:
     return ModelError(
-        f"the service's reply ended before it was complete: {why}", code="incomplete_reply", retryable=True
+        f"the service's reply ended before it was complete: {why}",
+        help=SERVICES_FAULT,
+        code="incomplete_reply",
+        retryable=True,
     )
 
 

@@ -15,7 +15,7 @@ from agentrun.visible import one_line, visible
 
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
-_RESULT_CHARS = 100
+_RESULT_CHARS = 120
 _CALL_CHARS = 160
 _LINE_CHARS = 400
 
@@ -81,10 +81,11 @@ class Console:
     def _tool(self, event: events.ToolFinished) -> None:
         arguments = self._arguments.pop((event.run_id, event.call_id), None)
         shown = _call(event.name, arguments) if arguments is not None else one_line(event.name, _CALL_CHARS)
-        took = f" ({event.duration_s:.1f} s)" if event.duration_s >= 0.05 else ""
+        took = f" ({_duration(event.duration_s)})" if event.duration_s else ""  # none: it was not run
         indent = "  " if event.parent_run_id else ""
         mark = self._style("✗", "error") if event.is_error else self._style("•", "tool")
-        result = self._style(one_line(event.result, _RESULT_CHARS), "error" if event.is_error else "dim")
+        told = _failure(event.result) if event.is_error else event.result
+        result = self._style(one_line(told, _RESULT_CHARS), "error" if event.is_error else "dim")
         self.end_line()
         self._aside(f"{indent}{mark} {self._style(shown, 'tool')}{took} → {result}\n")
 
@@ -98,6 +99,19 @@ class Console:
         self.line(f"{event.reason}: {event.error.get('message', '')}", "error")
         if help := event.error.get("help"):
             self.line(f"help: {help}", "dim")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _failure(result: str) -> str:
+    """`{"error": {"type", "message"}}` as a person reads it; a longer result may have been cut and is no JSON."""
+    try:
+        error = json.loads(result)["error"]
+        return f"{error['type']}: {error['message']}"
+    except (ValueError, LookupError, TypeError):
+        return result
 
 
 def _call(name: str, arguments: dict[str, Any]) -> str:

@@ -61,19 +61,20 @@ def shown(value: Any) -> str:
 
 
 _SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-_TYPES_OF_WORDS = {"a boolean": ("true or false",), "a number": ("a number", "a whole number")}
+_WORDS_OF_TYPES: dict[type, tuple[str, ...]] = {
+    bool: ("true or false",),
+    int: ("a number", "a whole number"),
+    float: ("a number",),
+}
 
 
-def type_help(value: Any, wanted: list[str], schema: JsonSchema) -> str | None:
+def type_help(value: Any, wanted: Sequence[str], schema: JsonSchema) -> str | None:
     """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
     if isinstance(value, str) and "true or false" in wanted and value.lower() in _SWITCHES:
         return f"`{value}` is text in YAML 1.2: write `{_SWITCHES[value.lower()]}`"
-    scalar = parse_scalar(value) if isinstance(value, str) else None
-    if isinstance(scalar, (bool, int, float)) and kind_of(scalar) in _TYPES_OF_WORDS and "text" not in wanted:
-        matching = _TYPES_OF_WORDS[kind_of(scalar)]
-        if any(word in matching for word in wanted):
-            return f"write {value} without quotes"
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and "text" in wanted:
+    if isinstance(value, str) and set(wanted) & set(_WORDS_OF_TYPES.get(type(parse_scalar(value)), ())):
+        return f"write {value} without quotes"
+    if type(value) in (int, float) and "text" in wanted:
         return f'write "{value}" in quotes'
     return schema.get("description")
 
