@@ -199,6 +199,12 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.service.connections += 1
 
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:  # the client left while its next request was waited for
+            self.service.hung_up.set()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -4,13 +4,14 @@ A row is what the service sends in the first turn, and what comes of the run: it
 what its tool was asked. `AFTER` follows, should the model be asked once more. To add a case, add a row.
 """
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
 
 from agentrun.models import retry
 from asking import ask
-from servers import Response, call_delta, cut, delta, event, events, reply_json, sse
+from servers import Response, call_delta, cut, delta, events, reply_json, sse
 
 AFTER = sse("Done.")
 ONE = [("note", {"n": 1})]
@@ -19,7 +20,10 @@ TWO = [("note", {"n": 1}), ("note", {"n": 2})]
 
 @dataclass(frozen=True)
 class Row:
-    """`asked` is how often the service was asked. `error` is the type in `run_finished`, words of it are `says`."""
+    """`asked` is how often the service was asked; `is_void` says that the turn did not count and was asked for again.
+
+    `error` is the type in `run_finished`, and `says` are words of its message.
+    """
 
     name: str
     first: Response
@@ -28,6 +32,7 @@ class Row:
     text: str = "Done."
     noted: list = field(default_factory=list)
     asked: int = 2
+    is_void: bool = False
     error: str | None = None
     says: str = ""
 
@@ -35,16 +40,17 @@ class Row:
 def ended(name, first, reason, *, text="", noted=(), asked=1, error=None, says=""):
     """A row of a run that gave no answer."""
     code = 4 if reason == "model_error" else 1
-    return Row(name, first, reason, code, text, list(noted), asked, error or reason, says)
+    return Row(name, first, reason, code, text, list(noted), asked, error=error or reason, says=says)
 
 
-def retried(name, first, **options):
+def retried(name, first):
     """A row of a turn that does not count: it is asked for again, and the second answer is the answer."""
-    return Row(name, first, **options)
+    return Row(name, first, is_void=True)
 
 
-def failed(name, first, says, **options):
-    return ended(name, first, "model_error", says=says, **options)
+def failed(name, first, says):
+    """A row of a failure that is final."""
+    return ended(name, first, "model_error", says=says, error="")
 
 
 def broken(arguments, finish):
@@ -52,7 +58,6 @@ def broken(arguments, finish):
 
 
 TEXT = sse("Hello", finish="stop")
-WITHOUT_ITS_BLANK_LINE = cut(TEXT, TEXT.body.index(b"data: [DONE]") - 1, "whole")
 WHOLE = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
 CALL_AS_TEXT = '<tool_call>{"name": "note", "arguments": {"n": 1}}</tool_call>'
 
@@ -95,7 +100,6 @@ ROWS = [
     retried("text, then the end", events(delta(content="Hello"))),
     retried("calls, then the end", sse(calls=ONE, finish=None)),
     retried("calls, then DONE alone", events(call_delta(index=0, id="a", name="note", arguments='{"n": 1}'), "[DONE]")),
-    retried("a last event without its blank line", WITHOUT_ITS_BLANK_LINE) if False else
     retried("a finish without its blank line", cut(events(delta("stop", content="Hello")), -1, "whole")),
     retried("only empty finish words, then the end", events(delta("", content="Hello"))),
     Row("text, then DONE alone", events(delta(content="Hello"), "[DONE]"), text="Hello", asked=1),
@@ -103,3 +107,56 @@ ROWS = [
     Row("a finish, then a reset", cut(TEXT, TEXT.body.index(b"data: [DONE]"), "reset"), text="Hello", asked=1),
     Row("a whole completion where a stream was asked for", reply_json(WHOLE), text="Hello", asked=1),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(retry, "BASE_DELAY_S", 0.0)
+
+
+def rows(wanted=lambda row: True):
+    return pytest.mark.parametrize("row", [row for row in ROWS if wanted(row)], ids=lambda row: row.name)
+
+
+@rows()
+def test_a_turn_means_what_its_end_says(tmp_path, row):
+    asked = ask(tmp_path, [row.first, AFTER])
+    assert (asked.ended["reason"], asked.ended["text"], asked.code) == (row.reason, row.text, row.code)
+    assert sorted(asked.noted) == row.noted  # calls of a turn are made at once
+    assert len(asked.requests) == row.asked
+    assert len(asked.told("retried")) == row.is_void
+    assert "Traceback" not in asked.stderr
+    if row.error is None:
+        assert asked.ended["error"] is None
+    else:
+        error = asked.ended["error"]
+        assert error["type"] == row.error or row.reason == "model_error"
+        assert row.says in error["message"]
+        assert f"{row.reason}: {error['message']}" in asked.stderr_lines
+
+
+@rows(lambda row: row.is_void)
+def test_a_turn_that_never_counts_ends_the_run_with_model_error(tmp_path, row):
+    asked = ask(tmp_path, [row.first] * 3, keys=["max_retries: 1"])
+    assert (asked.ended["reason"], asked.ended["text"], asked.code) == ("model_error", "", 4)
+    assert (asked.noted, len(asked.requests)) == ([], 2)
+    assert asked.stderr_lines[-2] == f"model_error: {asked.ended['error']['message']}"
+    assert asked.stderr_lines[-1].startswith("help: ")
+
+
+@rows(lambda row: row.asked == 2 and not row.is_void)
+def test_after_a_turn_with_calls_the_history_is_one_that_every_service_takes(tmp_path, row):
+    """Each call has its result, in order, and its arguments are an object: those that were not are told as an error."""
+    asked = ask(tmp_path, [row.first, AFTER])
+    _, calling, *results = asked.requests[1].json["messages"]
+    assert [result["tool_call_id"] for result in results] == [call["id"] for call in calling["tool_calls"]]
+    for call, result in zip(calling["tool_calls"], results, strict=True):
+        sent = json.loads(call["function"]["arguments"])
+        assert isinstance(sent, dict)
+        assert ("error" in result["content"]) == (sent.get("n") not in row.noted)
+
+
+def test_an_answer_that_is_incomplete_is_told_as_such_beside_the_text(tmp_path):
+    asked = ask(tmp_path, [sse("The answer is", finish="length")], output="text")
+    assert (asked.code, asked.stdout) == (1, "The answer is\n")
+    assert asked.stderr == "length: the answer was cut off at the model's length limit\n"

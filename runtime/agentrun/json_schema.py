@@ -127,8 +127,8 @@ def _meant_type(written: Any) -> str | None:
 
 
 def _bad_references(schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:
-    has_names = any(key in one for _, one in _subschemas(schema, ()) for key in ("$id", "$anchor", "$dynamicAnchor"))
-    for route, one in _subschemas(schema, ()):
+    has_names = any(key in one for _, one in subschemas(schema, ()) for key in ("$id", "$anchor", "$dynamicAnchor"))
+    for route, one in subschemas(schema, ()):
         for key in ("$ref", "$dynamicRef"):
             target = one.get(key)
             if not isinstance(target, str):
@@ -155,7 +155,7 @@ def _leads_somewhere(schema: Any, target: str) -> bool:
 
 
 def _bad_patterns(schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:
-    for route, one in _subschemas(schema, ()):
+    for route, one in subschemas(schema, ()):
         patterns: list[tuple[str, Any]] = [("pattern", one.get("pattern"))]
         members = one.get("patternProperties")
         if isinstance(members, Mapping):
@@ -189,20 +189,20 @@ _ALONE = (
 )
 
 
-def _subschemas(value: Any, route: Route) -> Iterator[tuple[Route, Mapping[str, Any]]]:
+def subschemas(value: Any, route: Route) -> Iterator[tuple[Route, Mapping[str, Any]]]:
     """Every schema inside a schema, itself first. What stands in `const`, `default` or `enum` is data."""
     if not isinstance(value, Mapping):
         return
     yield route, value
     for key, child in value.items():
         if key in _ALONE:
-            yield from _subschemas(child, (*route, key))
+            yield from subschemas(child, (*route, key))
         elif key in _IN_A_MAPPING and isinstance(child, Mapping):
             for name, member in child.items():
-                yield from _subschemas(member, (*route, key, name))
+                yield from subschemas(member, (*route, key, name))
         elif key in _IN_A_LIST and isinstance(child, list):
             for index, member in enumerate(child):
-                yield from _subschemas(member, (*route, key, index))
+                yield from subschemas(member, (*route, key, index))
 
 
 def _mentions(value: Any, key: str) -> bool:

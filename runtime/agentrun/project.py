@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from agentrun.bindable import unbindable
 from agentrun.diagnostics import Diagnostic, Report, Span, report
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, RawDocument, build
@@ -104,7 +105,12 @@ def read_project(
         raw += [_with_files(document, sources, unreadable) for document in documents]
     known = {(document.kind, document.name) for document in raw}
     catalog = build(raw, environ, frozenset(unread - known))
-    return Project(root, catalog, cross_check(catalog), unreadable, sources)
+    crossed = cross_check(catalog)
+    for document in catalog.documents():
+        found_before = [*document.diagnostics, *crossed.get(id(document), [])]
+        if not any(one.severity == "error" for one in found_before):
+            crossed.setdefault(id(document), []).extend(unbindable(document))
+    return Project(root, catalog, crossed, unreadable, sources)
 
 
 # What a file that can't be read seems to define.

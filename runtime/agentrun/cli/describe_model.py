@@ -7,14 +7,17 @@ from typing import Any
 
 import msgspec
 
-from agentrun.models.endpoint import Endpoint
+from agentrun.models.endpoint import ANTHROPIC, OPENAI, Endpoint
 from agentrun.spec.types import ModelSpec
 
 _NEED_NO_SERVICE = ("offline", "scripted")
 _PROXY_VARIABLES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
-# What the SDK's client reads beside the key and the address.
-_CLIENT_VARIABLES = ("OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-SECRET_VARIABLES = ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS")
+# What each SDK's client reads beside the key and the address.
+_CLIENT_VARIABLES = {
+    OPENAI: ("OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"),
+    ANTHROPIC: ("ANTHROPIC_CUSTOM_HEADERS",),
+}
+SECRET_VARIABLES = ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS")
 
 
 def describe_model(written: str | ModelSpec, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -46,7 +49,12 @@ def _endpoint(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint | None:
     if spec.api in _NEED_NO_SERVICE:
         return None
     return Endpoint(
-        spec.name or "", base_url=spec.base_url, api_key=spec.api_key, headers=spec.headers, environment=environ
+        spec.name or "",
+        base_url=spec.base_url,
+        api_key=spec.api_key,
+        headers=spec.headers,
+        environment=environ,
+        provider=ANTHROPIC if spec.api == "anthropic_messages" else OPENAI,
     )
 
 
@@ -57,10 +65,10 @@ def variables_read(written: str | ModelSpec, environ: Mapping[str, str]) -> Iter
         if endpoint is None:
             continue
         if not spec.base_url:
-            yield "OPENAI_BASE_URL", False
+            yield f"{endpoint.provider.prefix}_BASE_URL", False
         if endpoint.uses_environment:
             if not spec.api_key:
-                yield "OPENAI_API_KEY", endpoint.is_openai
-            yield from ((name, False) for name in _CLIENT_VARIABLES)
+                yield endpoint.key_variable, endpoint.is_providers
+            yield from ((name, False) for name in _CLIENT_VARIABLES[endpoint.provider])
         if spec.proxy:
             yield from ((name, False) for name in _PROXY_VARIABLES)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from agentrun.engine.messages import FinishReason, Message, Reply, Usage, encode
+from agentrun.engine.messages import FinishReason, Message, Reply, Usage
 from agentrun.engine.ports import Progress, ReasoningProgress, TextProgress
 from agentrun.errors import ModelError
 from agentrun.models import failures
@@ -81,7 +81,7 @@ class MessageAssembly:
         self._by_index = {}
         self._stop_reason = ""
         self._stopped = False
-        return self._received(())
+        return self._received([])
 
     def finish(self) -> Reply:
         if not self._stop_reason:
@@ -89,22 +89,21 @@ class MessageAssembly:
         if not self._stopped:
             raise failures.incomplete("its last event, message_stop, did not come")
         text = "".join(block.text for block in self._blocks if block.kind == "text")
-        calls = self._calls.closed(self._turn, self._used_call_ids)
-        reason = self._reason(calls)
+        all_calls = self._calls.closed(self._turn, self._used_call_ids)
+        reason = self._reason(all_calls)
         if reason == "stop" and not text.strip():
             raise ModelError(
                 "the model answered with nothing: neither text nor a tool call", code=EMPTY_REPLY, retryable=True
             )
-        refusal = (self._refusal or text.strip() or _REFUSED) if reason == "refusal" else None
-        if reason == "refusal":
-            calls = []  # the turn was stopped from outside: what it holds is no call that the model meant
+        refusal = None
         message: dict[str, Any] = {"role": "assistant", "content": text or None}
-        if refusal:
-            message["refusal"] = refusal
-        if calls := [call for call in calls if call.name]:  # a turn that was cut may hold a call without one
+        # A turn may be cut before the name of a call; what a refused turn holds is no call that the model meant.
+        calls = [call for call in all_calls if call.name and reason != "refusal"]
+        if calls:
             message["tool_calls"] = [call.as_sent() for call in calls]
-        received = self._received(calls, is_cut=reason == "length")
-        if reason != "refusal" and received != assistant_blocks(message):
+        if reason == "refusal":
+            refusal = message["refusal"] = self._refusal or text.strip() or _REFUSED
+        elif (received := self._received(all_calls, is_cut=reason == "length")) != assistant_blocks(message):
             message[ANTHROPIC_CONTENT] = received
         return Reply(
             message=Message(message),
@@ -118,16 +117,17 @@ class MessageAssembly:
     # -- events
 
     def _start(self, index: Any, start: dict[str, Any], progress: list[Progress]) -> None:
-        block = _StreamedBlock(start)
+        block = _StreamedBlock(start, len(self._blocks))
         if not isinstance(index, int) or not block.kind:
             raise failures.malformed("a content block without an index or a type")
-        if block.kind == "tool_use":
-            function = {"name": start.get("name")}
-            call = {"index": len(self._blocks), "id": start.get("id"), "function": function}
-            progress.append(self._calls.add(call, whole=False))
         self._blocks.append(block)
         self._by_index[index] = block
-        block.position = len(self._blocks) - 1
+        if block.kind == "tool_use":
+            # Some servers send a call's whole input with its start, and no pieces.
+            function = {"name": start.get("name"), "arguments": block.given_input}
+            told = self._calls.add({"index": block.position, "id": start.get("id"), "function": function}, whole=False)
+            block.call = told.index
+            progress.append(told)
         self._tell(block, block.text, progress)
 
     def _extend(self, index: Any, delta: dict[str, Any], progress: list[Progress]) -> None:
@@ -135,14 +135,13 @@ class MessageAssembly:
         if block is None:
             raise failures.malformed("a piece of a content block that was not begun")
         match delta.get("type"):
-            case "text_delta" | "thinking_delta":
-                piece = _word(delta.get("text") if delta["type"] == "text_delta" else delta.get("thinking"))
-                block.pieces.append(piece)
-                self._tell(block, piece, progress)
-            case "input_json_delta":
-                piece = _word(delta.get("partial_json"))
-                block.pieces.append(piece)
-                if block.kind == "tool_use":
+            case "text_delta":
+                self._tell(block, block.append(delta.get("text")), progress)
+            case "thinking_delta":
+                self._tell(block, block.append(delta.get("thinking")), progress)
+            case "input_json_delta" if not block.given_input:
+                piece = block.append(delta.get("partial_json"))
+                if block.call is not None:
                     call = {"index": block.position, "function": {"arguments": piece}}
                     progress.append(self._calls.add(call, whole=False))
             case "signature_delta":
@@ -153,16 +152,6 @@ class MessageAssembly:
     def _stop(self, delta: dict[str, Any]) -> None:
         self._stop_reason = _word(delta.get("stop_reason")) or self._stop_reason
         self._refusal = _word(_mapping(delta.get("stop_details")).get("explanation")) or self._refusal
-        if self._stop_reason:
-            self._take_begun_inputs()
-
-    def _take_begun_inputs(self) -> None:
-        """Some servers send a call's whole input with the start of its block, and no pieces."""
-        for block in self._by_index.values():
-            given = block.fields.get("input")
-            if block.kind == "tool_use" and given and not "".join(block.pieces):
-                block.pieces.append(encode(given).decode())
-                self._calls.add({"index": block.position, "function": {"arguments": block.pieces[-1]}}, whole=False)
 
     def _take_whole(self, message: dict[str, Any], progress: list[Progress]) -> None:
         content = message.get("content")
@@ -179,6 +168,11 @@ class MessageAssembly:
         elif piece and block.kind == "thinking":
             progress.append(ReasoningProgress(piece))
 
+    def _count(self, usage: Any) -> None:
+        """Counts are cumulative within a response, and an event names those that it knows."""
+        known = ((key, _mapping(usage).get(key)) for key in _COUNTS)
+        self._counts |= {key: int(value) for key, value in known if isinstance(value, (int, float))}
+
     # -- the end
 
     def _reason(self, calls: list[StreamedCall]) -> FinishReason:
@@ -190,7 +184,61 @@ class MessageAssembly:
             raise failures.malformed("a tool call without a name")
         return "tool_calls" if calls else "stop"
 
-    def _received(self, calls: Collection[StreamedCall], *, is_cut: bool = False) -> list[Block]:
+    def _received(self, calls: list[StreamedCall], *, is_cut: bool = False) -> list[Block]:
         """The blocks as they are sent back, with the ids that the calls have now."""
-        by_position = dict(zip((b.position for b in self._blocks if b.kind == "tool_use"), self._calls_in_order(calls)))
-        return []
+        blocks: list[Block] = []
+        for block in self._blocks:
+            closed = block.closed()
+            if block.call is not None:
+                sent = calls[block.call].as_sent()
+                closed |= {"id": sent["id"], "name": sent["function"]["name"]}
+            is_blank = block.kind == "text" and not closed["text"].strip()
+            is_unsigned = is_cut and block.kind == "thinking" and not closed.get("signature")
+            if not (is_blank or is_unsigned or (block.call is not None and not closed["name"])):
+                blocks.append(closed)
+        return blocks
+
+    def _usage(self) -> Usage | None:
+        """The API counts what the cache read and wrote apart from the other input."""
+        if not self._counts:
+            return self._spent
+        new, output, cached, written = (self._counts.get(key, 0) for key in _COUNTS)
+        usage = Usage(new + cached + written, output, new + cached + written + output, cached)
+        return usage if self._spent is None else self._spent + usage
+
+
+class _StreamedBlock:
+    """A content block while it streams in: `fields` as it began, `pieces` of its text, thinking or input."""
+
+    def __init__(self, start: dict[str, Any], position: int) -> None:
+        self.kind = _word(start.get("type"))
+        self.position = position
+        self.fields = {key: value for key, value in start.items() if value is not None}
+        self.given_input = (_mapping(start.get("input")) if self.kind in CALL_BLOCKS else {}) or None
+        self.call: int | None = None
+        self.pieces: list[str] = []
+        if self.kind in ("text", "thinking"):
+            self.append(start.get(self.kind))
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def append(self, piece: Any) -> str:
+        self.pieces.append(_word(piece))
+        return self.pieces[-1]
+
+    def closed(self) -> Block:
+        if self.kind in ("text", "thinking"):
+            return {**self.fields, self.kind: self.text}
+        if self.kind in CALL_BLOCKS:
+            return {**self.fields, "input": self.given_input or arguments_object(self.text)}
+        return dict(self.fields)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -41,7 +41,11 @@ def request_json(
     output_format, words = answer_format(request.response_format, in_words=format_in_words)
     if words:
         system.append({"type": "text", "text": words})
-    for blocks in ([block for turn in turns[-1:] if turn["role"] == "user" for block in turn["content"]], system, tools):
+    for blocks in (
+        [block for turn in turns[-1:] if turn["role"] == "user" for block in turn["content"]],
+        system,
+        tools,
+    ):
         if blocks:
             blocks[-1]["cache_control"] = _CACHED
     if continued:
@@ -94,8 +98,8 @@ def _max_tokens(settings: Mapping[str, Any]) -> Any:
 def _tools(request: Request, turns: Sequence[dict[str, Any]]) -> tuple[list[Block], Block | None]:
     if not request.tools:
         # A history with calls is refused without tools: those of the history stand in, and none may be called.
-        names = _called(turns)
-        return [{"name": name, "input_schema": {"type": "object"}} for name in names], {"type": "none"} if names else None
+        stand_ins: list[Block] = [{"name": name, "input_schema": {"type": "object"}} for name in _called(turns)]
+        return stand_ins, {"type": "none"} if stand_ins else None
     choice, names = _choice(request.tool_choice)
     tools = [tool for tool in request.tools.tools if not names or tool.name in names]
     if request.parallel_tool_calls is False and (choice is None or choice["type"] != "none"):

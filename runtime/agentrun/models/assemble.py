@@ -72,7 +72,10 @@ class Assembly:
         reason = self._reason(calls, text, refusal)
         if reason == "stop" and not text.strip():
             raise ModelError(
-                "the model answered with nothing: neither text nor a tool call", code=EMPTY_REPLY, retryable=True
+                "the model answered with nothing: neither text nor a tool call",
+                help="Ask in other words, or name another model in `fallback`.",
+                code=EMPTY_REPLY,
+                retryable=True,
             )
         calls = [call for call in calls if call.name]  # a turn that was cut may hold a call without one
         message: dict[str, Any] = {"role": "assistant", "content": text or None}

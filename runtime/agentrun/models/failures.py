@@ -27,11 +27,12 @@ _CONTEXT_LENGTH = re.compile(
 
 
 class Service(msgspec.Struct, frozen=True):
-    """Who was asked, for messages. `key_help` says where its key is set."""
+    """Who was asked, for messages. `key_help` says where its key is set, `path_help` how its address ends."""
 
     model: str
     url: str
     key_help: str = "Check `api_key` under `model`."
+    path_help: str = "often in /v1"
 
     @property
     def where(self) -> str:
@@ -128,7 +129,7 @@ def _in_words(status: int, service: Service) -> tuple[str, str | None]:
         named = f"the model {service.model}" if service.model else "the model"
         return (
             f"{where} does not know {named}, or has no chat API at this address",
-            "Check `model.name`, and that `base_url` ends where the API begins, often in /v1.",
+            f"Check `model.name`, and that `base_url` ends where the API begins, {service.path_help}.",
         )
     if status == 429:
         return f"{where} limits the rate of requests", "Wait, or name another model in `fallback`."

@@ -15,6 +15,9 @@ from agentrun.errors import ToolFailure
 
 ContentWhenEmpty = Literal["", "omit"] | None
 
+# What Anthropic's API sent that the chat form can't hold, such as signed thinking. It goes back there and nowhere else.
+ANTHROPIC_CONTENT = "anthropic_content"
+
 
 def repair(messages: Sequence[Message]) -> Sequence[Message]:
     return messages if _is_valid(messages) else _repaired(messages)
@@ -23,6 +26,9 @@ def repair(messages: Sequence[Message]) -> Sequence[Message]:
 def message_json(message: Message, content_when_empty: ContentWhenEmpty = None) -> bytes:
     """The bytes to send. Servers disagree on the `content` of a message that has only calls."""
     data = message.data
+    if ANTHROPIC_CONTENT in data:
+        message = Message({key: value for key, value in data.items() if key != ANTHROPIC_CONTENT})
+        data = message.data
     if not data.get("tool_calls") or data.get("content"):
         return message.json
     if content_when_empty == "omit":

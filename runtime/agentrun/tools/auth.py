@@ -18,6 +18,10 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset({"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
+class BadHeaderValue(UsageError):
+    """A value that can't be sent. It comes from the environment of this run: the file may be right."""
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """`header` and `query` are (name, value) pairs; at most one is there."""
 
@@ -59,7 +63,7 @@ def check_authors_header(name: str, value: str | None) -> None:
         raise UsageError(f"the header {name} is set by agentrun", help="take it out of `headers`")
     problem = None if value is None else header_problem(value)
     if problem:
-        raise UsageError(f"the header {name} {problem}", help="look at the variable that it comes from")
+        raise BadHeaderValue(f"the header {name} {problem}", help="look at the variable that it comes from")
 
 
 def header_problem(value: str) -> str | None:
