@@ -60,7 +60,7 @@ def test_commands_work_from_a_pipe_and_unknown_ones_suggest(project):
     said = done.stderr.decode()
     assert "/reset" in said
     assert "add (changes things): Adds two numbers." in said
-    assert "did you mean `model`?" in said
+    assert "did you mean `/model`?" in said
     assert done.stdout == b""
 
 

@@ -103,6 +103,12 @@ def test_bad_usage_says_what_is_allowed(project, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+def test_an_argument_that_is_no_text_is_bad_usage(project):
+    done = agentrun(project, "run", "sum", b"\xff")
+    assert done.returncode == 2
+    assert "not UTF-8" in done.stderr
+
+
 def test_an_agents_own_parameters_are_checked(tmp_path):
     more = "parameters: {type: object, properties: {n: {type: integer}}, required: [n]}\ninput: 'n is {{ args.n }}'"
     write_project(tmp_path, {"agents/a.yaml": scripted_agent(["content: ok"], more=more)})

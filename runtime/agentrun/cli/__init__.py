@@ -13,7 +13,7 @@ from importlib import import_module
 import click
 
 from agentrun import __version__
-from agentrun.errors import AgentrunError, SpecError
+from agentrun.errors import AgentrunError, SpecError, UsageError
 
 COMMANDS = {
     "chat": "Talk to an agent.",
@@ -79,6 +79,7 @@ def main() -> None:
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     try:
+        _refuse_broken_text(sys.argv[1:] if arguments is None else arguments)
         result = cli.main(arguments, prog_name="agentrun", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SpecError as error:
@@ -107,6 +108,16 @@ def run_cli(arguments: list[str] | None = None) -> int:
         bug = f"internal error: {type(error).__name__}: {error}"
         tell_error(bug, "this is a bug of agentrun; AGENTRUN_DEBUG=1 shows where it happened")
         return EXIT_BUG
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Bytes that are no text would fail wherever they are sent or printed: better here."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode("utf-8", "replace").decode()
+            raise UsageError(f"an argument is not UTF-8: `{shown}`") from None
 
 
 def tell_error(message: str, help: str | None = None) -> None:

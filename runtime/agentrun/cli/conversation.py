@@ -9,7 +9,7 @@ from typing import Any
 
 from agentrun import api
 from agentrun.cli.approve import TerminalApprover
-from agentrun.cli.colors import Painter
+from agentrun.cli.colors import Painter, columns
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
 from agentrun.cli.run import EXIT_UNANSWERED, exit_code
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
@@ -53,7 +53,7 @@ class Conversation:
         aside = sys.stdout if self._interactive else sys.stderr
         self._aside = _writer(aside)
         self._paint = Painter(aside)
-        self._console = Console(_writer(sys.stdout), self._aside, self._paint)
+        self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=columns(aside))
         asks = TerminalApprover(self._aside, self._reader.answer) if self._interactive else None
         self._approver = StandingApprover(approve, asks)
         self._exit_code = 0
@@ -152,7 +152,7 @@ class Conversation:
                 self._messages.clear()
                 self._say("a new conversation", "dim")
             case _:
-                near = did_you_mean(name, _COMMANDS) or "/help lists the commands"
+                near = did_you_mean(f"/{name}", [f"/{known}" for known in _COMMANDS]) or "/help lists the commands"
                 self._say(f"there is no command /{name}: {near}", "error")
         return False
 

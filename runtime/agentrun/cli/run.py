@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from agentrun.cli import options
-from agentrun.cli.colors import Painter
+from agentrun.cli.colors import Painter, columns
 from agentrun.cli.options import (
     agent_argument,
     approve_option,
@@ -112,7 +112,7 @@ class _Watcher:
         self.unanswered = False
         self._output = output
         self._lines = JsonLines(sys.stdout.buffer)
-        self._console = Console(None, _write_stderr, Painter(sys.stderr))
+        self._console = Console(None, _write_stderr, Painter(sys.stderr), columns=columns(sys.stderr))
         self._quiet = quiet
 
     def __call__(self, event: Event) -> None:

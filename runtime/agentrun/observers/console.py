@@ -15,7 +15,7 @@ from agentrun.visible import one_line, visible
 
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
-_RESULT_CHARS = 120
+_RESULT_CHARS = 40  # at least, however narrow the terminal
 _CALL_CHARS = 160
 _LINE_CHARS = 400
 
@@ -23,13 +23,15 @@ _LINE_CHARS = 400
 class Console:
     """Prints events: the answer through `answer`, all else through `aside`, coloured by `style(text, name)`.
 
-    Without `answer` the model's text is left out: only what happens around it is shown.
+    A call and its result stand on one line of `columns` characters, where they fit. Without `answer` the model's text
+    is left out: only what happens around it is shown.
     """
 
-    def __init__(self, answer: Write | None, aside: Write, style: Style) -> None:
+    def __init__(self, answer: Write | None, aside: Write, style: Style, *, columns: int = 160) -> None:
         self._answer = answer
         self._aside = aside
         self._style = style
+        self._columns = columns
         self._open: Write | None = None  # where a line was begun and not ended
         self._reasoning = False
         self._arguments: dict[tuple[str, str], dict[str, Any]] = {}
@@ -85,7 +87,8 @@ class Console:
         indent = "  " if event.parent_run_id else ""
         mark = self._style("✗", "error") if event.is_error else self._style("•", "tool")
         told = _failure(event.result) if event.is_error else event.result
-        result = self._style(one_line(told, _RESULT_CHARS), "error" if event.is_error else "dim")
+        room = max(_RESULT_CHARS, self._columns - len(indent) - len(shown) - len(took) - 6)
+        result = self._style(one_line(told, room), "error" if event.is_error else "dim")
         self.end_line()
         self._aside(f"{indent}{mark} {self._style(shown, 'tool')}{took} → {result}\n")
 
