@@ -139,9 +139,9 @@ def test_calls_of_a_sub_agent_count_for_its_caller():
 
 def test_tokens_and_cost_of_a_sub_agent_count_for_its_caller():
     usage = {"usage": {"input_tokens": 100, "output_tokens": 10}}
-    child = make_agent([answer("42") | usage], name="child", prices=Prices(10, 10, 10))
+    child = make_agent([answer("42") | usage], name="child", prices=(Prices(10, 10, 10),))
     turns = [calls("helper") | usage, calls("helper") | usage, answer("never")]
-    parent = make_agent(turns, agent_tool(child), prices=Prices(1, 1, 1), limits=Limits(max_total_tokens=330))
+    parent = make_agent(turns, agent_tool(child), prices=(Prices(1, 1, 1),), limits=Limits(max_total_tokens=330))
     outcome, told = play(parent)
     assert outcome.reason == "max_total_tokens"
     assert outcome.usage.total_tokens == 330

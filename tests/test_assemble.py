@@ -13,7 +13,7 @@ from agentrun.engine.messages import ToolCall, Usage
 from agentrun.engine.ports import CallProgress, ReasoningProgress, TextProgress
 from agentrun.errors import ModelError
 from agentrun.models.assemble import Assembly
-from agentrun.models.chat_body import ChatBody
+from agentrun.models.reply_body import ReplyBody
 from agentrun.models.failures import ToolUseFailed
 from agentrun.models.streamed_calls import made_id
 from servers import EVENTS, call_delta, delta, event, events, page, reply_json, sse
@@ -26,7 +26,7 @@ STOP = delta("stop")
 def assemble(body, content_type=EVENTS, *, turn=0, used=(), told=None):
     """What the client makes of a body in these pieces, the network left out."""
     pieces = [body] if isinstance(body, bytes) else body
-    reader, assembly = ChatBody(content_type), Assembly(turn, used)
+    reader, assembly = ReplyBody(content_type), Assembly(turn, used)
     told = [] if told is None else told
 
     def take(chunks):
@@ -428,7 +428,7 @@ def test_a_web_page_is_quoted_by_its_title_and_may_pass():
 @pytest.mark.parametrize("label", ["image/png", "application/xml", "application/pdf"])
 def test_a_body_of_another_type_is_refused_unread(label):
     with pytest.raises(ModelError, match=label) as failure:
-        ChatBody(label)
+        ReplyBody(label)
     assert not failure.value.retryable
 
 

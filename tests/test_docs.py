@@ -62,13 +62,14 @@ def test_every_block_is_of_a_kind_that_is_run():
 
 
 @pytest.mark.parametrize("page", [page for page in (README, *DOCS) if page.files], ids=lambda page: page.path.name)
-def test_the_files_of_a_page_are_a_project_without_findings(page, tmp_path):
+def test_the_files_of_a_page_are_a_project_without_errors_and_warnings(page, tmp_path):
     write_project(tmp_path, page.files)
     variables = _variables("".join(page.files.values()))
     told = page.prose + "".join(one.text for one in page.blocks if not one.file)
     assert [name for name in variables if name not in told] == [], "the page must say which variables it needs"
     project = read_project(tmp_path, variables)
-    assert [(one.code, one.message) for one in project.report().diagnostics] == []
+    found = project.report().diagnostics
+    assert [(one.code, one.message) for one in found if one.severity != "info"] == []
 
 
 @blocks("yaml")

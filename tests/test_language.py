@@ -29,9 +29,9 @@ def test_the_whole_files_load():
 
 def test_the_agent_with_every_key_has_findings_for_what_comes_later_and_no_others():
     found = codes("agent")
-    unpriced = {one for one in found if one[1] == "AR705"}  # a warning: the example has no prices
+    unpriced = {one for one in found if one[1] == "AR705"}  # a warning: the local fallback is on no price list
     assert len(unpriced) == 1
-    assert found - unpriced == later("agents/support.yaml", "handoffs", "tool_search", "context")
+    assert found - unpriced == later("agents/support.yaml", "handoffs", "tool_search")
 
 
 def test_the_tools_have_findings_for_what_comes_later_and_no_others():

@@ -4,7 +4,7 @@ import pytest
 
 from agentrun.engine.agent import Limits, Prices
 from agentrun.engine.arguments import canonical
-from agentrun.engine.limits import Budget, Repetition, cost_of
+from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import Usage
 
 
@@ -46,10 +46,10 @@ def test_without_caps_nothing_is_reached():
 
 def test_a_million_tokens_cost_their_price():
     prices = Prices(input=2.0, output=8.0, cached=0.5)
-    assert cost_of(Usage(1_000_000, 0, 1_000_000), prices) == 2.0
-    assert cost_of(Usage(0, 1_000_000, 1_000_000), prices) == 8.0
-    assert cost_of(Usage(1_000_000, 0, 1_000_000, cached_tokens=1_000_000), prices) == 0.5
-    assert cost_of(Usage(1_000_000, 500_000, 1_500_000, cached_tokens=400_000), prices) == pytest.approx(5.4)
+    assert prices.cost_usd(Usage(1_000_000, 0, 1_000_000)) == 2.0
+    assert prices.cost_usd(Usage(0, 1_000_000, 1_000_000)) == 8.0
+    assert prices.cost_usd(Usage(1_000_000, 0, 1_000_000, cached_tokens=1_000_000)) == 0.5
+    assert prices.cost_usd(Usage(1_000_000, 500_000, 1_500_000, cached_tokens=400_000)) == pytest.approx(5.4)
 
 
 def test_without_prices_there_is_no_cost():

@@ -7,13 +7,14 @@ import pytest
 
 import golden_specs
 
-FINDING = re.compile(r"^(\S.*?):(\d+):(\d+): (error|warning) (AR\d{3}) ", re.MULTILINE)
+FINDING = re.compile(r"^(\S.*?):(\d+):(\d+): (error|warning|info) (AR\d{3}) ", re.MULTILINE)
 BAD = golden_specs.cases("bad")
 SEVERAL = {  # one file, several mistakes: all others have one finding
     "25-mistakes": 25,
     "AR201-tool-that-is-listed": 2,
     "AR601-several-mistakes": 2,
     "AR604-every-bad-pattern": 3,
+    "AR621-several-refusals": 6,
 }
 
 

@@ -21,6 +21,7 @@ from agentrun.engine import stream as streaming
 from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Emit, Event
+from agentrun.engine.exchange import OnExchange
 from agentrun.engine.loop import Outcome
 from agentrun.engine.messages import Message
 from agentrun.engine.ports import Approver, Journal
@@ -38,15 +39,17 @@ def load(
     model: str | None = None,
     environ: Mapping[str, str] | None = None,
     tools: Sequence[str | os.PathLike[str]] = (),
+    on_exchange: OnExchange | None = None,
 ) -> Agent:
     """The agent of a file, or by name from `agents/`, checked with all that it reaches.
 
     `model` overrides the model's name; `offline` needs no key. `environ` stands for `os.environ`; `tools` are further
-    folders of tools. Raises `SpecError` with all findings, and `UsageError` where there is no such agent.
+    folders of tools. `on_exchange` is told what goes to model services and comes back, with secrets hidden. Raises
+    `SpecError` with all findings, and `UsageError` where there is no such agent.
     """
     variables = os.environ if environ is None else environ
     project, document = find_agent(path, variables, tools=tools)
-    return resolve(project, document, variables, model=model)
+    return resolve(project, document, variables, model=model, on_exchange=on_exchange)
 
 
 async def run(

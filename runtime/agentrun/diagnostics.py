@@ -57,6 +57,9 @@ class Report(msgspec.Struct, frozen=True):
         parts = [counted(self.errors, "error")] if self.errors else []
         if self.warnings:
             parts.append(counted(self.warnings, "warning"))
+        others = len(self.diagnostics) - self.errors - self.warnings
+        if others:
+            parts.append(counted(others, "note"))
         return ", ".join(parts) or "no findings"
 
 

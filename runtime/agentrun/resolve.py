@@ -13,15 +13,39 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from agentrun.diagnostics import Report
-from agentrun.engine.agent import Agent, Approval, BoundTool, Condition, ConditionFailed, Limits, PermissionRule, Prices
+from agentrun.engine.agent import (
+    Agent,
+    Approval,
+    BoundTool,
+    Check,
+    Condition,
+    ConditionFailed,
+    ContextPolicy,
+    Limits,
+    PermissionRule,
+    Prices,
+    Pricing,
+)
+from agentrun.engine.exchange import OnExchange, masked
 from agentrun.engine.messages import FunctionTool, ToolList
 from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
 from agentrun.errors import SpecError, ToolFailure, UsageError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
+from agentrun.models.endpoint import KEY_VARIABLES
+from agentrun.prices import ListPrice, service_url
 from agentrun.project import Project
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
-from agentrun.spec.types import AgentSpec, LimitsSpec, ModelSpec, PermissionSpec, TimeoutSpec, ToolSpec
+from agentrun.spec.types import (
+    AgentSpec,
+    ContextSpec,
+    LimitsSpec,
+    ModelSpec,
+    PermissionSpec,
+    ResponseFormatSpec,
+    TimeoutSpec,
+    ToolSpec,
+)
 from agentrun.templates import (
     Absent,
     Template,
@@ -57,16 +81,23 @@ def check_runnable(project: Project, documents: list[Document]) -> Report:
 
 
 def resolve(
-    project: Project, document: Document, environ: Mapping[str, str], *, model: str | None = None, live: bool = False
+    project: Project,
+    document: Document,
+    environ: Mapping[str, str],
+    *,
+    model: str | None = None,
+    live: bool = False,
+    on_exchange: OnExchange | None = None,
 ) -> Agent:
     """The agent of a document. `model` overrides its model's name, for the agents that it calls too.
 
     `live`: what the model says is shown at once and can't be taken back, so a turn that was begun is not retried.
+    `on_exchange` is told what goes to model services and comes back, with secrets hidden.
     Raises `SpecError` where the agent or what it reaches has errors.
     """
     documents = project.reachable(document)
     check_runnable(project, documents)
-    return _Resolver(project, environ, _masker(documents, environ), model, live).agent(document)
+    return _Resolver(project, environ, _masker(documents, environ), model, live, on_exchange).agent(document)
 
 
 def resolve_tool(
@@ -80,20 +111,27 @@ def resolve_tool(
 
 
 def _masker(documents: list[Document], environ: Mapping[str, str]) -> Masker:
-    """Hides what the files took from the environment as credentials, and the key that clients take by themselves."""
+    """Hides what the files took from the environment as credentials, and the keys that clients take by themselves."""
     secrets = {value for one in documents for value in one.secrets}
-    return Masker(secrets | {environ.get("OPENAI_API_KEY", "")})
+    return Masker(secrets | {environ.get(name, "") for name in KEY_VARIABLES})
 
 
 class _Resolver:
     def __init__(
-        self, project: Project, environ: Mapping[str, str], masker: Masker, model: str | None, live: bool
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        masker: Masker,
+        model: str | None,
+        live: bool,
+        on_exchange: OnExchange | None = None,
     ) -> None:
         self.project = project
         self.environ = environ
         self.masker = masker
         self.model = model
         self.live = live
+        self.on_exchange = on_exchange and (lambda exchange: on_exchange(masked(exchange, masker.text)))
         self._agents: dict[str, Agent] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._network: Network | None = None
@@ -109,12 +147,12 @@ class _Resolver:
         prompt = compile_template(spec.system_prompt) if isinstance(spec.system_prompt, str) else None
         first = compile_template(spec.input)
         parameters = spec.parameters or DEFAULT_AGENT_PARAMETERS
-        main = spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model)
-        answer = spec.response_format.json_schema if spec.response_format else None
+        models = self._asked(spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model))
+        response_format, answer = _response_format(document)
         return Agent(
             name=document.name,
             description=spec.description,
-            model=self._model(main),
+            model=self._model(models),
             mask=self.masker,
             parameters=parameters,
             arguments=Validator(parameters),
@@ -125,11 +163,12 @@ class _Resolver:
             tool_list=ToolList(one.function for one in tools.values()),
             tool_choice=_tool_choice(spec.tool_choice, tools),
             parallel_tool_calls=spec.parallel_tool_calls,
-            response_format=document.data.get("response_format"),
-            answer=_answer_check(spec, answer.schema if answer else None),
+            response_format=response_format,
+            answer=answer,
             permissions=tuple(_rule(one) for one in spec.permissions),
             limits=_limits(spec.limits),
-            prices=_prices(main),
+            context=_context(spec.context),
+            prices=tuple(self._pricing(one) for one in models),
             starters=tuple(spec.starters),
             close=self._close,
         )
@@ -140,19 +179,34 @@ class _Resolver:
 
     # -- models
 
-    def _model(self, spec: ModelSpec) -> Model:
+    def _asked(self, spec: ModelSpec) -> list[ModelSpec]:
+        """The models that are asked, in order: the agent's, or what overrides it, and the fallbacks."""
+        if self.model == "offline":
+            return [ModelSpec(name="offline", api="offline")]
+        if self.model is not None:
+            changed: dict[str, Any] = {"fallback": []}
+            if spec.api in ("offline", "scripted"):
+                changed |= {"api": "chat_completions", "script": None}
+            spec = msgspec.structs.replace(_renamed(spec, self.model), **changed)
+        specs = [spec]
+        for one in spec.fallback:
+            specs.append(msgspec.structs.replace(_renamed(spec, one), fallback=[]) if isinstance(one, str) else one)
+        return specs
+
+    def _pricing(self, spec: ModelSpec) -> Pricing | None:
+        """What the file says a model costs, else the price list."""
+        if spec.prices is not None:
+            cached = spec.prices.input if spec.prices.cached is None else spec.prices.cached
+            return Prices(spec.prices.input, spec.prices.output, cached)
+        if spec.api in ("offline", "scripted"):
+            return None
+        return ListPrice(spec.name or "", service_url(spec.api, spec.base_url, self.environ))
+
+    def _model(self, specs: list[ModelSpec]) -> Model:
         from agentrun.models.retry import Retrying
 
         if self.model == "offline":
-            return self._one_model(ModelSpec(name="offline", api="offline"))
-        if self.model is not None:
-            changed: dict[str, Any] = {"name": self.model, "fallback": []}
-            if spec.api in ("offline", "scripted"):
-                changed |= {"api": "chat_completions", "script": None}
-            spec = msgspec.structs.replace(spec, **changed)
-        specs = [spec]
-        for one in spec.fallback:
-            specs.append(msgspec.structs.replace(spec, name=one, fallback=[]) if isinstance(one, str) else one)
+            return self._one_model(specs[0])
         return Retrying(
             [self._one_model(one) for one in specs],
             max_retries=[one.max_retries for one in specs],
@@ -168,22 +222,31 @@ class _Resolver:
             from agentrun.models.scripted import Scripted
 
             return Scripted(spec.name or "scripted", spec.script if isinstance(spec.script, list) else [])
+        from agentrun.models.anthropic_messages import AnthropicMessages
         from agentrun.models.openai_chat import ChatCompletions
+        from agentrun.models.openai_responses import Responses
+        from agentrun.models.transport import Wiring
 
         timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
-        client = ChatCompletions(
-            spec.name or "",
+        wiring = Wiring(
             base_url=spec.base_url or None,
             api_key=spec.api_key or None,
             headers=spec.headers,
-            settings=spec.settings,
             connect_s=timeout.connect,
             idle_s=timeout.idle,
             total_s=timeout.total,
             use_proxy=spec.proxy == "env",
-            content_when_empty=spec.content_when_empty,
             environment=self.environ,
+            on_exchange=self.on_exchange,
         )
+        name = spec.name or ""
+        client: AnthropicMessages | ChatCompletions | Responses
+        if spec.api == "anthropic_messages":
+            client = AnthropicMessages(name, settings=spec.settings, **wiring)
+        elif spec.api == "responses":
+            client = Responses(name, settings=spec.settings, **wiring)
+        else:
+            client = ChatCompletions(name, settings=spec.settings, content_when_empty=spec.content_when_empty, **wiring)
         self._closers.append(client.aclose)
         return client
 
@@ -197,9 +260,10 @@ class _Resolver:
             description = description or called.description
             parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
         parameters = parameters or DEFAULT_PARAMETERS
+        sent, check = _sent_and_check(parameters, spec.strict)
         return BoundTool(
-            function=FunctionTool(document.name, description, parameters, spec.strict),
-            check=Validator(parameters),
+            function=FunctionTool(document.name, description, sent, spec.strict),
+            check=check,
             backend=self._backend(document, spec, parameters),
             approval=_approval(spec.require_approval),
             read_only=is_read_only(spec),
@@ -352,10 +416,29 @@ def _tool_choice(written: str | dict[str, Any], tools: Mapping[str, BoundTool]) 
     return written
 
 
-def _answer_check(spec: AgentSpec, schema: Mapping[str, Any] | None) -> Validator | None:
-    if spec.response_format is None or spec.response_format.type == "text":
-        return None
-    return Validator(schema if schema is not None else {"type": "object"})
+def _sent_and_check(schema: Mapping[str, Any], strict: bool) -> tuple[Mapping[str, Any], Check]:
+    """The schema that a model is sent, and what judges its answer to it."""
+    if not strict:
+        return schema, Validator(schema)
+    from agentrun.strict.nulls import StrictCheck
+    from agentrun.strict.schema import make_strict
+
+    made = make_strict(schema)
+    return made.sent, StrictCheck(made)
+
+
+def _response_format(document: Document) -> tuple[dict[str, Any] | None, Check | None]:
+    """The response format that is sent, and what judges the answer."""
+    spec: ResponseFormatSpec | None = document.spec.response_format
+    written = document.data.get("response_format")
+    if spec is None or spec.type == "text":
+        return written, None
+    if spec.json_schema is None:
+        return written, Validator({"type": "object"})
+    sent, check = _sent_and_check(spec.json_schema.schema, spec.json_schema.strict)
+    if sent is spec.json_schema.schema:
+        return written, check
+    return {**written, "json_schema": {**written["json_schema"], "schema": sent}}, check
 
 
 def _limits(spec: LimitsSpec) -> Limits:
@@ -370,8 +453,10 @@ def _limits(spec: LimitsSpec) -> Limits:
     )
 
 
-def _prices(spec: ModelSpec) -> Prices | None:
-    if spec.prices is None:
-        return None
-    cached = spec.prices.input if spec.prices.cached is None else spec.prices.cached
-    return Prices(spec.prices.input, spec.prices.output, cached)
+def _context(spec: ContextSpec | None) -> ContextPolicy:
+    return ContextPolicy() if spec is None else ContextPolicy(spec.max_tokens, spec.on_overflow)
+
+
+def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
+    """Another model in the same place. What is written of its price is the price of the one it takes the place of."""
+    return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)

@@ -20,6 +20,7 @@ from agentrun.cli.options import (
     env_file_option,
     model_option,
     tools_option,
+    verbose_option,
 )
 
 
@@ -31,6 +32,7 @@ from agentrun.cli.options import (
 @model_option
 @tools_option
 @env_file_option
+@verbose_option
 def command(
     agent: str,
     pairs: tuple[str, ...],
@@ -39,6 +41,7 @@ def command(
     model: str | None,
     tools: tuple[Path, ...],
     env_file: Path | None,
+    verbose: bool,
 ) -> int:
     """Talk to AGENT: a file, or a name below agents/.
 
@@ -56,4 +59,4 @@ def command(
     environ = options.environment(env_file)
     loader = Loader(agent, environ, tools)
     given = options.collect_arguments(pairs, arguments, loader.load(model).parameters)
-    return asyncio.run(Conversation(loader, model, given, approve).talk())
+    return asyncio.run(Conversation(loader, model, given, approve, verbose=verbose).talk())

@@ -18,10 +18,12 @@ from agentrun.engine import events
 from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Event
+from agentrun.engine.exchange import OnExchange
 from agentrun.engine.loop import run
 from agentrun.engine.messages import Message
 from agentrun.errors import SpecError, UsageError
 from agentrun.observers.console import Console
+from agentrun.observers.exchange import ExchangeConsole
 from agentrun.project import Project
 from agentrun.resolve import resolve
 from agentrun.spec.catalog import Document
@@ -37,15 +39,23 @@ class Loader:
         self._document: Document
         self._project, self._document = api.find_agent(agent, environ, tools=tools)
 
-    def load(self, model: str | None) -> Agent:
+    def load(self, model: str | None, on_exchange: OnExchange | None = None) -> Agent:
         # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
-        return resolve(self._project, self._document, self._environ, model=model, live=sys.stdout.isatty())
+        live = sys.stdout.isatty()
+        return resolve(self._project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
 
 
 class Conversation:
-    def __init__(self, loader: Loader, model: str | None, arguments: dict[str, Any], approve: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        model: str | None,
+        arguments: dict[str, Any],
+        approve: tuple[str, ...],
+        *,
+        verbose: bool = False,
+    ) -> None:
         self._loader = loader
-        self._agent = loader.load(model)
         self._arguments = arguments
         self._messages: list[Message] = []
         self._interactive = sys.stdin.isatty()
@@ -54,6 +64,8 @@ class Conversation:
         self._aside = _writer(aside)
         self._paint = Painter(aside)
         self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=columns(aside))
+        self._exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
+        self._agent = loader.load(model, self._exchanges)
         asks = TerminalApprover(self._aside, self._reader.answer) if self._interactive else None
         self._approver = StandingApprover(approve, asks)
         self._exit_code = 0
@@ -107,7 +119,15 @@ class Conversation:
             self._unanswered = True
         if isinstance(event, events.RunFinished) and event.reason == "cancelled":
             return  # the person knows
+        if self._exchanges is not None:
+            self._exchanges.event(event)
         self._console(event)
+
+    def _beside(self, text: str) -> None:
+        """To stderr, also where all else goes to the terminal's stdout."""
+        self._console.end_line()
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
     # -- before the first message
 
@@ -168,7 +188,7 @@ class Conversation:
             self._say(f"the model is {self._agent.model.name}; `/model NAME` changes it, `/model offline` needs no key")
             return
         try:
-            self._agent = self._loader.load(name)
+            self._agent = self._loader.load(name, self._exchanges)
         except SpecError as error:
             self._say(f"the model stays: {error.message}", "error")
             return

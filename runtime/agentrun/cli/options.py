@@ -46,6 +46,13 @@ env_file_option = click.option(
     help="Read variables of the form NAME=VALUE from a file. Example: --env-file .env",
 )
 
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Show what goes to the model service and comes back, secrets masked. Example: run support -v 'Hi'",
+)
+
 approve_option = click.option(
     "--approve",
     multiple=True,

@@ -19,6 +19,7 @@ from agentrun.cli.options import (
     env_file_option,
     model_option,
     tools_option,
+    verbose_option,
 )
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
 from agentrun.engine import events
@@ -26,6 +27,7 @@ from agentrun.engine.events import Event
 from agentrun.engine.loop import Outcome
 from agentrun.errors import UsageError
 from agentrun.observers.console import Console
+from agentrun.observers.exchange import ExchangeConsole
 from agentrun.observers.jsonl import JsonLines
 from agentrun.visible import visible
 
@@ -52,6 +54,7 @@ EXIT_UNANSWERED = 5
 @tools_option
 @env_file_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no tool calls on stderr. Example: run support -q 'Hi'")
+@verbose_option
 def command(
     agent: str,
     text: str | None,
@@ -63,6 +66,7 @@ def command(
     tools: tuple[Path, ...],
     env_file: Path | None,
     quiet: bool,
+    verbose: bool,
 ) -> int:
     """Run AGENT once and print its answer.
 
@@ -79,11 +83,11 @@ def command(
     from agentrun import api
 
     environ = options.environment(env_file)
-    loaded = api.load(agent, model=model, environ=environ, tools=tools)
+    watcher = _Watcher(output, quiet=quiet, verbose=verbose)
+    loaded = api.load(agent, model=model, environ=environ, tools=tools, on_exchange=watcher.exchanges)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()
-    watcher = _Watcher(output, quiet=quiet)
     try:
         work = interruptible(api.run(loaded, text, args=given, approve=approve, emit=watcher))
         outcome = asyncio.run(api.closing(loaded, work))
@@ -108,8 +112,9 @@ def exit_code(outcome: Outcome, *, unanswered: bool) -> int:
 class _Watcher:
     """Sends events where `--output` says, and remembers whether a call was refused because nobody could answer."""
 
-    def __init__(self, output: str, *, quiet: bool) -> None:
+    def __init__(self, output: str, *, quiet: bool, verbose: bool) -> None:
         self.unanswered = False
+        self.exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
         self._output = output
         self._lines = JsonLines(sys.stdout.buffer)
         self._console = Console(None, _write_stderr, Painter(sys.stderr), columns=columns(sys.stderr))
@@ -121,8 +126,14 @@ class _Watcher:
         ended = isinstance(event, events.RunFinished) and event.parent_run_id is msgspec.UNSET
         if self._output == "jsonl" or (self._output == "json" and ended):
             self._lines(event)
+        if self.exchanges is not None:
+            self.exchanges.event(event)
         if not self._quiet or ended:
             self._console(event)
+
+    def _beside(self, text: str) -> None:
+        self._console.end_line()
+        _write_stderr(text)
 
 
 def _write_stderr(text: str) -> None:

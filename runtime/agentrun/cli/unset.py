@@ -15,6 +15,7 @@ import msgspec
 
 from agentrun.diagnostics import Report, one_of
 from agentrun.errors import SpecError, UsageError
+from agentrun.models.endpoint import KEY_VARIABLES
 from agentrun.project import Project
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
@@ -65,7 +66,7 @@ def _mask(documents: list[Document], environ: Mapping[str, str]) -> Masker:
     """Secrets of the language, and values of variables that are called like one but stand in a field that is none."""
     secrets = {value for one in documents for value in one.secrets}
     named = {name for one in documents for name in one.variables if _CALLED_SECRET.search(name)}
-    return Masker(secrets | {environ.get(name, "") for name in (*named, "OPENAI_API_KEY")})
+    return Masker(secrets | {environ.get(name, "") for name in (*named, *KEY_VARIABLES)})
 
 
 def _check(project: Project, documents: list[Document]) -> None:

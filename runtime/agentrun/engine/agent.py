@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from agentrun.engine.messages import FunctionTool, ToolList
+from agentrun.engine.messages import FunctionTool, ToolList, Usage
 from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
 
 
@@ -21,7 +21,10 @@ class Problem(Protocol):
 
 
 class Check(Protocol):
-    """A compiled JSON Schema."""
+    """A compiled JSON Schema.
+
+    `with_defaults` gives a value as it is meant: with the defaults of what is absent. It comes before `violations`.
+    """
 
     def violations(self, value: Any) -> Sequence[Problem]: ...
     def with_defaults(self, value: Any) -> Any: ...
@@ -94,12 +97,31 @@ class Limits(msgspec.Struct, frozen=True):
     on_limit: Literal["stop", "answer"] = "stop"
 
 
+class Pricing(Protocol):
+    """What a model's replies cost."""
+
+    def cost_usd(self, usage: Usage) -> float | None:
+        """US dollars of one reply, or None where the price is not known."""
+        ...
+
+
 class Prices(msgspec.Struct, frozen=True):
     """US dollars for a million tokens."""
 
     input: float
     output: float
     cached: float
+
+    def cost_usd(self, usage: Usage) -> float:
+        fresh = usage.input_tokens - usage.cached_tokens
+        return (fresh * self.input + usage.cached_tokens * self.cached + usage.output_tokens * self.output) / 1e6
+
+
+class ContextPolicy(msgspec.Struct, frozen=True):
+    """What happens when the conversation outgrows `max_tokens`. None: no cap but the service's own."""
+
+    max_tokens: int | None = None
+    on_overflow: Literal["compact", "truncate", "error"] = "compact"
 
 
 async def _nothing_to_close() -> None:
@@ -108,6 +130,8 @@ async def _nothing_to_close() -> None:
 
 class Agent(msgspec.Struct, frozen=True, eq=False):
     """`tool_choice` and `response_format` are in the chat API's form; None means: not sent.
+
+    `prices` are those of the model and its fallbacks, as `Reply.model_index` counts them.
 
     `answer` checks the JSON of an answer. `prompt` renders the system prompt, which needs `prompt_arguments`. `close`
     ends the connections of models and tools, which are kept from run to run.
@@ -130,7 +154,8 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     answer: Check | None = None
     permissions: tuple[PermissionRule, ...] = ()
     limits: Limits = Limits()
-    prices: Prices | None = None
+    context: ContextPolicy = ContextPolicy()
+    prices: tuple[Pricing | None, ...] = ()
     starters: tuple[str, ...] = ()
     close: Callable[[], Awaitable[None]] = _nothing_to_close
 

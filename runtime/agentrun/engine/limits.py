@@ -5,7 +5,7 @@ A sub-agent's budget counts in its own and in all above it, so that the tree sha
 
 from __future__ import annotations
 
-from agentrun.engine.agent import Limits, Prices
+from agentrun.engine.agent import Limits, Pricing
 from agentrun.engine.events import Reason
 from agentrun.engine.messages import Usage
 
@@ -39,9 +39,9 @@ class Budget:
             one.tool_calls += 1
         return None
 
-    def spend(self, usage: Usage, prices: Prices | None) -> Reason | None:
-        """Counts a reply's tokens and says which cap is reached now."""
-        cost = cost_of(usage, prices)
+    def spend(self, usage: Usage, prices: Pricing | None) -> Reason | None:
+        """Counts a reply's tokens and says which cap is reached now. Without a known price it costs nothing."""
+        cost = prices.cost_usd(usage) if prices is not None else None
         reached: Reason | None = None
         for one in self._chain():
             one.usage += usage
@@ -60,14 +60,6 @@ class Budget:
             chain.append(one)
             one = one.parent
         return chain
-
-
-def cost_of(usage: Usage, prices: Prices | None) -> float | None:
-    """US dollars, or None without prices."""
-    if prices is None:
-        return None
-    fresh = usage.input_tokens - usage.cached_tokens
-    return (fresh * prices.input + usage.cached_tokens * prices.cached + usage.output_tokens * prices.output) / 1e6
 
 
 class Repetition:

@@ -1,8 +1,8 @@
 """The run: ask the model, make its calls, give the results back, until the answer or a limit.
 
 One loop for every mode. It tells what happens through `emit` and returns an `Outcome`; a run always ends with the
-event `run_finished`. The conversation's list of messages is the caller's and grows in place, so that what finished
-stays when a run is cancelled.
+event `run_finished`. The conversation's list of messages is the caller's and changes in place (it grows, and is
+shortened where the agent's context policy says so), so that what finished stays when a run is cancelled.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.arguments import check_arguments, parse_json
 from agentrun.engine.calls import Caller, Planned, Turn
+from agentrun.engine.conversation import call_ids, history_form, untrusted_seen
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
 from agentrun.engine.output import as_text
-from agentrun.engine.ports import Approver, DirectJournal, Journal, RunInfo
+from agentrun.engine.overflow import Overflow
+from agentrun.engine.ports import (
+    Approver,
+    DirectJournal,
+    FallbackProgress,
+    Journal,
+    Progress,
+    RetryProgress,
+    RunInfo,
+    Tell,
+)
 from agentrun.engine.progress import ProgressEvents
 from agentrun.errors import ModelError, ToolFailure, UsageError
 
@@ -66,7 +77,7 @@ async def run(
 ) -> Outcome:
     """Answer one user message.
 
-    `messages` is the conversation so far, appended to in place; empty or None begins one with the system prompt.
+    `messages` is the conversation so far, changed in place; empty or None begins one with the system prompt.
     `text` is the user's message; without it the agent's `input` is rendered from `arguments`. Raises `ToolFailure`
     of type invalid_arguments when `arguments` break the agent's parameters.
     """
@@ -135,14 +146,23 @@ class _Run:
             agent,
             run=self.info,
             key_prefix=key_prefix,
-            untrusted_seen=parent.caller.untrusted_seen if parent else _untrusted_seen(agent, messages),
+            untrusted_seen=parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages),
             budget=budget,
             approver=approver,
             journal=journal,
             emit=self.emit,
             run_child=self._run_child,
         )
-        self._call_ids = _call_ids(messages)
+        self._call_ids = call_ids(messages)
+        self._overflow = Overflow(
+            agent.context,
+            messages,
+            agent.tool_list,
+            ask=self._ask_aside,
+            untrusted=lambda: self.caller.untrusted_seen,
+            changed=lambda dropped: self.emit(events.Compacted, dropped_messages=dropped),
+        )
+        self._asked_aside = 0
 
     def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
         self._seq += 1
@@ -218,7 +238,7 @@ class _Run:
         if limit := self.budget.begin_turn():
             await self._end_at(limit)
         reply = await self._ask(self.agent.tool_list, self._tool_choice())
-        limit = self.budget.spend(reply.usage or Usage(), self.agent.prices)
+        limit = self._spend(reply)
         if limit is None and self.budget.is_last_turn:
             limit = "max_turns"
         if cut_short := _cut_short(reply):
@@ -236,19 +256,18 @@ class _Run:
             await self._end_at(turn.ended, reply.text)
 
     async def _ask(self, tools: ToolList, tool_choice: Any) -> Reply:
+        await self._overflow.before_request()
         self._turn += 1
         self.emit(events.TurnStarted, turn=self._turn)
-        request = Request(
-            messages=tuple(self.messages),
-            tools=tools,
-            tool_choice=tool_choice if tools else None,
-            parallel_tool_calls=self.agent.parallel_tool_calls if tools else None,
-            response_format=self.agent.response_format,
-            used_call_ids=self._call_ids,
-        )
-        key = f"{self.key_prefix}turn-{self._turn}"
-        reply = await self.journal.model_call(key, request, lambda: self.agent.model.complete(request, self._progress))
+        key = f"turn-{self._turn}"
+        try:
+            reply = await self._complete(key, self._request(tools, tool_choice), self._progress)
+        except ModelError as failure:
+            await self._overflow.refused(failure)
+            self._progress(RetryProgress(1, failure.message, 0.0))
+            reply = await self._complete(f"{key}-shortened", self._request(tools, tool_choice), self._progress)
         self._progress.end()
+        self._overflow.replied(reply.usage, len(self.messages))
         self._call_ids.update(call.id for call in reply.calls)
         self.emit(
             events.TurnFinished,
@@ -258,6 +277,38 @@ class _Run:
             usage=reply.usage,
         )
         return reply
+
+    def _request(self, tools: ToolList, tool_choice: Any) -> Request:
+        return Request(
+            messages=tuple(self.messages),
+            tools=tools,
+            tool_choice=tool_choice if tools else None,
+            parallel_tool_calls=self.agent.parallel_tool_calls if tools else None,
+            response_format=self.agent.response_format,
+            used_call_ids=self._call_ids,
+        )
+
+    async def _complete(self, key: str, request: Request, tell: Tell) -> Reply:
+        return await self.journal.model_call(
+            f"{self.key_prefix}{key}", request, lambda: self.agent.model.complete(request, tell)
+        )
+
+    async def _ask_aside(self, messages: list[Message]) -> Reply:
+        """A question that is no turn of the conversation. A cap that it reaches is seen with the next reply."""
+
+        def tell(progress: Progress) -> None:
+            if isinstance(progress, RetryProgress | FallbackProgress):  # the text is not the answer
+                self._progress(progress)
+
+        self._asked_aside += 1
+        reply = await self._complete(f"aside-{self._asked_aside}", Request(messages, ToolList(())), tell)
+        self._spend(reply)
+        return reply
+
+    def _spend(self, reply: Reply) -> Reason | None:
+        """Counts what a reply took, at the price of the model that answered."""
+        prices = self.agent.prices[reply.model_index : reply.model_index + 1] if reply.usage else ()
+        return self.budget.spend(reply.usage or Usage(), prices[0] if prices else None)
 
     def _tool_choice(self) -> Any:
         """`required` and a named tool hold for the first turn only: on every turn they would never end."""
@@ -284,7 +335,7 @@ class _Run:
         if check is None:
             return None, None
         try:
-            output = parse_json(text)
+            output = check.with_defaults(parse_json(text))
         except ValueError as error:
             return f"it is not JSON ({error})", None
         violations = check.violations(output)
@@ -296,7 +347,7 @@ class _Run:
 
     async def _make(self, reply: Reply, turn: Turn) -> None:
         """Make the calls. The turn and one result for each call go into the history."""
-        self.messages.append(_history_form(reply, turn.planned))
+        self.messages.append(history_form(reply, turn.planned))
         self._open_calls = turn.planned
         await self.caller.make(turn, self._turn)
         self._close_calls()
@@ -319,7 +370,7 @@ class _Run:
         """The run ends at a limit; with `on_limit: answer` one last call without tools may sum up."""
         if self.agent.limits.on_limit == "answer":
             reply = await self._ask(ToolList(()), None)
-            self.budget.spend(reply.usage or Usage(), self.agent.prices)
+            self._spend(reply)
             await self._keep(reply, limit)
             text = reply.refusal or reply.text
         raise _End(limit, text)
@@ -371,35 +422,3 @@ def _cut_short(reply: Reply) -> Reason | None:
         case "refusal":
             return "refused"
     return "refused" if reply.refusal is not None else None
-
-
-def _history_form(reply: Reply, planned: Sequence[Planned]) -> Message:
-    """The assistant message as received, but for arguments that were no JSON: services refuse those in a history."""
-    bad = {one.call.id for one in planned if not one.parsed}
-    if not bad:
-        return reply.message
-    data = dict(reply.message.data)
-    data["tool_calls"] = [
-        {**call, "function": {**call["function"], "arguments": "{}"}} if call.get("id") in bad else call
-        for call in data.get("tool_calls", [])
-    ]
-    return Message(data)
-
-
-def _call_ids(messages: list[Message]) -> set[str]:
-    return {
-        str(call.get("id"))
-        for message in messages
-        if message.role == "assistant"
-        for call in message.data.get("tool_calls") or ()
-    }
-
-
-def _untrusted_seen(agent: Agent, messages: list[Message]) -> bool:
-    """Whether the conversation so far holds a result of a tool whose output may be hostile."""
-    for message in messages:
-        for call in message.data.get("tool_calls") or () if message.role == "assistant" else ():
-            tool = agent.tools.get(str(call.get("function", {}).get("name")))
-            if tool is None or tool.untrusted_output or tool.relays_untrusted:
-                return True
-    return False

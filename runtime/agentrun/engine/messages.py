@@ -81,6 +81,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     `message` is the assistant message as received, unknown fields included; it goes into the history.
     `calls` are in arrival order, with ids that are unique in the reply. `refusal` is the text of a refusal.
+    `model_index` says which model answered: 0 is the one that was asked for, 1 its first fallback.
     """
 
     message: Message
@@ -89,6 +90,7 @@ class Reply(msgspec.Struct, frozen=True):
     finish_reason: FinishReason
     usage: Usage | None = None
     refusal: str | None = None
+    model_index: int = 0
 
 
 class FunctionTool(msgspec.Struct, frozen=True):

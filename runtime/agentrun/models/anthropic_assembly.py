@@ -74,6 +74,9 @@ class MessageAssembly:
             raise failures.malformed("JSON nested too deeply") from None
         return progress
 
+    def done(self) -> None:
+        """`[DONE]` is no event of this API: gateways that append it finish nothing by it."""
+
     def resume(self) -> list[Block]:
         """Go on with a paused turn: the next response continues it. Returns what there is of it, to be sent back."""
         self._spent = self._usage()

@@ -71,12 +71,7 @@ class Assembly:
         calls = self._calls.closed(self._turn, self._used_call_ids)
         reason = self._reason(calls, text, refusal)
         if reason == "stop" and not text.strip():
-            raise ModelError(
-                "the model answered with nothing: neither text nor a tool call",
-                help="Ask in other words, or name another model in `fallback`.",
-                code=EMPTY_REPLY,
-                retryable=True,
-            )
+            raise empty_reply()
         calls = [call for call in calls if call.name]  # a turn that was cut may hold a call without one
         message: dict[str, Any] = {"role": "assistant", "content": text or None}
         if refusal:
@@ -147,3 +142,12 @@ class Assembly:
                 raise failures.malformed("a tool call without a name")
             return "tool_calls"
         return "refusal" if word == "refusal" or (refusal and not text) else "stop"
+
+
+def empty_reply() -> ModelError:
+    return ModelError(
+        "the model answered with nothing: neither text nor a tool call",
+        help="Ask in other words, or name another model in `fallback`.",
+        code=EMPTY_REPLY,
+        retryable=True,
+    )

@@ -67,9 +67,10 @@ def _extend(known: list[Any], new: list[Any]) -> None:
 
 
 def read_usage(data: dict[str, Any]) -> Usage:
-    input_tokens = _count(data.get("prompt_tokens"))
-    output_tokens = _count(data.get("completion_tokens"))
-    details = data.get("prompt_tokens_details")
+    """Usage in the words of the chat API, or in those of the Responses API."""
+    input_tokens = _count(data.get("prompt_tokens", data.get("input_tokens")))
+    output_tokens = _count(data.get("completion_tokens", data.get("output_tokens")))
+    details = data.get("prompt_tokens_details", data.get("input_tokens_details"))
     cached = details.get("cached_tokens") if isinstance(details, dict) else data.get("prompt_cache_hit_tokens")
     return Usage(
         input_tokens=input_tokens,

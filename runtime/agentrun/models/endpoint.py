@@ -28,9 +28,14 @@ class Provider(msgspec.Struct, frozen=True):
     sdk_headers: tuple[str, ...] = ()
     path_help: str = "often in /v1"
 
+    @property
+    def key_variable(self) -> str:
+        return f"{self.prefix}_API_KEY"
+
 
 OPENAI = Provider("OPENAI", "https://api.openai.com/v1", ("authorization",), ("OpenAI-Organization", "OpenAI-Project"))
 ANTHROPIC = Provider("ANTHROPIC", "https://api.anthropic.com", ("authorization", "x-api-key"), path_help="without /v1")
+KEY_VARIABLES = (OPENAI.key_variable, ANTHROPIC.key_variable)
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -49,7 +54,7 @@ class Endpoint:
         provider: Provider = OPENAI,
     ) -> None:
         self.provider = provider
-        self.key_variable = f"{provider.prefix}_API_KEY"
+        self.key_variable = provider.key_variable
         self.written = (base_url or environment.get(f"{provider.prefix}_BASE_URL") or provider.url).strip()
         self._url = _split(self.written)
         self.is_providers = self._url.hostname == urlsplit(provider.url).hostname
@@ -108,7 +113,7 @@ class Endpoint:
         return ModelError(
             f"base_url {self.written!r} is not an address",
             code="bad_base_url",
-            help="Write it with scheme and host, such as http://localhost:11434/v1.",
+            help=f"Write it with scheme and host, such as {self.provider.url}.",
         )
 
     def _shown(self) -> str:

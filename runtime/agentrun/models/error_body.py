@@ -37,6 +37,8 @@ _STATUS_WORDS = (
     ("invalid_api_key", 401),
     ("permission", 403),
     ("not_found", 404),
+    ("policy", 400),
+    ("image", 400),
     ("bad_request", 400),
     ("badrequest", 400),
     ("invalid", 400),

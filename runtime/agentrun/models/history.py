@@ -15,8 +15,11 @@ from agentrun.errors import ToolFailure
 
 ContentWhenEmpty = Literal["", "omit"] | None
 
-# What Anthropic's API sent that the chat form can't hold, such as signed thinking. It goes back there and nowhere else.
+# What other APIs sent that the chat form can't hold, such as signed or encrypted thinking. It goes back to the API it
+# came from and nowhere else.
 ANTHROPIC_CONTENT = "anthropic_content"
+RESPONSES_OUTPUT = "responses_output"
+_OF_OTHER_APIS = frozenset({ANTHROPIC_CONTENT, RESPONSES_OUTPUT})
 
 
 def repair(messages: Sequence[Message]) -> Sequence[Message]:
@@ -26,8 +29,8 @@ def repair(messages: Sequence[Message]) -> Sequence[Message]:
 def message_json(message: Message, content_when_empty: ContentWhenEmpty = None) -> bytes:
     """The bytes to send. Servers disagree on the `content` of a message that has only calls."""
     data = message.data
-    if ANTHROPIC_CONTENT in data:
-        message = Message({key: value for key, value in data.items() if key != ANTHROPIC_CONTENT})
+    if not _OF_OTHER_APIS.isdisjoint(data):
+        message = Message({key: value for key, value in data.items() if key not in _OF_OTHER_APIS})
         data = message.data
     if not data.get("tool_calls") or data.get("content"):
         return message.json

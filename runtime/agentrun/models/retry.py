@@ -68,7 +68,7 @@ class Retrying:
                 tell(FallbackProgress(model.name, given_up[-1].failure.message))
             outcome = await self._ask(model, max_retries, request, tell)
             if isinstance(outcome, Reply):
-                return outcome
+                return msgspec.structs.replace(outcome, model_index=len(given_up)) if given_up else outcome
             given_up.append(outcome)
             if outcome.text_was_shown:
                 break

@@ -1,7 +1,7 @@
 """The exchange with the model service as a person reads it: `--verbose`.
 
-A line for the request and one for what came back, and between them the request's JSON, laid out and shortened.
-Gets masked values only; what models and services wrote passes the escaping sink.
+A line for the request, below it the request's JSON, laid out and shortened, and a line for what came back. Gets
+masked values only; what models and services wrote passes the escaping sink.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from agentrun.engine.events import Event, TurnFinished
 from agentrun.engine.exchange import Exchange, Failed, Received, Sent
 from agentrun.engine.messages import Usage
 from agentrun.visible import one_line, visible
@@ -17,9 +18,9 @@ from agentrun.visible import one_line, visible
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
 
-_LINE_CHARS = 110
+_WIDTH = 110
 _TEXT_CHARS = 300
-_CAUSE_CHARS = 400
+_LINE_CHARS = 400
 _ITEMS = 6
 
 
@@ -32,44 +33,44 @@ class ExchangeConsole:
 
     def __call__(self, exchange: Exchange) -> None:
         match exchange:
-            case Sent():
-                counts = f"{_counted(exchange.messages, 'message')}, {_counted(exchange.tools, 'tool')}"
-                self._line(f"→ POST {exchange.url} ({exchange.model}, {counts}, {_size(exchange.size)})", "info")
-                self._write(self._style(visible(laid_out(exchange.body)), "dim") + "\n")
-            case Received():
-                times = f"first byte {exchange.first_byte_s:.2f} s, {exchange.duration_s:.2f} s in all"
-                tokens = _tokens(exchange.usage)
-                self._line(f"← {exchange.status}, {times}, {exchange.finish_reason}, {tokens}", "info")
-            case Failed():
-                answer = f"{exchange.status}" if exchange.status else "no reply"
-                self._line(f"← {answer}, {exchange.duration_s:.2f} s: {exchange.cause}", "error")
+            case Sent(url, model, body):
+                value = _decoded(body)
+                counts = [model, *_counts(value), _size(len(body))]
+                self._line(f"→ POST {url} ({', '.join(counts)})", "info")
+                self._write(self._style(visible(laid_out(value)), "dim") + "\n")
+            case Received(status, first_event_s, duration_s):
+                self._line(f"← {status}, first event after {first_event_s:.2f} s, end after {duration_s:.2f} s", "info")
+            case Failed(status, duration_s, cause):
+                self._line(f"← {status or 'no response'}, failed after {duration_s:.2f} s: {cause}", "error")
+
+    def event(self, event: Event) -> None:
+        """What became of a response is an event of the run."""
+        if isinstance(event, TurnFinished):
+            self._line(f"← {event.finish_reason}, {_tokens(event.usage)}", "info")
 
     def _line(self, text: str, style: str) -> None:
-        self._write(self._style(one_line(text, _CAUSE_CHARS), style) + "\n")
+        self._write(self._style(one_line(text, _LINE_CHARS), style) + "\n")
 
 
-def laid_out(body: str) -> str:
-    """JSON text on as few lines as read well: what fits on a line stays on it, and long texts and lists are cut."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return one_line(body, _TEXT_CHARS)
+def laid_out(value: Any) -> str:
+    """JSON on as few lines as read well: what fits on a line stays on it; long texts and lists are cut."""
     return "\n".join(_lines(value, ""))
 
 
 def _lines(value: Any, indent: str, key: str = "", end: str = "") -> list[str]:
     compact = f"{indent}{key}{_compact(value)}{end}"
-    if not (isinstance(value, (dict, list)) and value) or len(compact) <= _LINE_CHARS:
+    if not (isinstance(value, (dict, list)) and value) or len(compact) <= _WIDTH:
         return [compact]
-    left_out = len(value) - _ITEMS if isinstance(value, list) else 0
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     lines = [f"{indent}{key}{opening}"]
     inner = indent + "  "
-    if left_out > 0:  # the last ones are what is new
-        lines.append(f"{inner}… {left_out} more")
-    named = list(value.items()) if isinstance(value, dict) else [("", item) for item in value[-_ITEMS:]]
-    for position, (name, item) in enumerate(named, 1):
-        label = f"{_compact(name)}: " if isinstance(value, dict) else ""
+    if isinstance(value, dict):
+        named = [(f"{_compact(name)}: ", item) for name, item in value.items()]
+    else:
+        if len(value) > _ITEMS:
+            lines.append(f"{inner}… {len(value) - _ITEMS} more")
+        named = [("", item) for item in value[-_ITEMS:]]  # the last ones are what is new
+    for position, (label, item) in enumerate(named, 1):
         lines += _lines(item, inner, label, "," if position < len(named) else "")
     return [*lines, f"{indent}{closing}{end}"]
 
@@ -81,8 +82,19 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _counts(body: Any) -> list[str]:
+    """How many messages and tools a request carries, in whichever API."""
+    found = body if isinstance(body, dict) else {}
+    messages = found.get("messages", found.get("input"))
+    counts = [(messages, "message"), (found.get("tools", []), "tool")]
+    return [f"{len(many)} {noun}{'' if len(many) == 1 else 's'}" for many, noun in counts if isinstance(many, list)]
 
 
 def _size(count: int) -> str:

@@ -103,15 +103,15 @@ class ModelSpec(_Spec, frozen=True):
     name: Annotated[Annotated[str, Meta(min_length=1)] | None, _doc("The model's name as the service knows it.")] = None
     api: Annotated[
         Literal["chat_completions", "responses", "anthropic_messages", "offline", "scripted"],
-        _doc(
-            "Which API the service speaks. `offline` needs no key and no network; `scripted` plays `script`.",
-            later=["responses", "anthropic_messages"],
-        ),
+        _doc("Which API the service speaks. `offline` needs no key and no network; `scripted` plays `script`."),
     ] = "chat_completions"
-    base_url: Annotated[str | None, _doc("The service's address, with /v1; empty: OpenAI's, or OPENAI_BASE_URL.")] = (
-        None
-    )
-    api_key: Annotated[str | None, _doc("The key; empty: OPENAI_API_KEY.", secret=True)] = None
+    base_url: Annotated[
+        str | None,
+        _doc("The service's address, often with /v1; empty: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or the API's own."),
+    ] = None
+    api_key: Annotated[
+        str | None, _doc("The key; empty: OPENAI_API_KEY or ANTHROPIC_API_KEY, whichever the API has.", secret=True)
+    ] = None
     headers: Annotated[dict[str, str], _doc("Headers for each request.", secret=True)] = field(default_factory=dict)
     settings: Annotated[dict[str, Any], _doc("Sent as they are: temperature, max_completion_tokens, …")] = field(
         default_factory=dict
@@ -124,9 +124,9 @@ class ModelSpec(_Spec, frozen=True):
     content_when_empty: Annotated[
         Literal["", "omit"] | None, _doc('`content` of a message that has only calls: null (default), "" or omit.')
     ] = None
-    prices: Annotated[PriceSpec | None, _doc("What tokens cost, for `limits.max_cost_usd`.")] = None
+    prices: Annotated[PriceSpec | None, _doc("What tokens cost; default: as listed for the service.")] = None
     fallback: Annotated[
-        list["str | ModelSpec"], _doc("Tried in order when the model fails. A bare name inherits all else.")
+        list["str | ModelSpec"], _doc("Tried in order when the model fails. A bare name inherits all but `prices`.")
     ] = field(default_factory=list)
     script: Annotated[Script | None, _doc("The turns of `api: scripted`.")] = None
 
@@ -164,7 +164,10 @@ class ResponseFormatSpec(_Spec, frozen=True):
 
 class ContextSpec(_Spec, frozen=True):
     max_tokens: Annotated[Positive, _doc("Tokens of a request at most.")] = 100_000
-    on_overflow: Annotated[Literal["compact", "truncate", "error"], _doc("What happens then.")] = "compact"
+    on_overflow: Annotated[
+        Literal["compact", "truncate", "error"],
+        _doc("`compact` sums up the oldest messages, `truncate` drops them, `error` ends the run."),
+    ] = "compact"
 
 
 class LimitsSpec(_Spec, frozen=True):
@@ -322,7 +325,7 @@ class ToolSpec(_Spec, frozen=True):
     parameters: Annotated[
         Schema | None, _doc("JSON Schema 2020-12 of the arguments; default: an object without properties.")
     ] = None
-    strict: Annotated[bool, _doc("OpenAI's strict mode. Arguments are validated either way.", later=True)] = False
+    strict: Annotated[bool, _doc("OpenAI's strict mode. Arguments are validated either way.")] = False
     read_only: Annotated[bool | None, _doc("Changes nothing; default: true for http GET and HEAD, else false.")] = None
     idempotent: Annotated[
         bool | None, _doc("Twice is as good as once; default: true for http GET, HEAD, PUT, DELETE, else false.")
@@ -385,7 +388,9 @@ class AgentSpec(_Spec, frozen=True, kw_only=True):
     permissions: Annotated[list[PermissionSpec], _doc("Rules for tool calls; the first match decides.")] = field(
         default_factory=list
     )
-    context: Annotated[ContextSpec | None, _doc("What happens when the history grows.", later=True)] = None
+    context: Annotated[ContextSpec | None, _doc("What happens when the conversation grows long; default: no cap.")] = (
+        None
+    )
     limits: Annotated[LimitsSpec, _doc("Limits of one user message.")] = field(default_factory=LimitsSpec)
     starters: Annotated[list[str], _doc("First messages that chat offers.")] = field(default_factory=list)
 

@@ -11,7 +11,7 @@ from agentrun.strict.schema import StrictSchema
 
 
 class StrictCheck:
-    """Checks what a model says to a strict schema, in the author's terms: nulls go, defaults come, then it is judged."""
+    """Judges by the author's schema what a model said to the strict one. `with_defaults` takes the nulls out too."""
 
     def __init__(self, strict: StrictSchema) -> None:
         self._author = Validator(strict.author)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from agentrun.json_schema import Route, Validator, subschemas
 
@@ -12,7 +13,7 @@ _PART = "-part"
 
 
 def routes_of(schema: Mapping[str, Any]) -> dict[int, Route]:
-    """Where each mapping and list of alternatives of a schema is written, by its `id`."""
+    """Where each part of a schema is written, by its `id`."""
     return {id(part): route for route, part in subschemas(schema, ())}
 
 
@@ -47,7 +48,7 @@ def resolve(schema: Mapping[str, Any], reference: str) -> Any:
     if reference == "#":
         return schema
     _, group, name = reference.split("/")
-    return schema.get(group, {}).get(name.replace("~1", "/").replace("~0", "~"))
+    return schema.get(group, {}).get(unquote(name).replace("~1", "/").replace("~0", "~"))
 
 
 def part_validator(whole: Mapping[str, Any], part: Any) -> Validator:

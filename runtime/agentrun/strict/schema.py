@@ -207,7 +207,7 @@ class _Maker:
             self._note("merged", route, keyword)
         if keyword == "oneOf":
             self._note("any_of", route)
-        return _described({**frame, "anyOf": sent}, told)
+        return _described(_in_order({**frame, "anyOf": sent}, written), told)
 
     # -- a schema that says itself what the value is
 

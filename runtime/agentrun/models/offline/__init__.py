@@ -14,6 +14,7 @@ from datetime import date
 
 from agentrun.engine.messages import Message, Reply, Request, ToolCall, Usage
 from agentrun.engine.ports import CallProgress, Tell, TextProgress
+from agentrun.models.offline.slots import slots_of
 from agentrun.models.offline.turn import Call, decide
 
 # A rough rule for English text; a count by a real tokenizer would be as arbitrary here.
@@ -42,7 +43,12 @@ def _said(request: Request, text: str, tell: Tell) -> Reply:
 def _called(request: Request, wanted: list[Call], tell: Tell) -> Reply:
     used = set(request.used_call_ids)
     calls: list[ToolCall] = []
-    for name, arguments in wanted:
+    open_as_null = {
+        tool.name: {slot.name: None for slot in slots_of(tool.parameters) if slot.may_be_null}
+        for tool in request.tools.tools
+    }
+    for name, said in wanted:
+        arguments = {**open_as_null.get(name, {}), **said}
         number = len(used) + 1
         while f"call_{number}" in used:
             number += 1

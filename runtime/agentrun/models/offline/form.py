@@ -73,6 +73,8 @@ def _instance(schema: Any, sentence: str, results: Sequence[Any], said: Said) ->
                 chosen = next((value for value in _least(slot.whole, root, "", 0) if slot.fits(value)), None)
             if chosen is not _MISSING:
                 made[slot.name] = chosen
+        if slot.may_be_null:
+            made.setdefault(slot.name, None)
     return made
 
 
@@ -140,7 +142,9 @@ def _least(schema: Any, root: Mapping[str, Any], text: str, depth: int) -> Itera
         yield [entry] * (min(count, 100) if isinstance(count, int) else 1)
     else:
         yield {
-            inner.name: next((value for value in _least(inner.whole, root, "", depth + 1) if inner.fits(value)), None)
+            inner.name: None
+            if inner.may_be_null
+            else next((value for value in _least(inner.whole, root, "", depth + 1) if inner.fits(value)), None)
             for inner in slots_of(whole, root)
-            if inner.required
+            if inner.required or inner.may_be_null
         }

@@ -40,7 +40,9 @@ def calls_of(data: Data) -> list[tuple[str, str, dict[str, Any]]]:
         function = call.get("function") if isinstance(call, Mapping) else None
         if isinstance(function, Mapping) and isinstance(function.get("name"), str):
             arguments = plain(parsed(str(function.get("arguments") or "{}")))
-            found.append((str(call.get("id")), function["name"], arguments if isinstance(arguments, dict) else {}))
+            said = arguments if isinstance(arguments, dict) else {}
+            given = {name: value for name, value in said.items() if value is not None}
+            found.append((str(call.get("id")), function["name"], given))
     return found
 
 

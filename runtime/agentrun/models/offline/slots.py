@@ -21,11 +21,15 @@ _ORDINARY_WORDS = ("word", "Word", "two words")
 
 
 class Slot:
-    """One parameter. `schema` has its references resolved; `described` are the words of its description."""
+    """One parameter. `schema` has its references resolved; `described` are the words of its description.
+
+    A required one that may be null, as strict schemas have it, is not asked for: null says that it is left open.
+    """
 
     def __init__(self, name: str, whole: Any, root: Mapping[str, Any], required: bool) -> None:
         self.name = name
-        self.required = required
+        self.may_be_null = required and _takes_null(whole)
+        self.required = required and not self.may_be_null
         self.root = root
         self.whole = whole
         self.schema = resolved(whole, root)
@@ -124,6 +128,16 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
             return rest
         current = {**inner, **rest}
     return {}
+
+
+def _takes_null(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    listed = schema.get("type")
+    if listed == "null" or (isinstance(listed, list) and "null" in listed):
+        return True
+    branches = schema.get("anyOf")
+    return isinstance(branches, list) and any(_takes_null(branch) for branch in branches)
 
 
 def type_of(schema: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog
-from agentrun.spec.rules import agents, parameters, references, templates, tools
+from agentrun.spec.rules import agents, parameters, references, strict, templates, tools
 
-RULES = (*references.RULES, *parameters.RULES, *templates.RULES, *tools.RULES, *agents.RULES)
+RULES = (*references.RULES, *parameters.RULES, *strict.RULES, *templates.RULES, *tools.RULES, *agents.RULES)
 
 
 def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:

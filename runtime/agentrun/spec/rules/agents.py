@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
+
 from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
+from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
+from agentrun.spec.types import AgentSpec, ModelSpec
 from agentrun.spec.wording import misspelt
 
 MODES = ("auto", "none", "required")
@@ -27,20 +31,31 @@ def model_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         yield Diagnostic("AR704", "error", message, model.key_place(("script",)), "add `api: scripted`")
     if api not in ("offline", "scripted") and model.get("name") is None and not misspelt(model, "name"):
         yield Diagnostic("AR703", "error", "the model has no `name`", place, "name it as the service does")
+
+
+def cost_cap_without_prices(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """A cap on cost counts the models that have a price, in the file or in the price list."""
     cap = document.node.get("limits", "max_cost_usd")
-    if cap is not None and model.get("prices") is None:
-        yield _unpriced(cap)
+    spec = document.spec
+    if cap is None or not isinstance(spec, AgentSpec) or any(route[0] == "model" for route in document.unknown):
+        return
+    main = spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model)
+    if not _has_price(main):
+        message = f"`max_cost_usd` has no effect on the model `{main.name or main.api}`: its price is not known"
+        help = "write `model: {name: …, prices: {input: …, output: …}}`, in US dollars for a million tokens"
+        yield Diagnostic("AR705", "warning", message, cap.span, help)
+    for entry in main.fallback:
+        one = entry if isinstance(entry, ModelSpec) else msgspec.structs.replace(main, name=entry, prices=None)
+        if not _has_price(one):
+            message = f"`max_cost_usd` has no effect on the fallback `{one.name or one.api}`: its price is not known"
+            help = "write it as `{name: …, prices: {input: …, output: …}}`, in US dollars for a million tokens"
+            yield Diagnostic("AR705", "warning", message, cap.span, help)
 
 
-def cost_cap_of_a_bare_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    model, cap = document.node.get("model"), document.node.get("limits", "max_cost_usd")
-    if document.kind == "agent" and cap is not None and (model is None or not model.is_mapping):
-        yield _unpriced(cap)
-
-
-def _unpriced(cap: Node) -> Diagnostic:
-    message = "`max_cost_usd` has no effect: the model's prices are not known"
-    return Diagnostic("AR705", "warning", message, cap.span, "write `model: {name: …, prices: {input: …, output: …}}`")
+def _has_price(model: ModelSpec) -> bool:
+    if model.prices is not None or model.api == "offline":
+        return True
+    return model.api != "scripted" and ListPrice(model.name or "", service_url(model.api, model.base_url, {})).is_known
 
 
 def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -112,4 +127,4 @@ def _value(node: Node, key: str) -> Any:
     return found.content if found is not None else None
 
 
-RULES = (model_choice, cost_cap_of_a_bare_model, tool_choice, permissions_that_match_nothing, response_format)
+RULES = (model_choice, cost_cap_without_prices, tool_choice, permissions_that_match_nothing, response_format)

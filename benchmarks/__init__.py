@@ -1,0 +1,12 @@
+"""Speed, beside what the same work costs without agentrun: `make bench`, or `python -m benchmarks.run`.
+
+run.py            what is measured, in turns, and printed
+conversations.py  the work that contenders do against a model server
+commands.py       the work of whole commands: cold starts and `validate`
+results.py        samples to medians, spreads and ratios; Markdown and JSON
+server.py         the model server, a process of its own
+worker.py         the process of one contender
+contenders/       who takes part, one a file
+task.py           what all of them are given: prompt, tools, functions
+project/          the same task as files of agentrun
+"""

@@ -1,0 +1,47 @@
+"""agentrun through its Python API, with the files of `project/`: nothing is switched off for the measurement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import agentrun
+from agentrun.engine.messages import Reply, Request, ToolCall
+from agentrun.engine.ports import ToolResult
+from benchmarks.contenders import Ask, Told
+from benchmarks.task import API_KEY, MODEL
+
+AGENT = Path(__file__).parent.parent / "project" / "agents" / "weather.yaml"
+
+
+class KeepingJournal:
+    """Makes each call and keeps what came of it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Reply | ToolResult] = {}
+
+    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply:
+        self.kept[key] = reply = await make()
+        return reply
+
+    async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        self.kept[key] = result = await make()
+        return result
+
+
+def open_contender(base_url: str) -> Ask:
+    agent = agentrun.load(AGENT, environ={"BENCH_URL": base_url, "BENCH_KEY": API_KEY, "BENCH_MODEL": MODEL})
+    runner = asyncio.Runner()
+
+    def ask(question: str, told: Told) -> str:
+        def emit(event: agentrun.events.Event) -> None:
+            if isinstance(event, agentrun.events.TextDelta):
+                told(event.text)
+
+        outcome = runner.run(agentrun.run(agent, question, emit=emit, journal=KeepingJournal()))
+        if not outcome.ended_well:
+            raise RuntimeError(f"the run ended as {outcome.reason}: {outcome.error}")
+        return outcome.text
+
+    return ask

@@ -1,0 +1,44 @@
+"""What a conversation's messages tell the loop, and the form in which a reply joins them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentrun.engine.agent import Agent
+from agentrun.engine.calls import Planned
+from agentrun.engine.context import held_untrusted
+from agentrun.engine.messages import Message, Reply
+
+
+def history_form(reply: Reply, planned: Sequence[Planned]) -> Message:
+    """The assistant message as received, but for arguments that were no JSON: services refuse those in a history."""
+    bad = {one.call.id for one in planned if not one.parsed}
+    if not bad:
+        return reply.message
+    data = dict(reply.message.data)
+    data["tool_calls"] = [
+        {**call, "function": {**call["function"], "arguments": "{}"}} if call.get("id") in bad else call
+        for call in data.get("tool_calls", [])
+    ]
+    return Message(data)
+
+
+def call_ids(messages: list[Message]) -> set[str]:
+    return {
+        str(call.get("id"))
+        for message in messages
+        if message.role == "assistant"
+        for call in message.data.get("tool_calls") or ()
+    }
+
+
+def untrusted_seen(agent: Agent, messages: list[Message]) -> bool:
+    """Whether the conversation so far holds a result of a tool whose output may be hostile, or once did."""
+    for message in messages:
+        if held_untrusted(message):
+            return True
+        for call in message.data.get("tool_calls") or () if message.role == "assistant" else ():
+            tool = agent.tools.get(str(call.get("function", {}).get("name")))
+            if tool is None or tool.untrusted_output or tool.relays_untrusted:
+                return True
+    return False
