@@ -13,8 +13,8 @@ from agentrun.engine.messages import ToolCall, Usage
 from agentrun.engine.ports import CallProgress, ReasoningProgress, TextProgress
 from agentrun.errors import ModelError
 from agentrun.models.assemble import Assembly
-from agentrun.models.reply_body import ReplyBody
 from agentrun.models.failures import ToolUseFailed
+from agentrun.models.reply_body import ReplyBody
 from agentrun.models.streamed_calls import made_id
 from servers import EVENTS, call_delta, delta, event, events, page, reply_json, sse
 

@@ -211,3 +211,14 @@ def test_a_recursive_schema_checks_a_deep_value():
         deep = {"c": deep}
     assert validator.violations(deep) == []
     assert [one.path for one in validator.violations({"c": {"c": 5}})] == ["c.c"]
+
+
+def test_a_deep_value_is_refused_at_once_where_a_schema_refers_to_itself():
+    branch = {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}, "required": ["child"]}
+    leaf = {"type": "object", "properties": {"leaf": {"type": "integer"}}, "required": ["leaf"]}
+    node = {"anyOf": [{**branch, "title": "one"}, {**branch, "title": "other"}, leaf]}
+    value = {"leaf": "no number"}
+    for _ in range(50):
+        value = {"child": value}
+    found = Validator({"type": "object", "$ref": "#/$defs/node", "$defs": {"node": node}}).violations(value)
+    assert [one.message for one in found] == ["it does not fit the schema, and is nested too deeply to say where"]

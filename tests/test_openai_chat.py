@@ -486,6 +486,11 @@ def test_the_total_deadline_ends_a_reply_that_never_ends():
     assert "timeout.total" in failure.help
 
 
+def test_chunks_move_the_idle_deadline():
+    failure = failure_of(Response(forever(event(delta(content="la ")))), idle_s=0.15, total_s=0.5)
+    assert "did not finish its reply within 0.5 s" in failure.message
+
+
 def test_a_redirect_takes_no_request_and_no_key_elsewhere():
     with ModelServer([sse("stolen")]) as other:
         failure_of(

@@ -19,6 +19,7 @@ from agentrun.diagnostics import did_you_mean
 
 DEFAULT_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 MAX_VIOLATIONS = 20
+MAX_EXPLAINED_DEPTH = 8
 _MAX_PATTERN_BYTES = 1_048_576
 Route = tuple[str | int, ...]
 
@@ -46,11 +47,19 @@ class Validator:
         self.schema = schema
         self._compiled = _compile(schema)
         self._has_defaults = _mentions(schema, "default")
+        self._is_recursive = _mentions(schema, "$ref") or _mentions(schema, "$dynamicRef")
+
+    def is_valid(self, value: Any) -> bool:
+        valid: bool = self._compiled.is_valid(value)
+        return valid
 
     def violations(self, value: Any) -> list[Violation]:
         """Every way in which a value breaks the schema, up to a bound."""
-        if self._compiled.is_valid(value):
+        if self.is_valid(value):
             return []
+        # The engine explains every alternative at every level: with a schema that refers to itself that is exponential.
+        if self._is_recursive and _is_deeper(value, MAX_EXPLAINED_DEPTH):
+            return [Violation("", "it does not fit the schema, and is nested too deeply to say where")]
         found: list[Violation] = []
         for error in self._compiled.iter_errors(value):
             found.append(Violation(_path(error.instance_path), _message(error)))
@@ -203,6 +212,13 @@ def subschemas(value: Any, route: Route) -> Iterator[tuple[Route, Mapping[str, A
         elif key in _IN_A_LIST and isinstance(child, list):
             for index, member in enumerate(child):
                 yield from subschemas(member, (*route, key, index))
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(child, depth - 1) for child in children)
 
 
 def _mentions(value: Any, key: str) -> bool:

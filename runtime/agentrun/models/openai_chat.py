@@ -1,7 +1,7 @@
 """The chat completions API, as OpenAI and many others serve it.
 
 Owns one attempt: the request's bytes and what a refused tool choice becomes. Knows nothing of retries, which are
-`retry.py`'s, nor of connections, which are `openai_client.py`'s, and leaves what chunks mean to `assemble.py`. A
+`retry.py`'s, nor of connections, which are `sdk_client.py`'s, and leaves what chunks mean to `assemble.py`. A
 request joins bytes that were made with the messages.
 """
 
@@ -15,7 +15,7 @@ from agentrun.engine.ports import Tell
 from agentrun.errors import ModelError
 from agentrun.models.assemble import Assembly
 from agentrun.models.history import ContentWhenEmpty, message_json, repair
-from agentrun.models.openai_client import OpenAIClient
+from agentrun.models.sdk_client import OpenAIClient
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:

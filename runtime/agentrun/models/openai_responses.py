@@ -16,9 +16,9 @@ from agentrun.engine.messages import Reply, Request, encode
 from agentrun.engine.ports import Tell
 from agentrun.errors import ModelError
 from agentrun.models.history import repair
-from agentrun.models.openai_client import OpenAIClient
 from agentrun.models.responses_assembly import ResponseAssembly
 from agentrun.models.responses_body import flat, message_json, tools_json
+from agentrun.models.sdk_client import OpenAIClient
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:

@@ -47,15 +47,17 @@ class EventReader:
             self._after_cr = False
         events = []
         for line in piece.splitlines(keepends=True):
-            end = line.rstrip(b"\r\n")
-            self._line += end
-            if len(self._line) > self._max_line_bytes:
+            text = line.rstrip(b"\r\n")
+            if len(self._line) + len(text) > self._max_line_bytes:
                 raise too_large("a line of the reply", self._max_line_bytes)
-            if len(end) < len(line):
-                event = self._take(bytes(self._line))
+            if len(text) == len(line):  # its end is still to come
+                self._line += text
+                continue
+            if self._line:
+                text = bytes(self._line + text)
                 self._line.clear()
-                if event:
-                    events.append(event)
+            if event := self._take(text):
+                events.append(event)
         if piece:
             self._after_cr = piece.endswith(b"\r")
         return events

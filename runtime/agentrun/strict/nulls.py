@@ -51,7 +51,7 @@ class NullDropper:
         key = id(part)
         if key not in self._by_author:
             self._by_author[key] = part_validator(self._strict.author, part)
-        return not self._by_author[key].violations(value)
+        return self._by_author[key].is_valid(value)
 
     def was_sent(self, part: Any, value: Any) -> bool:
         """Whether a value fits an alternative in the form in which it was sent."""
@@ -61,7 +61,7 @@ class NullDropper:
         key = id(part)
         if key not in self._as_sent:
             self._as_sent[key] = part_validator(self._strict.sent, sent)
-        return not self._as_sent[key].violations(value)
+        return self._as_sent[key].is_valid(value)
 
 
 class _Pass:

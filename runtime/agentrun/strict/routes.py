@@ -61,4 +61,4 @@ def allows_null(whole: Mapping[str, Any], part: Any) -> bool:
     written = part.get("type") if isinstance(part, Mapping) else None
     if written is not None and "null" not in ([written] if isinstance(written, str) else written):
         return False
-    return not part_validator(whole, part).violations(None)
+    return part_validator(whole, part).is_valid(None)
