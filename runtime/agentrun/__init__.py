@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from agentrun.api import load, run, run_sync, stream
     from agentrun.engine import events
     from agentrun.engine.agent import Agent
-    from agentrun.engine.loop import Outcome
     from agentrun.engine.messages import Message, Usage
+    from agentrun.engine.outcome import Outcome
     from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver
     from agentrun.errors import AgentrunError, ModelError, SpecError, UsageError
 
@@ -31,7 +31,7 @@ _HOMES = {
     "Approver": "engine.ports",
     "Message": "engine.messages",
     "ModelError": "errors",
-    "Outcome": "engine.loop",
+    "Outcome": "engine.outcome",
     "SpecError": "errors",
     "Usage": "engine.messages",
     "UsageError": "errors",

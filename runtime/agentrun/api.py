@@ -22,8 +22,8 @@ from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Emit, Event
 from agentrun.engine.exchange import OnExchange
-from agentrun.engine.loop import Outcome
 from agentrun.engine.messages import Message
+from agentrun.engine.outcome import Outcome
 from agentrun.engine.ports import Approver, Journal
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.project import Project, find_root, read_project

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.diagnostics import Report
-from agentrun.engine.agent import (
-    Agent,
-    Approval,
-    BoundTool,
-    Check,
-    Condition,
-    ConditionFailed,
-    ContextPolicy,
-    Limits,
-    PermissionRule,
-    Prices,
-    Pricing,
+from agentrun.bindings import (
+    answer_format,
+    approval,
+    bound_limits,
+    context_policy,
+    output_shaper,
+    permission_rule,
+    run_text,
+    sent_and_check,
+    tool_choice,
 )
+from agentrun.diagnostics import Report
+from agentrun.effects import has_untrusted_output, is_idempotent, is_read_only
+from agentrun.engine.agent import Agent, BoundTool, Prices, Pricing
 from agentrun.engine.exchange import OnExchange, masked
 from agentrun.engine.messages import FunctionTool, ToolList
-from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
-from agentrun.errors import SpecError, ToolFailure, UsageError
+from agentrun.engine.ports import Model, Tool
+from agentrun.errors import SpecError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.models.endpoint import KEY_VARIABLES
 from agentrun.prices import ListPrice, service_url
@@ -38,22 +38,11 @@ from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
 from agentrun.spec.types import (
     AgentSpec,
-    ContextSpec,
-    LimitsSpec,
     ModelSpec,
-    PermissionSpec,
-    ResponseFormatSpec,
     TimeoutSpec,
     ToolSpec,
 )
-from agentrun.templates import (
-    Absent,
-    Template,
-    TemplateFailure,
-    call_variables,
-    compile_template,
-    run_variables,
-)
+from agentrun.templates import compile_template
 
 if TYPE_CHECKING:
     from agentrun.tools.network import Network
@@ -148,7 +137,7 @@ class _Resolver:
         first = compile_template(spec.input)
         parameters = spec.parameters or DEFAULT_AGENT_PARAMETERS
         models = self._asked(spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model))
-        response_format, answer = _response_format(document)
+        response_format, answer = answer_format(document)
         return Agent(
             name=document.name,
             description=spec.description,
@@ -156,18 +145,18 @@ class _Resolver:
             mask=self.masker,
             parameters=parameters,
             arguments=Validator(parameters),
-            prompt=_run_text(prompt, "system_prompt") if prompt else None,
+            prompt=run_text(prompt, "system_prompt") if prompt else None,
             prompt_arguments=prompt.args.intersection(parameters.get("required", ())) if prompt else frozenset(),
-            input=_run_text(first, "input"),
+            input=run_text(first, "input"),
             tools=tools,
             tool_list=ToolList(one.function for one in tools.values()),
-            tool_choice=_tool_choice(spec.tool_choice, tools),
+            tool_choice=tool_choice(spec.tool_choice, tools),
             parallel_tool_calls=spec.parallel_tool_calls,
             response_format=response_format,
             answer=answer,
-            permissions=tuple(_rule(one) for one in spec.permissions),
-            limits=_limits(spec.limits),
-            context=_context(spec.context),
+            permissions=tuple(permission_rule(one) for one in spec.permissions),
+            limits=bound_limits(spec.limits),
+            context=context_policy(spec.context),
             prices=tuple(self._pricing(one) for one in models),
             starters=tuple(spec.starters),
             close=self._close,
@@ -260,19 +249,19 @@ class _Resolver:
             description = description or called.description
             parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
         parameters = parameters or DEFAULT_PARAMETERS
-        sent, check = _sent_and_check(parameters, spec.strict)
+        sent, check = sent_and_check(parameters, spec.strict)
         return BoundTool(
             function=FunctionTool(document.name, description, sent, spec.strict),
             check=check,
             backend=self._backend(document, spec, parameters),
-            approval=_approval(spec.require_approval),
+            approval=approval(spec.require_approval),
             read_only=is_read_only(spec),
             untrusted_output=has_untrusted_output(spec),
             relays_untrusted=spec.agent is not None
             and self.agent(self.project.catalog.agents[spec.agent]).reads_untrusted,
             timeout_s=self._timeout_s(document),
             max_output_chars=spec.max_output_length,
-            output=_output(spec.output),
+            output=output_shaper(spec.output),
         )
 
     def _timeout_s(self, document: Document) -> float:
@@ -313,29 +302,9 @@ class _Resolver:
         return self._network
 
 
-# -- effects ------------------------------------------------------------------------------------------------
-
-
-def http_method(spec: ToolSpec) -> str:
-    http = spec.http
-    if http is None:
-        return ""
-    has_body = any(part is not None for part in (http.json, http.form, http.multipart, http.body))
-    return http.method or ("POST" if has_body else "GET")
-
-
-def is_read_only(spec: ToolSpec) -> bool:
-    return spec.read_only if spec.read_only is not None else http_method(spec) in ("GET", "HEAD")
-
-
-def is_idempotent(spec: ToolSpec) -> bool:
-    return spec.idempotent if spec.idempotent is not None else http_method(spec) in ("GET", "HEAD", "PUT", "DELETE")
-
-
-def has_untrusted_output(spec: ToolSpec) -> bool:
-    if spec.untrusted_output is not None:
-        return spec.untrusted_output
-    return spec.http is not None or spec.openapi is not None or spec.mcp is not None
+def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
+    """Another model in the same place. What is written of its price is the price of the one it takes the place of."""
+    return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)
 
 
 def working_directory(document: Document) -> Path:
@@ -344,119 +313,3 @@ def working_directory(document: Document) -> Path:
     written = document.node.get("shell", "cwd")
     home = Path(written.span.file if written is not None else document.path).resolve().parent
     return home / (spec.shell.cwd if spec.shell else ".")
-
-
-# -- small bindings -----------------------------------------------------------------------------------------
-
-
-def _run_text(template: Template, key: str) -> Callable[[Mapping[str, Any], RunInfo], str]:
-    def render(arguments: Mapping[str, Any], run: RunInfo) -> str:
-        try:
-            return template.text(run_variables(arguments, run))
-        except Absent as error:
-            message = f"`{key}` uses the argument `{error.name}`, which is not given"
-            raise UsageError(message, help=f"pass it, or write `{{{{ args.{error.name} | default(…) }}}}`") from None
-        except TemplateFailure as error:
-            raise UsageError(f"`{key}` can't be rendered: {error}") from None
-
-    return render
-
-
-def _condition(source: str) -> Condition:
-    template = compile_template(source)
-
-    def holds(arguments: Mapping[str, Any], context: CallContext) -> bool:
-        try:
-            return bool(template.value(call_variables(arguments, context)))
-        except (Absent, TemplateFailure) as error:
-            raise ConditionFailed(str(error)) from None
-
-    return holds
-
-
-def _approval(written: str) -> Approval:
-    if written == "auto":
-        return "auto"
-    if written == "always":
-        return "always"
-    if written == "never":
-        return "never"
-    return _condition(written)
-
-
-def _rule(spec: PermissionSpec) -> PermissionRule:
-    when = _condition(spec.when) if spec.when else None
-    shown = f" when {spec.when}" if spec.when else ""
-    if spec.deny is not None:
-        return PermissionRule("deny", spec.deny, when, f"deny: {spec.deny}{shown}")
-    if spec.ask is not None:
-        return PermissionRule("ask", spec.ask, when, f"ask: {spec.ask}{shown}")
-    return PermissionRule("allow", spec.allow or "", when, f"allow: {spec.allow}{shown}")
-
-
-def _output(source: str | None) -> Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None:
-    if source is None:
-        return None
-    template = compile_template(source)
-
-    def shape(names: Mapping[str, Any], arguments: Mapping[str, Any], context: CallContext) -> Any:
-        try:
-            return template.value({**call_variables(arguments, context), **names})
-        except (Absent, TemplateFailure) as error:
-            raise ToolFailure("internal", f"the tool's `output` can't be rendered: {error}") from None
-
-    return shape
-
-
-def _tool_choice(written: str | dict[str, Any], tools: Mapping[str, BoundTool]) -> str | dict[str, Any] | None:
-    if written == "auto":
-        return None
-    if isinstance(written, str) and written in tools:
-        return {"type": "function", "function": {"name": written}}
-    return written
-
-
-def _sent_and_check(schema: Mapping[str, Any], strict: bool) -> tuple[Mapping[str, Any], Check]:
-    """The schema that a model is sent, and what judges its answer to it."""
-    if not strict:
-        return schema, Validator(schema)
-    from agentrun.strict.nulls import StrictCheck
-    from agentrun.strict.schema import make_strict
-
-    made = make_strict(schema)
-    return made.sent, StrictCheck(made)
-
-
-def _response_format(document: Document) -> tuple[dict[str, Any] | None, Check | None]:
-    """The response format that is sent, and what judges the answer."""
-    spec: ResponseFormatSpec | None = document.spec.response_format
-    written = document.data.get("response_format")
-    if spec is None or spec.type == "text":
-        return written, None
-    if spec.json_schema is None:
-        return written, Validator({"type": "object"})
-    sent, check = _sent_and_check(spec.json_schema.schema, spec.json_schema.strict)
-    if sent is spec.json_schema.schema:
-        return written, check
-    return {**written, "json_schema": {**written["json_schema"], "schema": sent}}, check
-
-
-def _limits(spec: LimitsSpec) -> Limits:
-    return Limits(
-        max_turns=spec.max_turns,
-        max_tool_calls=spec.max_tool_calls,
-        max_repeated_calls=spec.max_repeated_calls,
-        max_total_tokens=spec.max_total_tokens,
-        max_cost_usd=spec.max_cost_usd,
-        timeout_s=spec.timeout,
-        on_limit=spec.on_limit,
-    )
-
-
-def _context(spec: ContextSpec | None) -> ContextPolicy:
-    return ContextPolicy() if spec is None else ContextPolicy(spec.max_tokens, spec.on_overflow)
-
-
-def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
-    """Another model in the same place. What is written of its price is the price of the one it takes the place of."""
-    return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)

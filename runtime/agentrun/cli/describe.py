@@ -13,16 +13,10 @@ from typing import Any
 import msgspec
 
 from agentrun.cli.describe_model import describe_model
+from agentrun.effects import has_untrusted_output, http_method, is_idempotent, is_read_only
 from agentrun.json_schema import DEFAULT_PARAMETERS
 from agentrun.project import Project, display
-from agentrun.resolve import (
-    DEFAULT_AGENT_PARAMETERS,
-    has_untrusted_output,
-    http_method,
-    is_idempotent,
-    is_read_only,
-    working_directory,
-)
+from agentrun.resolve import DEFAULT_AGENT_PARAMETERS, working_directory
 from agentrun.spec.catalog import Document
 from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PermissionSpec, ToolSpec
 

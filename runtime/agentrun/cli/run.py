@@ -24,7 +24,7 @@ from agentrun.cli.options import (
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
 from agentrun.engine import events
 from agentrun.engine.events import Event
-from agentrun.engine.loop import Outcome
+from agentrun.engine.outcome import Outcome
 from agentrun.errors import UsageError
 from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole

@@ -25,6 +25,7 @@ from agentrun.engine.conversation import call_ids, history_form, untrusted_seen
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
+from agentrun.engine.outcome import ENDED_WELL, EXPLAINED, Outcome
 from agentrun.engine.output import as_text
 from agentrun.engine.overflow import Overflow
 from agentrun.engine.ports import (
@@ -39,29 +40,6 @@ from agentrun.engine.ports import (
 )
 from agentrun.engine.progress import ProgressEvents
 from agentrun.errors import ModelError, ToolFailure, UsageError
-
-ENDED_WELL = ("answered", "final_tool")
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a run ended.
-
-    `text` is the answer; with any reason but `answered` and `final_tool` it is what there was of it. `output` is the
-    answer as JSON where a response format or a final tool gave one. `messages` is the whole conversation. `error` is
-    `{type, message, help?}` where the run did not end well.
-    """
-
-    reason: Reason
-    text: str
-    output: Any
-    messages: list[Message]
-    usage: Usage
-    cost_usd: float | None
-    error: dict[str, Any] | None
-
-    @property
-    def ended_well(self) -> bool:
-        return self.reason in ENDED_WELL
 
 
 async def run(
@@ -210,7 +188,7 @@ class _Run:
         self._close_calls()
         error = end.error
         if error is None and end.reason not in ENDED_WELL:
-            error = {"type": end.reason, "message": _EXPLAINED.get(end.reason, end.reason)}
+            error = {"type": end.reason, "message": EXPLAINED.get(end.reason, end.reason)}
         mask = self.agent.mask
         outcome = Outcome(
             reason=end.reason,
@@ -400,18 +378,6 @@ class _Run:
             said = {"text": outcome.text} if outcome.text else {}
             raise ToolFailure("internal", message, reason=outcome.reason, **said)
         return outcome.text if outcome.output is None else outcome.output
-
-
-_EXPLAINED: dict[str, str] = {
-    "refused": "the model refused",
-    "max_turns": "the limit of model turns (`limits.max_turns`) is reached",
-    "max_tool_calls": "the limit of tool calls (`limits.max_tool_calls`) is reached",
-    "repeated_calls": "the model made the same call several times in a row (`limits.max_repeated_calls`)",
-    "max_total_tokens": "the limit of tokens (`limits.max_total_tokens`) is reached",
-    "max_cost_usd": "the limit of cost (`limits.max_cost_usd`) is reached",
-    "length": "the answer was cut off at the model's length limit",
-    "content_filter": "the service's content filter cut the answer off",
-}
 
 
 def _cut_short(reply: Reply) -> Reason | None:

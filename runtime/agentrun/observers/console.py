@@ -50,6 +50,8 @@ class Console:
                 self.line(f"retrying in {event.delay_s:.1f} s: {event.cause}", "dim")
             case events.Fallback():
                 self.line(f"asking {event.model} instead: {event.cause}", "dim")
+            case events.Compacted():
+                self.line(f"the conversation was too long: {event.dropped_messages} messages were left out", "dim")
             case events.RunFinished() if not event.parent_run_id:
                 self._finished(event)
 
