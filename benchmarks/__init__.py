@@ -3,9 +3,12 @@
 run.py            what is measured, in turns, and printed
 conversations.py  the work that contenders do against a model server
 commands.py       the work of whole commands: cold starts and `validate`
+requests.py       one request late in a conversation: `python -m benchmarks.requests`
 results.py        samples to medians, spreads and ratios; Markdown and JSON
-server.py         the model server, a process of its own
+server.py         the model server
 worker.py         the process of one contender
+peer.py           how such processes are started and spoken to
+plain_check.py    what `validate` is compared with
 contenders/       who takes part, one a file
 task.py           what all of them are given: prompt, tools, functions
 project/          the same task as files of agentrun

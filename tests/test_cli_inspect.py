@@ -34,6 +34,7 @@ PROJECT = {
           - {deny: delete_*}
           - {ask: refund, when: "{{ args.amount > 100 }}"}
         limits: {max_turns: 7, max_total_tokens: 5000}
+        context: {max_tokens: 9000, on_overflow: truncate}
         starters: [Where is my order?]
     """,
     "agents/clerk.yaml": """
@@ -160,6 +161,7 @@ def test_a_long_prompt_is_begun_and_the_rest_counted(capsys, project):
 
 def test_limits_answer_and_model_are_told(capsys):
     out = inspect(capsys, "desk")
+    assert row(out, "context") == "9,000 tokens, then truncate"
     assert row(out, "limits").startswith("7 turns, 100 tool calls, 4 times the same call, 1800 s, 5,000 tokens, no cap")
     assert row(out, "answer") == "JSON by the schema `reply`"
     assert row(out, "arguments") == "question (string), locale (string, optional)"
@@ -290,6 +292,7 @@ def test_json_is_complete(capsys):
         "response_format",
         "permissions",
         "limits",
+        "context",
         "starters",
         "unknown",
         "environment",
@@ -298,6 +301,7 @@ def test_json_is_complete(capsys):
     assert told["model"]["fallback"][0]["address"] == "https://models.example.com/v1"
     assert told["permissions"][1] == {"action": "ask", "tools": "refund", "when": "{{ args.amount > 100 }}"}
     assert told["limits"]["max_total_tokens"] == 5000
+    assert told["context"] == {"max_tokens": 9000, "on_overflow": "truncate"}
     assert told["tool_choice"] == "required"
     assert [tool["backend"]["kind"] for tool in told["tools"]] == ["http", "shell", "python", "agent"]
     nested = told["tools"][3]["backend"]["agent"]

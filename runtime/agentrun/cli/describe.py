@@ -42,6 +42,7 @@ def describe_agent(project: Project, document: Document, environ: Mapping[str, s
         "response_format": document.data.get("response_format"),
         "permissions": [_permission(one) for one in spec.permissions],
         "limits": msgspec.structs.asdict(spec.limits),
+        "context": msgspec.structs.asdict(spec.context) if spec.context else None,
         "starters": list(spec.starters),
         "unknown": _unknown(document),
     }

@@ -48,6 +48,8 @@ def _agent(agent: Described, style: Style) -> Iterator[str]:
     yield _row("arguments", _parameters(agent["parameters"]))
     yield _row("answer", _answer(agent["response_format"]))
     yield _row("limits", _limits(agent["limits"]))
+    if context := agent["context"]:
+        yield _row("context", f"{context['max_tokens']:,} tokens, then {context['on_overflow']}")
     yield _row("tool choice", agent["tool_choice"] if isinstance(agent["tool_choice"], str) else "OpenAI's object")
     if agent["starters"]:
         yield _row("starters", " · ".join(agent["starters"]))
