@@ -66,6 +66,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'agentrun' has no attribute {name!r}")
-    if name == "events":
-        return import_module("agentrun.engine.events")
-    return getattr(import_module(f"agentrun.{_HOMES[name]}"), name)
+    home = import_module(f"agentrun.{_HOMES[name]}")
+    value = import_module("agentrun.engine.events") if name == "events" else getattr(home, name)
+    globals()[name] = value
+    return value
