@@ -9,6 +9,9 @@ import yaml
 from agentrun.diagnostics import Diagnostic, Related, Span
 from agentrun.spec.nodes import LINE_BREAK
 
+MAX_DEPTH = 64
+_TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own bound, far beyond ours, since 0.2.6
+
 # libyaml's words in the user's: message and help. The places are its own.
 _SYNTAX = {
     "mapping values are not allowed in this context": (
@@ -45,6 +48,9 @@ def syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     problem = str(getattr(error, "problem", None) or error)
     began = getattr(error, "context_mark", None)
     mark = getattr(error, "problem_mark", None)
+    if problem == _TOO_DEEP:  # its scanner reads ahead of our own count
+        place = _point(path, mark.line + 1, mark.column + 1) if mark is not None else _point(path, 1, 1)
+        return Diagnostic("AR205", "error", f"nested deeper than {MAX_DEPTH} levels", place)
     if problem in _AT_ITS_BEGINNING:
         mark = began or mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)

@@ -16,10 +16,9 @@ import yaml
 
 from agentrun.diagnostics import Diagnostic, Related, Span
 from agentrun.spec.nodes import Node, Scalar
-from agentrun.spec.yaml_errors import syntax_finding
+from agentrun.spec.yaml_errors import MAX_DEPTH, syntax_finding
 
 MAX_BYTES = 1_048_576
-MAX_DEPTH = 64
 MAX_NODES = 50_000
 
 
