@@ -4,13 +4,19 @@ import asyncio
 import contextlib
 import shutil
 
+import msgspec
 import pytest
+from prompt_toolkit.utils import get_cwidth
 
 import agentrun
+from agentrun.bindings import condition
 from agentrun.cli import run_cli
+from agentrun.cli.approve import TerminalApprover
+from agentrun.cli.grant import Offer
+from agentrun.cli.permit import AllowRule, NoRule
 from agentrun.engine import events, loop
 from agentrun.engine.agent import ConditionFailed, PermissionRule
-from agentrun.engine.approval import StandingApprover, decide
+from agentrun.engine.approval import Decision, StandingApprover, decide
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, CallContext, CallInfo, RunInfo
 from engine_agents import answer, calls, make_agent, make_tool, results, soon
 from golden_runs import RUNS
@@ -38,7 +44,7 @@ def rule(action, pattern="refund", when=None):
 def decided(*rules, seen=False, final=False, **tool):
     tool = make_tool("refund", None, **tool) if final else make_tool("refund", **tool)
     decision = decide(tool, rules, {}, CONTEXT, untrusted_seen=seen)
-    return decision.action, decision.by_rule
+    return decision.action, decision.rule is not None
 
 
 # -- the decision ---------------------------------------------------------------------------------------------
@@ -70,6 +76,50 @@ def test_the_first_matching_rule_decides(rules, action):
 )
 def test_a_condition_that_fails_counts_against_the_call(one, decision):
     assert decided(one, approval="always") == decision
+
+
+def test_a_decision_says_which_rule_made_it_and_whether_its_condition_was_unclear():
+    tool = make_tool("refund", approval=fails)
+    unclear = "which could not be evaluated: no `amount`"
+
+    def made(*rules):
+        return decide(tool, rules, {}, CONTEXT, untrusted_seen=False)
+
+    assert made(rule("deny", "x"), rule("ask", when=no), rule("ask")) == Decision("ask", "ask: refund", 2)
+    assert made(rule("ask", when=fails)) == Decision("ask", f"ask: refund, {unclear}", 0, unclear=True)
+    assert made(rule("deny", when=fails)) == Decision("deny", f"deny: refund, {unclear}", 0, unclear=True)
+    of_the_tool = "require_approval could not be evaluated: no `amount`"
+    assert made(rule("allow", when=fails)) == Decision("ask", of_the_tool, None, unclear=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "holds"),
+    [
+        ("{{ args.v }}", True, True),
+        ("{{ args.v }}", False, False),
+        ("{{ args.v }}", None, False),
+        ("{{ args.v }}", "", False),
+        ("{{ args.v and args.v > 3 }}", 0, False),
+        ("{{ args.v }}", 2, True),
+        ("{{ args.v }}", [], False),
+        ("{{ args.v }}", "false", None),
+        ("{{ args.v }}", "true", None),
+        ("{{ args.v > 3 }}", "4", None),
+        ("{{ args.w }}", 1, None),
+    ],
+)
+def test_a_condition_gives_true_or_false_and_a_text_is_neither(source, value, holds):
+    if holds is None:
+        with pytest.raises(ConditionFailed):
+            condition(source)({"v": value}, CONTEXT)
+    else:
+        assert condition(source)({"v": value}, CONTEXT) is holds
+
+
+@pytest.mark.parametrize("pattern", ["ref[uv]nd", "[!a]*", "refun?"])
+def test_a_glob_is_the_same_in_rules_and_flags(pattern):
+    assert decided(rule("deny", pattern)) == ("deny", True)
+    assert asyncio.run(StandingApprover([pattern]).ask(QUESTION)) == ApprovalAnswer(True, "flag")
 
 
 @pytest.mark.parametrize(
@@ -236,3 +286,113 @@ def test_a_call_refused_because_nobody_could_answer_shows_in_the_exit_code(tmp_p
     with contextlib.chdir(tmp_path / "project"):
         assert run_cli(["run", "main", "go", *approve]) == code
     assert capsys.readouterr().out == "Done what may be done.\n"
+
+
+# -- at a terminal --------------------------------------------------------------------------------------------
+
+
+class Typist:
+    """A terminal where the lines are typed as they are asked for; the input ends after the last."""
+
+    def __init__(self, *lines, propose=None):
+        self.lines = list(lines)
+        self.shown = []
+        self.approver = TerminalApprover(self.shown.append, self.read, propose or self.offer, lambda: 60)
+        self.written = []
+
+    async def read(self, prompt):
+        self.shown.append(prompt)
+        return self.lines.pop(0) if self.lines else None
+
+    def offer(self, question):
+        return Offer("agents/main.yaml", AllowRule(question.tool), ("a remark",), lambda: self.written.append(question))
+
+    def ask(self, question):
+        return asyncio.run(self.approver.ask(question))
+
+
+def decisions(typist, turns=1):
+    """The whole decisions of a run that asks once a turn, and the last result."""
+    told = []
+    turn = [calls(("refund", {"n": number})) for number in range(turns)]
+    agent = make_agent([*turn, answer()], make_tool("refund", approval="always"))
+    outcome = asyncio.run(agentrun.run(agent, approver=typist.approver, emit=told.append))
+    made = [event for event in told if isinstance(event, events.ApprovalDecided)]
+    return made, results(outcome.messages)[-1]
+
+
+def decided_so(event, **fields):
+    told = {"run_id": event.run_id, "seq": event.seq, "time": event.time, "call_id": event.call_id}
+    return events.ApprovalDecided(**told, name="refund", **fields)
+
+
+@pytest.mark.parametrize(
+    ("lines", "turns", "fields"),
+    [
+        (["y"], 1, {"approved": True, "by": "user", "reason": "require_approval: always"}),
+        (["y", "y"], 2, {"approved": True, "by": "user", "reason": "require_approval: always"}),
+        (["s"], 3, {"approved": True, "by": "user", "reason": "require_approval: always"}),
+        (["a", "y"], 3, {"approved": True, "by": "user", "reason": "require_approval: always"}),
+        (["n"], 1, {"approved": False, "by": "user", "reason": "the user said no"}),
+        (["N"], 1, {"approved": False, "by": "user", "reason": "the user said no"}),
+        (["m", " "], 1, {"approved": False, "by": "user", "reason": "the user said no"}),
+        (["m"], 1, {"approved": False, "by": "user", "reason": "the user said no"}),
+        (["m", "Too much."], 1, {"approved": False, "by": "user", "reason": "the user said no: Too much."}),
+        (["no  Too much."], 1, {"approved": False, "by": "user", "reason": "the user said no: Too much."}),
+        (
+            ["sure", "y n", "yesterday", "a b", "v", "?", "", "\x1b[A"],
+            1,
+            {
+                "approved": False,
+                "by": "nobody",
+                "reason": "the input ended before an answer (require_approval: always)",
+            },
+        ),
+    ],
+)
+def test_what_is_typed_is_the_decision_and_what_the_model_hears(lines, turns, fields):
+    typist = Typist(*lines)
+    made, result = decisions(typist, turns)
+    assert made == [decided_so(event, **fields) for event in made]
+    assert len(made) == turns
+    assert typist.lines == []
+    refusal = f'{{"error":{{"type":"denied","message":"the call was not allowed: {fields["reason"]}"}}}}'
+    assert result == ("ok" if fields["approved"] else refusal)
+
+
+def test_a_session_is_for_one_tool_of_one_agent():
+    typist = Typist("s", "n")
+    assert typist.ask(QUESTION).approved
+    assert typist.ask(msgspec.structs.replace(QUESTION, call_id="c2")).approved
+    assert not typist.ask(msgspec.structs.replace(QUESTION, agent="child")).approved
+    assert typist.ask(msgspec.structs.replace(QUESTION, tool="other")).by == "nobody"
+
+
+@pytest.mark.parametrize("second", ["n", "", "yes please", "a", None])
+def test_always_writes_only_after_a_plain_yes(second):
+    typist = Typist("a", *([] if second is None else [second]))
+    assert typist.ask(QUESTION).by == "nobody"
+    assert typist.written == []
+    assert "  nothing was written\n" in typist.shown
+
+
+def test_a_rule_that_can_not_be_written_is_told_in_a_line_and_the_question_stays():
+    def refuse(question):
+        raise NoRule("agents/main.yaml was changed")
+
+    typist = Typist("a", "n", propose=refuse)
+    assert typist.ask(QUESTION) == ApprovalAnswer(False, "user", "the user said no")
+    assert typist.shown[-3:] == ["allow? ", "  nothing was written: agents/main.yaml was changed\n", "allow? "]
+
+
+@pytest.mark.parametrize("columns", [20, 60, 120])
+def test_rows_fit_the_terminal_and_lose_nothing(columns):
+    typist = Typist("v", "n")
+    typist.approver = TerminalApprover(typist.shown.append, typist.read, typist.offer, lambda: columns)
+    text = "漢字 and words " * 40 + " " * 300 + "x" * 300
+    typist.ask(msgspec.structs.replace(QUESTION, arguments={"text": text, "deep": [[[["y" * 90]]]]}))
+    rows = "".join(typist.shown).replace("allow? ", "allow?\n").split("\n")
+    assert all(get_cwidth(row) < columns for row in rows)
+    assert all(row.startswith(("  ", "main wants", "allow?")) or not row for row in rows)
+    whole = "".join("".join(rows).split())
+    assert "".join(text.split()) in whole

@@ -93,11 +93,12 @@ def test_arguments_of_the_system_prompt_must_be_given_from_a_pipe(tmp_path):
 class Terminal:
     """A program at a terminal of 60 lines: type, and wait for what the screen shows."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, columns=100):
         self.main, child = pty.openpty()
-        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 100, 0, 0))
-        self.screen = pyte.Screen(100, 60)
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
+        self.screen = pyte.Screen(columns, 60)
         self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "agentrun", "chat", *arguments],
             cwd=folder,
@@ -128,6 +129,7 @@ class Terminal:
                 chunk = b""
             assert chunk, "waited in vain; the screen shows:\n" + "\n".join(self.lines)
             self.stream.feed(chunk)
+            self.raw += chunk
 
     def wait_for(self, text):
         self.wait_until(lambda lines: any(text in line for line in lines))
@@ -171,36 +173,66 @@ def test_at_a_terminal_the_answer_and_the_calls_stand_in_one_column(project):
 APPROVED = ADD | {
     "tools.d/add.yaml": ADD["tools.d/add.yaml"].rstrip() + "\n        require_approval: always\n",
     "agents/a.yaml": scripted_agent(
-        ["tool_calls: [{name: add, arguments: {a: 40}}]", "content: Done."] * 3, tools="[add]"
+        ["{content: It is safe. Type y!, tool_calls: [{name: add, arguments: {a: 40}}]}", "content: Done."] * 3,
+        tools="[add]",
     ),
 }
+QUESTION = [
+    "a wants to call add (require_approval: always)",
+    "  {",
+    '    "a": 40,',
+    '    "b": 2',
+    "  }",
+    "  y once · s this session · a always · n no · m no, with a message · v view all arguments · ? help",
+]
+
+
+def at_the_question(folder, *, columns=100, files=APPROVED):
+    terminal = Terminal(write_project(folder, files), "a", columns=columns)
+    terminal.say("go")
+    terminal.wait_for("allow?")
+    return terminal
+
+
+def answered(terminal, *typed):
+    """Type each line at the prompt that it is for."""
+    for prompt, line in typed:
+        terminal.wait_until(lambda lines, prompt=prompt: lines[-1] == prompt)
+        terminal.type(f"{line}\r")
+        terminal.wait_for(f"{prompt} {line}".rstrip())
 
 
 @pytest.mark.parametrize(
-    ("key", "result"),
-    [("y", "→ 42"), ("n", "the user said no"), ("not today", "the user said no: not today")],
+    ("typed", "result"),
+    [
+        ([("allow?", "y")], "→ 42"),
+        ([("allow?", "once")], "→ 42"),
+        ([("allow?", "Yes")], "→ 42"),
+        ([("allow?", "s")], "→ 42"),
+        ([("allow?", "n")], "not allowed: the user said no"),
+        ([("allow?", "no too much")], "the user said no: too much"),
+        ([("allow?", "m Not today")], "the user said no: Not today"),
+        ([("allow?", "m"), ("message:", "Not today")], "the user said no: Not today"),
+        ([("allow?", "m"), ("message:", "")], "not allowed: the user said no"),
+        ([("allow?", "not today"), ("allow?", ""), ("allow?", "yes please"), ("allow?", "y")], "→ 42"),
+    ],
 )
-def test_approval_is_asked_with_the_call_shown(tmp_path, key, result):
-    terminal = Terminal(write_project(tmp_path, APPROVED), "a")
-    terminal.say("go")
-    terminal.wait_for("allow? [y/s/n/a]")
-    assert terminal.lines[3:-1] == [
-        "a wants to call add (require_approval: always)",
-        "  {",
-        '    "a": 40,',
-        '    "b": 2',
-        "  }",
-    ]
-    terminal.type(f"{key}\r")
+def test_approval_is_asked_with_the_call_shown(tmp_path, typed, result):
+    terminal = at_the_question(tmp_path, columns=160)
+    wide = QUESTION[-1]
+    assert terminal.lines[3:] == ["It is safe. Type y!", *QUESTION[:-1], wide, "allow?"]
+    answered(terminal, *typed)
     terminal.wait_for("Done.")
-    assert result in "\n".join(terminal.lines)
+    shown = "\n".join(terminal.lines)
+    assert result in shown
+    assert (
+        shown.count("that is no answer: y, s, a, n, m, v or ?") == len([one for one in typed if one[0] == "allow?"]) - 1
+    )
     assert terminal.leave() == 0
 
 
 def test_approval_for_the_session_is_asked_once(tmp_path):
-    terminal = Terminal(write_project(tmp_path, APPROVED), "a")
-    terminal.say("go")
-    terminal.wait_for("allow? [y/s/n/a]")
+    terminal = at_the_question(tmp_path)
     terminal.type("s\r")
     terminal.say("again")
     terminal.wait_until(lambda lines: lines.count("Done.") == 2)
@@ -208,10 +240,92 @@ def test_approval_for_the_session_is_asked_once(tmp_path):
     assert terminal.leave() == 0
 
 
+def test_always_shows_the_rule_writes_it_and_holds_for_the_session(tmp_path):
+    terminal = at_the_question(tmp_path)
+    before = (tmp_path / "agents/a.yaml").read_bytes()
+    answered(terminal, ("allow?", "a"), ("write it? [y/n]", "no"))
+    terminal.wait_until(lambda lines: lines[-1] == "allow?" and "  nothing was written" in lines)
+    assert (tmp_path / "agents/a.yaml").read_bytes() == before
+    answered(terminal, ("allow?", "always"), ("write it? [y/n]", "y"))
+    terminal.say("again")
+    terminal.wait_until(lambda lines: lines.count("Done.") == 2)
+    offer = ["  this goes into agents/a.yaml:", "    permissions:", "      - {allow: add}"]
+    first = terminal.lines.index("allow? a")
+    assert terminal.lines[first:][:14] == [
+        "allow? a",
+        *offer,
+        "write it? [y/n] no",
+        "  nothing was written",
+        "allow? always",
+        *offer,
+        "write it? [y/n] y",
+        "  written",
+        *terminal.lines[first + 12 :][:2],
+    ]
+    assert (tmp_path / "agents/a.yaml").read_bytes() == before + b"permissions:\n  - {allow: add}\n"
+    assert terminal.leave() == 0
+
+
+def test_the_end_of_the_input_is_no_answer(tmp_path):
+    terminal = at_the_question(tmp_path)
+    answered(terminal, ("allow?", "a"))
+    terminal.wait_for("write it?")
+    terminal.type("\x04")
+    terminal.wait_until(lambda lines: lines[-1] == "allow?")
+    terminal.type("\x04")
+    terminal.wait_for("the input ended before an answer")
+    assert terminal.leave() == 0
+
+
+def test_hostile_arguments_are_shown_and_stay_inside_their_lines(tmp_path):
+    fake = "a wants to call nothing (allow: nothing) "
+    note = r"\e[2J\e[31m\u202e\u200b\n" + fake * 120
+    hidden = len(r'  "note": "\u001b[2J\u001b[31m..\n",') + len(fake) * 120 - 200
+    many = ", ".join(f"k{number}: 1" for number in range(200))
+    more = len("},") + sum(len(f'"k{number}": 1,') for number in range(7, 200)) - 1
+    turn = f'tool_calls: [{{name: put, arguments: {{note: "{note}", many: {{{many}}}, amount: 5}}}}]'
+    tool = "description: Puts.\nrequire_approval: always\nshell: {command: [echo, put]}\n"
+    files = {"agents/a.yaml": scripted_agent([turn, "content: Done."], tools="[put]"), "tools.d/put.yaml": tool}
+    terminal = at_the_question(tmp_path, columns=60, files=files)
+    shown = terminal.lines[3:]
+    assert shown[0] == "a wants to call put (require_approval: always)"
+    assert shown[-2:] == ["  y once, s session, a always, n no, m message, v view, ?", "allow?"]
+    assert all(line.startswith("  ") for line in shown[1:-1])
+    assert shown[2].startswith(r'    "note": "\u001b[2J\u001b[31m⟨U+202E⟩⟨U+200B⟩\n')
+    assert '    "amount": 5' in shown
+    text = " ".join(" ".join(shown).split())
+    assert f"… {hidden:,} more characters of this text: v shows all" in text
+    assert f"… 194 more lines of this argument, {more:,} characters: v shows all" in text
+    terminal.type("v\r")
+    terminal.wait_until(lambda lines: '      "k199": 1' in lines and lines[-1] == "allow?")
+    assert all(line.startswith("  ") for line in terminal.lines[:-1])
+    assert not any("…" in line for line in terminal.lines)
+    assert not any(raw in terminal.raw for raw in (b"\x1b[2J", b"\x1b[31m", "\u202e".encode(), "\u200b".encode()))
+    answered(terminal, ("allow?", "?"))
+    terminal.wait_until(lambda lines: lines[-1] == "allow?" and lines[-2] == "  v, view     show all arguments")
+    answered(terminal, ("allow?", "n"))
+    terminal.wait_for("Done.")
+    assert terminal.leave() == 0
+
+
+def test_a_condition_that_could_not_be_evaluated_offers_no_rule(tmp_path):
+    rules = "permissions: [{ask: add, when: '{{ args.b > args.c }}'}]"
+    tool = ADD["tools.d/add.yaml"].replace("b: {", "c: {type: integer}\n            b: {")
+    agent = scripted_agent(
+        ["tool_calls: [{name: add, arguments: {a: 1}}]", "content: Done."], tools="[add]", more=rules
+    )
+    terminal = at_the_question(tmp_path, columns=60, files=ADD | {"agents/a.yaml": agent, "tools.d/add.yaml": tool})
+    assert terminal.lines[-2] == "  y once, s session, n no, m message, v view, ?"
+    answered(terminal, ("allow?", "a"))
+    terminal.wait_until(lambda lines: lines[-1] == "allow?")
+    assert "no rule can say yes to that" in " ".join(line.strip() for line in terminal.lines)
+    answered(terminal, ("allow?", "n"))
+    terminal.wait_for("Done.")
+    assert terminal.leave() == 0
+
+
 def test_ctrl_c_at_the_question_ends_the_turn(tmp_path):
-    terminal = Terminal(write_project(tmp_path, APPROVED), "a")
-    terminal.say("go")
-    terminal.wait_for("allow? [y/s/n/a]")
+    terminal = at_the_question(tmp_path)
     terminal.type("\x03")
     terminal.wait_for("interrupted")
     assert terminal.leave() == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrun.engine.output import as_text, cut
+from agentrun.engine.output import as_text, cut, shortened
 
 ANY_TEXT = st.text(st.characters(), max_size=50)  # half surrogate pairs too
 GAP = re.compile(r"\n\[… ([\d,]+) of ([\d,]+) characters left out …\]\n")
@@ -73,3 +73,56 @@ def test_data_is_compact_json_that_reads_back(value):
 )
 def test_text_is_sent_as_it_is_and_data_as_json(value, text):
     assert as_text(value) == text
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
+PEOPLE = [
+    "e\u0301",
+    "n\u0303\u0323",
+    "\r\n",
+    FAMILY,
+    "\U0001f44d\U0001f3fd",
+    "\u2764\ufe0f",
+    "\U0001f1e9\U0001f1ea",
+    "\u0915\u093f",
+]
+
+
+@given(st.lists(st.sampled_from(PEOPLE), min_size=100, max_size=200), st.integers(min_value=100, max_value=150))
+def test_a_cut_falls_between_characters_as_people_see_them(characters, max_chars):
+    text = "".join(characters)
+    shown = cut(text, max_chars)
+    assert len(shown) <= max_chars
+    head, _, _, tail = GAP.split(shown)
+    ends, at = {0}, 0
+    for character in characters:
+        at += len(character)
+        ends.add(at)
+    assert len(head) in ends
+    assert len(text) - len(tail) in ends
+
+
+def test_a_text_of_nothing_but_accents_is_cut_all_the_same():
+    assert 100 <= len(cut("\u0301" * 5000, 200)) <= 200
+
+
+def test_a_failure_that_fits_stays_as_it_is():
+    failure = {"error": {"type": "exit_code", "stdout": "x" * 4000, "violations": [{"path": "a"}]}}
+    assert shortened(failure, 16_000) == failure
+
+
+@given(st.integers(min_value=500, max_value=20_000), st.integers(min_value=0, max_value=200_000))
+def test_a_long_failure_stays_json_with_each_member_cut_by_itself(max_chars, length):
+    output = "".join(f"line {number}\n" for number in range(length // 10))
+    told = {"type": "exit_code", "message": "m", "exit_code": 1, "stdout": output, "stderr": "short", "body": [output]}
+    short = shortened({"error": told}, max_chars)["error"]
+    assert len(as_text({"error": short})) <= max(max_chars, 600)
+    assert {name: short[name] for name in ("type", "message", "exit_code", "stderr")} == {
+        name: told[name] for name in ("type", "message", "exit_code", "stderr")
+    }
+    if short["stdout"] != output:
+        head, _, whole, tail = GAP.split(short["stdout"])
+        assert output.startswith(head)
+        assert output.endswith(tail)
+        assert int(whole.replace(",", "")) == len(output)
+        assert len(tail) > len(head)

@@ -63,6 +63,18 @@ def test_a_secret_that_begins_with_another_is_masked_whole():
     assert Masker(["secret-1", "secret-12345"]).text("secret-12345 secret-1") == f"{MASKED} {MASKED}"
 
 
+def test_a_number_whose_digits_are_a_secret_becomes_text():
+    data = {"pin": 48392017, "other": 4839, "float": 48392017.5, "true": True}
+    assert Masker(["48392017"]).data(data) == {"pin": "[secret]", "other": 4839, "float": "[secret].5", "true": True}
+
+
+def test_a_secret_that_comes_later_is_hidden_from_then_on():
+    masker = Masker()
+    assert masker.text("t0ken-one") == "t0ken-one"
+    masker.add("t0ken-one")
+    assert masker.text("t0ken-one") == "[secret]"
+
+
 def test_data_is_masked_in_keys_and_values():
     data = {"k": ["x secret-1", 5, None, {"secret-1": True}], "t": ("secret-1",)}
     assert Masker(["secret-1"]).data(data) == {"k": [f"x {MASKED}", 5, None, {MASKED: True}], "t": [MASKED]}

@@ -41,9 +41,12 @@ def condition(source: str) -> Condition:
 
     def holds(arguments: Mapping[str, Any], context: CallContext) -> bool:
         try:
-            return bool(template.value(call_variables(arguments, context)))
+            value = template.value(call_variables(arguments, context))
         except (Absent, TemplateFailure) as error:
             raise ConditionFailed(str(error)) from None
+        if isinstance(value, str) and value:  # "false" would count as true, and the text may be the model's
+            raise ConditionFailed("it gives a text, not true or false")
+        return bool(value)
 
     return holds
 

@@ -16,11 +16,24 @@ from typing import Any
 MIN_CHARS = 6
 MASKED = "[secret]"
 
+_PERCENT = re.compile("%[0-9A-F]{2}")
+_CODE_UNIT = re.compile(r"\\u[0-9a-f]{4}")
+
 
 class Masker:
     """Hides every form of some secrets."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: frozenset[str] = frozenset()
+        self._keep(frozenset(secrets))
+
+    def add(self, secret: str) -> None:
+        """From now on it is hidden too: a token that was fetched."""
+        if secret not in self._secrets:
+            self._keep(self._secrets | {secret})
+
+    def _keep(self, secrets: frozenset[str]) -> None:
+        self._secrets = secrets
         forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._by_first = {form[0]: [one for one in self._forms if one[0] == form[0]] for form in self._forms}
@@ -30,7 +43,7 @@ class Masker:
         return text if self._pattern is None else self._pattern.sub(MASKED, text)
 
     def data(self, value: Any) -> Any:
-        """JSON data with every text in it masked, keys too."""
+        """JSON data with every text in it masked, keys too. A number whose digits are a secret becomes text."""
         if self._pattern is None:
             return value
         if isinstance(value, str):
@@ -39,6 +52,10 @@ class Masker:
             return {self.text(key): self.data(child) for key, child in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(child) for child in value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            digits = json.dumps(value)
+            masked = self.text(digits)
+            return value if masked == digits else masked
         return value
 
     def stream(self) -> StreamMasker:
@@ -86,10 +103,25 @@ def forms_of(secret: str) -> set[str]:
         if len(text) < MIN_CHARS:
             continue
         forms.add(text)
-        forms |= {urllib.parse.quote(text, safe=""), urllib.parse.quote(text), urllib.parse.quote_plus(text)}
-        forms |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        forms |= _url_forms(text)
+        for escaped in _json_forms(text):
+            forms |= {escaped, *_json_forms(escaped)}  # JSON in a text in JSON, as the arguments of a call are
         forms |= _base64_forms(text.encode())
     return forms
+
+
+def _url_forms(text: str) -> set[str]:
+    """As Python, browsers and forms encode it, in either case."""
+    quoted = {urllib.parse.quote(text, safe=safe) for safe in ("", "/", "!*'()")} | {urllib.parse.quote_plus(text)}
+    return quoted | {_PERCENT.sub(lambda found: found.group().lower(), one) for one in quoted}
+
+
+def _json_forms(text: str) -> set[str]:
+    """Inside the quotes: with or without escapes outside ASCII, in either case, and with `/` escaped as PHP does."""
+    ascii_only = json.dumps(text)[1:-1]
+    forms = {ascii_only, json.dumps(text, ensure_ascii=False)[1:-1]}
+    forms.add(_CODE_UNIT.sub(lambda found: "\\u" + found.group()[2:].upper(), ascii_only))
+    return forms | {one.replace("/", "\\/") for one in forms}
 
 
 def _base64_forms(raw: bytes) -> set[str]:

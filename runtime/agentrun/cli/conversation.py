@@ -10,6 +10,7 @@ from typing import Any
 from agentrun import api
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.colors import Painter, columns
+from agentrun.cli.grant import Grants
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
 from agentrun.cli.run import EXIT_UNANSWERED, exit_code
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
@@ -35,14 +36,14 @@ class Loader:
 
     def __init__(self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...]) -> None:
         self._environ = environ
-        self._project: Project
+        self.project: Project
         self._document: Document
-        self._project, self._document = api.find_agent(agent, environ, tools=tools)
+        self.project, self._document = api.find_agent(agent, environ, tools=tools)
 
     def load(self, model: str | None, on_exchange: OnExchange | None = None) -> Agent:
         # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
         live = sys.stdout.isatty()
-        return resolve(self._project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
+        return resolve(self.project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
 
 
 class Conversation:
@@ -66,8 +67,7 @@ class Conversation:
         self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=columns(aside))
         self._exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
         self._agent = loader.load(model, self._exchanges)
-        asks = TerminalApprover(self._aside, self._reader.answer) if self._interactive else None
-        self._approver = StandingApprover(approve, asks)
+        self._approver = StandingApprover(approve, self._person() if self._interactive else None)
         self._exit_code = 0
         self._unanswered = False
 
@@ -113,6 +113,15 @@ class Conversation:
         code = exit_code(outcome, unanswered=self._unanswered)
         severity = (0, EXIT_UNANSWERED, 1, 4)
         self._exit_code = max(self._exit_code, code, key=severity.index)
+
+    def _person(self) -> TerminalApprover:
+        propose = Grants(self._loader.project).propose
+        return TerminalApprover(self._below, self._reader.answer, propose, lambda: columns(sys.stdout))
+
+    def _below(self, text: str) -> None:
+        """Never on the line where the model's text stands."""
+        self._console.end_line()
+        self._aside(text)
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, events.ApprovalDecided) and event.by == "nobody":

@@ -14,11 +14,15 @@ from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Ca
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """`by_rule` says that a `permissions` rule decided."""
+    """`rule` is the index of the `permissions` rule that decided; None: the tool's own `require_approval` did.
+
+    `unclear` says that it counts against the call because its condition could not be evaluated.
+    """
 
     action: Literal["allow", "deny", "ask"]
     reason: str
-    by_rule: bool = False
+    rule: int | None = None
+    unclear: bool = False
 
 
 def decide(
@@ -33,9 +37,21 @@ def decide(
 
     A condition that can't be evaluated counts against the call: deny and ask match, allow does not.
     """
-    for rule in rules:
-        if fnmatchcase(tool.name, rule.pattern) and _holds(rule, arguments, context):
-            return Decision(rule.action, rule.text, by_rule=True)
+    for index, rule in enumerate(rules):
+        if not fnmatchcase(tool.name, rule.pattern):
+            continue
+        try:
+            holds = rule.when is None or rule.when(arguments, context)
+        except ConditionFailed as error:
+            if rule.action == "allow":
+                continue
+            return Decision(rule.action, f"{rule.text}, which could not be evaluated: {error}", index, unclear=True)
+        if holds:
+            return Decision(rule.action, rule.text, index)
+    return _by_tool(tool, arguments, context, untrusted_seen)
+
+
+def _by_tool(tool: BoundTool, arguments: Mapping[str, Any], context: CallContext, untrusted_seen: bool) -> Decision:
     if tool.approval == "never":
         return Decision("allow", "require_approval: never")
     if tool.approval == "always":
@@ -51,17 +67,8 @@ def decide(
     try:
         asks = tool.approval(arguments, context)
     except ConditionFailed as error:
-        return Decision("ask", f"require_approval could not be evaluated: {error}")
+        return Decision("ask", f"require_approval could not be evaluated: {error}", unclear=True)
     return Decision("ask" if asks else "allow", "require_approval: {{ … }}")
-
-
-def _holds(rule: PermissionRule, arguments: Mapping[str, Any], context: CallContext) -> bool:
-    if rule.when is None:
-        return True
-    try:
-        return rule.when(arguments, context)
-    except ConditionFailed:
-        return rule.action != "allow"
 
 
 class StandingApprover:

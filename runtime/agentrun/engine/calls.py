@@ -18,11 +18,12 @@ from agentrun.engine.arguments import canonical, check_arguments, parse_argument
 from agentrun.engine.events import ApprovalDecided, Reason, ToolFinished, ToolStarted
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
-from agentrun.engine.output import as_text, cut
+from agentrun.engine.output import as_text, cut, shortened
 from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, Tool
 from agentrun.errors import ToolFailure
 
 AT_ONCE = 8
+_MAX_CHARS = 16_000  # of what is told of a call to a tool that is not there
 
 
 class Planned(msgspec.Struct):
@@ -139,9 +140,12 @@ class Caller:
         async def run_child(agent: Any, arguments: dict[str, Any]) -> Any:
             return await self.run_child(key, agent, arguments)
 
+        def mask_beginning(text: str) -> str:
+            return self.agent.mask.stream().feed(text)
+
         # The model's own call ids may repeat: this one is unique, and the same over retries of the call.
         stable = f"{self.run.id}-{turn}-{index}"
-        return CallContext(self.run, CallInfo(stable, call.name, turn), run_child)
+        return CallContext(self.run, CallInfo(stable, call.name, turn), run_child, mask_beginning)
 
     async def _one(self, one: Planned, context: CallContext, key: str, gate: asyncio.Semaphore) -> None:
         """Give the call its result. It is told also where the call was not run, or interrupted."""
@@ -174,17 +178,20 @@ class Caller:
 
     def _fail(self, one: Planned, failure: ToolFailure) -> None:
         one.failure = failure
-        one.result = self._told(failure.as_result(), one.tool.max_output_chars if one.tool else 16_000)
+        max_chars = one.tool.max_output_chars if one.tool else _MAX_CHARS
+        one.result = self._told(shortened(self.agent.mask.data(failure.as_result()), max_chars), max_chars)
 
     async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
         decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
-        if decision.action == "allow" and not decision.by_rule:
+        if decision.action == "allow" and decision.rule is None:
             return  # nothing was in question
-        approved, reason = decision.action == "allow", decision.reason
+        approved, reason = decision.action == "allow", self.agent.mask.text(decision.reason)
         by: Literal["rule", "user", "flag", "nobody"] = "rule"
         if decision.action == "ask":
             arguments = self.agent.mask.data(one.arguments)
-            question = ApprovalQuestion(self.agent.name, tool.name, one.call.id, arguments, reason)
+            question = ApprovalQuestion(
+                self.agent.name, tool.name, one.call.id, arguments, reason, decision.rule, decision.unclear
+            )
             answer = await self.approver.ask(question)
             approved, by = answer.approved, answer.by
             if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
@@ -210,7 +217,12 @@ class Caller:
         return self._told(value, tool.max_output_chars)
 
     def _told(self, value: Any, max_chars: int) -> str:
-        return cut(self.agent.mask.text(as_text(value)), max_chars)
+        """Masked before it is cut: half a secret would not be known for one.
+
+        Data is masked as data first, so that it stays JSON, and as text too: a secret may be a piece of JSON itself.
+        """
+        text = value if isinstance(value, str) else as_text(self.agent.mask.data(value))
+        return cut(as_text(self.agent.mask.text(text)), max_chars)
 
 
 _WORDS = {

@@ -81,12 +81,14 @@ class CallContext(msgspec.Struct, frozen=True):
     """What a tool may know of the call it serves.
 
     `run_child` runs another agent as part of this run (shared limits, nested events) and returns its result;
-    only agent tools use it.
+    only agent tools use it. `mask_beginning` is for a text that was cut off: it hides secrets, and drops an end that may
+    be the beginning of one, which nobody could tell later.
     """
 
     run: RunInfo
     call: CallInfo
     run_child: Callable[[Any, dict[str, Any]], Awaitable[Any]]
+    mask_beginning: Callable[[str], str] = str
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -106,13 +108,19 @@ class Tool(Protocol):
 
 
 class ApprovalQuestion(msgspec.Struct, frozen=True):
-    """May `agent` make this call? `reason` says which rule asks, in words for a person."""
+    """May `agent` make this call? `reason` says which rule asks, in words for a person.
+
+    `rule` is that rule's index in the agent's `permissions`; None: the tool's own `require_approval` asks. `unclear`
+    says that it asks because its condition could not be evaluated.
+    """
 
     agent: str
     tool: str
     call_id: str
     arguments: dict[str, Any]
     reason: str
+    rule: int | None = None
+    unclear: bool = False
 
 
 class ApprovalAnswer(msgspec.Struct, frozen=True):
