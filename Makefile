@@ -9,13 +9,16 @@ DEV    := $(VENV)/.ready-dev
 # From a pipe nobody can be asked, so the demo's refund is approved beforehand.
 APPROVE = $(shell test -t 0 || echo --approve refund_order)
 
-.PHONY: chat test check golden bench install clean
+.PHONY: chat test test-netns check golden bench install clean
 
 chat: $(READY)
 	@$(BIN)/python -m agentrun.demo -- $(BIN)/agentrun chat agents/support.yaml --model offline $(APPROVE)
 
 test: $(DEV)
 	$(BIN)/python -m pytest $(if $(FAST),-m "not slow") -n 2 $(ARGS)
+
+test-netns: $(DEV)
+	@$(BIN)/python tests/netns/enter.py $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

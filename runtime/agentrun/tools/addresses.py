@@ -18,6 +18,7 @@ Address = IPv4Address | IPv6Address
 _METADATA: frozenset[Address] = frozenset(
     {
         IPv4Address("169.254.169.254"),  # AWS, Google, Azure, DigitalOcean, Oracle, OpenStack
+        IPv4Address("169.254.169.252"),  # Google, GKE's own
         IPv4Address("169.254.170.2"),  # AWS ECS tasks
         IPv4Address("169.254.170.23"),  # AWS EKS pod identity
         IPv4Address("169.254.0.23"),  # Tencent
@@ -28,7 +29,11 @@ _METADATA: frozenset[Address] = frozenset(
         IPv6Address("fd00:ec2::254"),  # AWS
         IPv6Address("fd00:ec2::23"),  # AWS EKS pod identity
         IPv6Address("fd20:ce::254"),  # Google
+        IPv6Address("fd00:c1::a9fe:a9fe"),  # Oracle
         IPv6Address("fd00:42::42"),  # Scaleway
+        IPv6Address("fd00:100::100:200"),  # Alibaba
+        IPv6Address("fd00:a9fe:a9fe::1"),  # Akamai
+        IPv6Address("fe80::a9fe:a9fe"),  # OpenStack
     }
 )
 
@@ -43,6 +48,7 @@ _IPV6_UNICAST = IPv6Network("2000::/3")  # all that is handed out as globally ro
 _IPV6_NOT_PUBLIC = (IPv6Network("3fff::/20"),)  # documentation; unknown to older Pythons
 
 _NAT64 = 0x0064_FF9B << 64  # 64:ff9b::/96
+_LOCAL_NAT64 = 0x0064_FF9B_0001  # 64:ff9b:1::/48
 _MAPPED = 0xFFFF  # ::ffff:0:0/96
 _TRANSLATED = 0xFFFF_0000  # ::ffff:0:0:0/96
 _COMPATIBLE = 0  # ::/96
@@ -95,8 +101,12 @@ def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:
     """The IPv4 addresses that a translator, tunnel or host would read out of it."""
     bits = int(address)
     low = bits & 0xFFFF_FFFF
-    if bits >> 32 in (_MAPPED, _TRANSLATED, _COMPATIBLE, _NAT64) or bits >> 80 == 0x0064_FF9B_0001:
+    if bits >> 32 in (_MAPPED, _TRANSLATED, _COMPATIBLE, _NAT64) or bits >> 80 == _LOCAL_NAT64:
         yield IPv4Address(low)
+    if bits >> 80 == _LOCAL_NAT64:  # a translator's prefix may be shorter than 96 bits; octet 8 is then left out
+        joined = bits >> 64 << 56 | bits & (1 << 56) - 1
+        for prefix_bits in (48, 56, 64):
+            yield IPv4Address(joined >> (88 - prefix_bits) & 0xFFFF_FFFF)
     if (bits >> 32) & 0xFFFF_FFFF in _ISATAP:
         yield IPv4Address(low)
     if bits >> 112 == 0x2002:  # 6to4
