@@ -29,10 +29,18 @@ class Waits(list):
         self.append(seconds)
 
 
-def tool(url="", *, parameters=(), idempotent=True, network=None, sleep=None, **spec):
+def tool(url="", *, parameters=(), idempotent=True, network=None, tokens=None, folders=None, sleep=None, **spec):
     schema = {"type": "object", "properties": {name: {} for name in parameters}}
     sleep = Waits() if sleep is None else sleep
-    return HttpTool(HttpSpec(url=url, **spec), parameters=schema, idempotent=idempotent, network=network, sleep=sleep)
+    return HttpTool(
+        HttpSpec(url=url, **spec),
+        parameters=schema,
+        idempotent=idempotent,
+        network=network,
+        tokens=tokens,
+        folders=folders,
+        sleep=sleep,
+    )
 
 
 def call(made, arguments=None):

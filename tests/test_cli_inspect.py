@@ -117,6 +117,46 @@ def test_the_text_tells_what_each_tool_can_reach(capsys, monkeypatch):
     assert row(out, "agent") == "clerk"
 
 
+def test_what_the_agents_can_reach_altogether_is_told_in_one_place(capsys, project, monkeypatch):
+    monkeypatch.setenv("ORDERS_URL", "https://orders.example.com/v2")
+    files = {
+        "tools.d/upload.yaml": """
+            description: Uploads a file.
+            parameters: {type: object, properties: {path: {type: string}}, required: [path]}
+            http:
+              url: https://files.example.com/
+              multipart: {a: {file: "{{ args.path }}", root: ../uploads}, b: {file: ../logo.png}}
+              auth: {oauth2: {token_url: "https://login.example.com/token", client_id: a, client_secret: "${TEAM:-}"}}
+              paginate: {next: "{{ links.next }}", max_pages: 3}
+            """,
+        "agents/clerk.yaml": "model: {api: offline}\ntools: [done, upload, held]\n",
+        "tools.d/held.yaml": "description: d\nshell: {command: [ls], sandbox: {write: [..]}}\n",
+    }
+    write_project(project, files)
+    reach = inspected(capsys, "desk")["reach"]
+    assert reach == {
+        "hosts": [
+            "models.example.com",
+            "orders.example.com",
+            "*.example.com",
+            "files.example.com",
+            "login.example.com",
+        ],
+        "any_host": ["history", "rate"],
+        "commands": ["git log -n{{ args.count }} '--format=%h\n%s'", "ls"],
+        "functions": ["shop.fx:rate"],
+        "files": ["sends any below uploads", "sends logo.png", f"writes {project.resolve()}"],
+        "any_file": ["history", "rate"],
+    }
+    out = inspect(capsys, "desk")
+    told = out[out.index("Reach, with that of agents behind tools") :]
+    assert row(told, "hosts").startswith("models.example.com; orders.example.com")
+    assert row(told, "hosts").endswith("login.example.com; any, by history, rate")
+    assert row(told, "files").endswith("; all that you may read and write, by history, rate")
+    assert row(out, "tokens") == "from https://login.example.com/token"
+    assert row(out, "pages") == "up to 3 requests a call"
+
+
 def test_a_command_line_is_shown_whole_and_on_one_line(capsys, project):
     long = " ".join(f"word{number}" for number in range(400))
     tool = f'description: d\nshell: {{command: [sh, -c, "{long}\\nrm -r /"]}}\n'
@@ -295,6 +335,7 @@ def test_json_is_complete(capsys):
         "context",
         "starters",
         "unknown",
+        "reach",
         "environment",
     ]
     assert told["model"]["fallback"][0]["name"] == "small-2"

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from agentrun.errors import ToolFailure, UsageError
-from agentrun.spec.types import ApiKeyAuth, AuthSpec, BasicAuth, OAuth2Auth
+from agentrun.spec.types import ApiKeyAuth, AuthSpec, BasicAuth
 from http_calls import header, sent, tool
 
 
@@ -182,8 +182,6 @@ def test_what_can_not_be_right_is_refused_before_any_call():
     ]:
         with pytest.raises(UsageError):
             tool(**{"url": "https://a.example/", **spec})
-    with pytest.raises(UsageError, match="oauth2"):
-        tool("https://a.example/", auth=AuthSpec(oauth2=OAuth2Auth("u", "i", "s")))
 
 
 def test_reach_tells_what_the_author_wrote():

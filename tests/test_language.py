@@ -36,8 +36,6 @@ def test_the_agent_with_every_key_has_findings_for_what_comes_later_and_no_other
 
 def test_the_tools_have_findings_for_what_comes_later_and_no_others():
     assert codes("tools") == {
-        *later("tools.d/http.yaml", "paginate"),
-        *later("tools.d/shell.yaml", "sandbox"),
         *later("tools.d/mcp.yaml", "mcp"),
         *later("tools.d/openapi.yaml", "openapi"),
     }

@@ -6,6 +6,7 @@ is known to `validate`, without a second set of rules. Nothing is connected or s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic
@@ -13,7 +14,8 @@ from agentrun.errors import UsageError
 from agentrun.spec.catalog import Document
 from agentrun.spec.types import HttpSpec, ToolSpec
 
-_HTTP_KEYS = ("auth", "headers", "base_url", "query", "url")
+# What a message is about stands in it as a route below `http`: `multipart.photo`.
+_ROUTE = re.compile(r"`((?:auth|headers|base_url|query|multipart|url)(?:\.[^`]+)?)(?:: [^`]*)?`")
 
 
 def unbindable(document: Document) -> Iterator[Diagnostic]:
@@ -30,10 +32,11 @@ def unbindable(document: Document) -> Iterator[Diagnostic]:
     except BadHeaderValue:
         return  # the environment's mistake, not the file's: a run says so
     except UsageError as error:
-        named = next((key for key in _HTTP_KEYS if f"`{key}" in error.message), "url")
+        named = _ROUTE.search(error.message)
+        route = named.group(1).split(".") if named else ["url"]
         if "header" in error.message:
-            named = "headers" if spec.http.headers else "auth"
-        place = document.node.key_place(("http", named))
+            route = ["headers" if spec.http.headers else "auth"]
+        place = document.node.key_place(("http", *route))
         yield Diagnostic("AR613", "error", error.message, place, error.help)
 
 

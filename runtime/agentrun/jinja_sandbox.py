@@ -29,6 +29,7 @@ from agentrun.templates import (
     Facts,
     TemplateFailure,
     TemplateSyntax,
+    UndefinedName,
     to_text,
 )
 
@@ -227,7 +228,9 @@ def _run(
         return render(compiled, variables)
     except _AbsentSignal as error:
         raise Absent(str(error)) from None
-    except (UndefinedError, SecurityError) as error:
+    except UndefinedError as error:
+        raise UndefinedName(f"{error.message or 'not there'} in `{_shorten(source)}`") from None
+    except SecurityError as error:
         raise TemplateFailure(f"{error.message or 'not allowed'} in `{_shorten(source)}`") from None
     except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError, AttributeError) as error:
         raise TemplateFailure(f"{error} in `{_shorten(source)}`") from None

@@ -39,6 +39,8 @@ from agentrun.spec.catalog import Document
 from agentrun.spec.types import (
     AgentSpec,
     ModelSpec,
+    PartSpec,
+    SandboxSpec,
     TimeoutSpec,
     ToolSpec,
 )
@@ -46,6 +48,7 @@ from agentrun.templates import compile_template
 
 if TYPE_CHECKING:
     from agentrun.tools.network import Network
+    from agentrun.tools.oauth2 import TokenSources
 
 DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
     "type": "object",
@@ -123,7 +126,7 @@ class _Resolver:
         self.on_exchange = on_exchange and (lambda exchange: on_exchange(masked(exchange, masker.text)))
         self._agents: dict[str, Agent] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self._network: Network | None = None
+        self._network: tuple[Network, TokenSources] | None = None
 
     def agent(self, document: Document) -> Agent:
         if document.name not in self._agents:
@@ -275,13 +278,20 @@ class _Resolver:
         if spec.http is not None:
             from agentrun.tools.http import HttpTool
 
+            network, tokens = self._shared_network()
             return HttpTool(
-                spec.http, parameters=parameters, idempotent=is_idempotent(spec), network=self._shared_network()
+                spec.http,
+                parameters=parameters,
+                idempotent=is_idempotent(spec),
+                network=network,
+                tokens=tokens,
+                folders=part_folders(document),
             )
         if spec.shell is not None:
             from agentrun.tools.shell import ShellTool
 
-            return ShellTool(spec.shell, cwd=working_directory(document), environ=self.environ)
+            cwd, write = working_directory(document), writable_paths(document)
+            return ShellTool(spec.shell, cwd=cwd, environ=self.environ, write=write)
         if spec.agent is not None:
             from agentrun.tools.agent import AgentTool
 
@@ -292,13 +302,15 @@ class _Resolver:
             return PythonTool(spec.python, root=self.project.root)
         return None
 
-    def _shared_network(self) -> Network:
-        """One pool of connections for all tools."""
+    def _shared_network(self) -> tuple[Network, TokenSources]:
+        """One pool of connections for all tools, and one token for all tools of a client."""
         if self._network is None:
             from agentrun.tools.network import Network
+            from agentrun.tools.oauth2 import TokenSources
 
-            self._network = Network()
-            self._closers.append(self._network.aclose)
+            network = Network()
+            self._closers.append(network.aclose)
+            self._network = network, TokenSources(network, self.masker.add)
         return self._network
 
 
@@ -307,9 +319,31 @@ def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
     return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)
 
 
+def folder_of(document: Document, *route: str | int) -> Path:
+    """The folder of the file that wrote what stands at a route, which may be a base: paths there are relative to it."""
+    written = document.node.get(*route)
+    return Path(written.span.file if written is not None else document.path).resolve().parent
+
+
 def working_directory(document: Document) -> Path:
-    """`cwd` is relative to the file that wrote it, which may be a base."""
     spec: ToolSpec = document.spec
-    written = document.node.get("shell", "cwd")
-    home = Path(written.span.file if written is not None else document.path).resolve().parent
-    return home / (spec.shell.cwd if spec.shell else ".")
+    return folder_of(document, "shell", "cwd") / (spec.shell.cwd if spec.shell else ".")
+
+
+def writable_paths(document: Document) -> list[Path]:
+    """What a command in a sandbox can write."""
+    spec: ToolSpec = document.spec
+    sandbox = spec.shell.sandbox if spec.shell else None
+    written = sandbox.write if isinstance(sandbox, SandboxSpec) else []
+    return [folder_of(document, "shell", "sandbox", "write", index) / path for index, path in enumerate(written)]
+
+
+def part_folders(document: Document) -> dict[str, Path]:
+    """Where each part of a `multipart` body that is a file finds it."""
+    spec: ToolSpec = document.spec
+    folders = {}
+    for name, part in ((spec.http.multipart if spec.http else None) or {}).items():
+        if isinstance(part, PartSpec) and part.file is not None:
+            key, below = ("file", "") if part.root is None else ("root", part.root)
+            folders[name] = folder_of(document, "http", "multipart", name, key) / below
+    return folders

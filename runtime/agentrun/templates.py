@@ -41,6 +41,10 @@ class TemplateFailure(Exception):
     """A valid template could not be rendered with these values."""
 
 
+class UndefinedName(TemplateFailure):
+    """A template used a name, or a part of a value, that is not there."""
+
+
 class Absent(Exception):
     """A template used an optional argument that the call left out."""
 

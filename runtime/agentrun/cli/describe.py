@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,9 +17,9 @@ from agentrun.cli.describe_model import describe_model
 from agentrun.effects import has_untrusted_output, http_method, is_idempotent, is_read_only
 from agentrun.json_schema import DEFAULT_PARAMETERS
 from agentrun.project import Project, display
-from agentrun.resolve import DEFAULT_AGENT_PARAMETERS, working_directory
+from agentrun.resolve import DEFAULT_AGENT_PARAMETERS, part_folders, working_directory, writable_paths
 from agentrun.spec.catalog import Document
-from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PermissionSpec, ToolSpec
+from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec
 
 Described = dict[str, Any]
 _AUTHORITY = re.compile(r"https?://([^/?#{]+)|(\$[A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
@@ -98,11 +99,31 @@ def _http(project: Project, document: Document, environ: Mapping[str, str]) -> D
         "method": http_method(tool),
         "url": url,
         "hosts": [*([own.group(1) or own.group(2)] if own else []), *spec.hosts],
+        "token_url": spec.auth.oauth2.token_url if spec.auth and spec.auth.oauth2 else None,
         "query": sorted(spec.query or ()),
         "headers": sorted(spec.headers),
         "body": next((name for name in ("json", "form", "multipart", "body") if getattr(spec, name) is not None), None),
+        "files": _sent_files(document, spec),
         "auth": _auth(spec.auth),
+        "pages": spec.paginate.max_pages if spec.paginate else 1,
     }
+
+
+def _sent_files(document: Document, spec: HttpSpec) -> list[Described]:
+    """The files that a multipart body may hold: one of the author's, or any below a folder of the author's."""
+    found = []
+    for name, folder in part_folders(document).items():
+        part = (spec.multipart or {})[name]
+        if isinstance(part, PartSpec) and part.root is not None:
+            found.append({"part": name, "file": None, "below": _place(part.root, folder)})
+        elif isinstance(part, PartSpec) and part.file is not None:
+            found.append({"part": name, "file": _place(part.file, folder / part.file), "below": None})
+    return found
+
+
+def _place(written: str, path: Path) -> str:
+    """A path as the current folder sees it; one that begins with a variable without a value as it is written."""
+    return written if written.startswith("$") else display(path)
 
 
 def _whole_url(base: str, url: str) -> str:
@@ -128,9 +149,26 @@ def _shell(project: Project, document: Document, environ: Mapping[str, str]) -> 
         "command": spec.command,
         "script": spec.script,
         "command_line": ShellTool(spec, cwd=cwd, environ={}).command_line,
-        "cwd": spec.cwd if spec.cwd.startswith("$") else display(cwd),
+        "cwd": _place(spec.cwd, cwd),
         "env": sorted(spec.env),
         "stdin": spec.stdin,
+        "sandbox": _sandbox(document),
+    }
+
+
+def _sandbox(document: Document) -> Described | None:
+    """What a command can touch where it is held to it. Paths are real ones: no link leads anywhere else."""
+    from agentrun.tools.sandbox import HIDDEN, sandbox_of
+
+    spec = sandbox_of(document.spec.shell)
+    if spec is None:
+        return None
+    paths = zip(spec.write, writable_paths(document), strict=True)
+    return {
+        "hidden": [str(path) for path in HIDDEN],
+        "write": [written if written.startswith("$") else str(path.resolve()) for written, path in paths],
+        "network": spec.network,
+        "max_memory_mb": spec.max_memory_mb,
     }
 
 

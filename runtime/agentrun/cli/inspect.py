@@ -44,6 +44,7 @@ def command(agent: str, output_format: str, tools: tuple[Path, ...], env_file: P
     from agentrun.cli.colors import Painter
     from agentrun.cli.describe import describe_agent
     from agentrun.cli.portrait import portrait
+    from agentrun.cli.reach import reach_of
     from agentrun.cli.unset import read_for_people
     from agentrun.cli.variables import variables_of
 
@@ -58,7 +59,7 @@ def command(agent: str, output_format: str, tools: tuple[Path, ...], env_file: P
     variables = variables_of(found.reached, environ)
     if output_format == "json":
         environment = [msgspec.structs.asdict(one) for one in variables]
-        whole = {"version": 1, **described, "environment": environment}
+        whole = {"version": 1, **described, "reach": reach_of(described), "environment": environment}
         click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
         return 0
     for line in portrait(described, variables, Painter(sys.stdout)):

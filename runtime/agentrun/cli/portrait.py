@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from agentrun.cli.reach import Reach, reach_of
 from agentrun.cli.variables import Variable
 from agentrun.diagnostics import counted
 from agentrun.visible import one_line, visible
@@ -23,6 +24,10 @@ def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> I
     """The lines."""
     yield from _agent(agent, style)
     yield ""
+    yield style("Reach, with that of agents behind tools", "bold")
+    for label, text in _altogether(reach_of(agent)):
+        yield f"  {_row(label, text)}"
+    yield ""
     yield style("Environment", "bold")
     if not variables:
         yield "  no variable is read"
@@ -31,6 +36,17 @@ def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> I
     yield from (f"  {one.name.ljust(longest)}  {_state(one)}" for one in shown)
     if idle := [one.name for one in variables if not one.set and not one.missing]:
         yield f"  not set, and not needed: {', '.join(idle)}"
+
+
+def _altogether(reach: Reach) -> Iterator[tuple[str, str]]:
+    yield "hosts", _with_unheld(reach["hosts"], "any", reach["any_host"])
+    yield from (("command", line) for line in reach["commands"])
+    yield from (("function", target) for target in reach["functions"])
+    yield "files", _with_unheld(reach["files"], "all that you may read and write", reach["any_file"])
+
+
+def _with_unheld(listed: list[str], all_of_them: str, tools: list[str]) -> str:
+    return "; ".join([*listed, *([f"{all_of_them}, by {', '.join(tools)}"] if tools else [])]) or "none"
 
 
 def _state(one: Variable) -> str:
@@ -103,19 +119,42 @@ def _reach(backend: Described) -> Iterator[tuple[str, str]]:
         sent += [f"a body ({backend['body']})"] if backend["body"] else []
         if sent:
             yield "sends", "; ".join(sent)
+        for one in backend["files"]:
+            yield "files", f"sends any file below {one['below']}" if one["below"] else f"sends {one['file']}"
+        if backend["token_url"]:
+            yield "tokens", f"from {backend['token_url']}"
+        if backend["pages"] > 1:
+            yield "pages", f"up to {backend['pages']} requests a call"
     elif kind == "shell":
         yield "shell", backend["command_line"]
         yield "in", backend["cwd"]
         if backend["env"]:
             yield "with", ", ".join(backend["env"])
+        yield "files", _files(backend["sandbox"])
         for line in (backend["script"] or "").splitlines():
             yield "  |", line
     elif kind == "python":
         yield "python", f"{backend['target']} of {backend['root']}"
+        yield "files", "all that you may read and write: it runs inside agentrun"
     elif kind == "agent":
         yield "agent", backend["agent"]["name"]
     else:
         yield kind, "ends the run; its arguments are the output" if kind == "final" else ""
+
+
+def _files(sandbox: Described | None) -> str:
+    if sandbox is None:
+        return "all that you may read and write: no sandbox"
+    words = [
+        f"sandbox: reads all that you may read, but in {_listed(sandbox['hidden'])} only its working folder",
+        f"writes {_listed([*sandbox['write'], 'its own /tmp'])}",
+        "network" if sandbox["network"] else "no network",
+    ]
+    return "; ".join([*words, f"{sandbox['max_memory_mb']:,} MiB a process"] if sandbox["max_memory_mb"] else words)
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 
 def _effects(tool: Described) -> str:

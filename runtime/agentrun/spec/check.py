@@ -101,7 +101,7 @@ class _Shaper:
             self.found.append(_error("AR308", message, child.span, "choose another"))
 
     def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        if marks.get("x-template") not in (None, "url") and _INSIDE_A_TEMPLATE.search(text):
+        if marks.get("x-template") not in (None, "", "url") and _INSIDE_A_TEMPLATE.search(text):
             help = "let it stand beside: `${VAR}{{ … }}`"
             self.found.append(_error("AR508", "`${VAR}` can't stand inside `{{ }}`", node.span, help))
             self.unknown.add(route)

@@ -7,7 +7,7 @@ Marks on a field, all inherited by what stands below it:
     env       `${VAR}` is read here
     secret    a value that came from `${VAR}` is masked wherever text leaves the program
     later     the key (or the values listed) is part of the language, and this version can't do it yet
-    template  what a `{{ }}` text sees: run, call, or result (see `templates.py`)
+    template  what a `{{ }}` text sees: run, call, or result (see `templates.py`); "": it is no template
 
 Annotations are not postponed here: evaluating them as text, for the schema, would take longer than all else at start.
 """
@@ -42,6 +42,7 @@ EXACTLY_ONE: dict[str, tuple[str, ...]] = {
     "AuthSpec": ("bearer", "basic", "api_key", "oauth2"),
     "ShellSpec": ("command", "script"),
     "McpSpec": ("command", "server_url"),
+    "PartSpec": ("content", "file"),
 }
 AT_MOST_ONE: dict[str, tuple[str, ...]] = {"HttpSpec": ("json", "form", "multipart", "body")}
 
@@ -201,11 +202,15 @@ class ApiKeyAuth(_Spec, frozen=True):
 
 
 class OAuth2Auth(_Spec, frozen=True):
-    token_url: str
-    client_id: str
-    client_secret: str
-    scopes: list[str] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
+    """Client credentials: a token is fetched when it is needed and kept until shortly before it expires."""
+
+    token_url: Annotated[str, _doc("Where tokens come from: a whole URL.", secret=False)]
+    client_id: Annotated[str, _doc("The client's id; empty: nothing is sent.")]
+    client_secret: Annotated[str, _doc("The client's secret.")]
+    scopes: Annotated[list[str], _doc("What the token is asked for.", secret=False)] = field(default_factory=list)
+    params: Annotated[dict[str, str], _doc("Further form fields of the request, such as `audience`.")] = field(
+        default_factory=dict
+    )
 
 
 class AuthSpec(_Spec, frozen=True):
@@ -214,13 +219,30 @@ class AuthSpec(_Spec, frozen=True):
     bearer: Annotated[str | None, _doc("`Authorization: Bearer …`.")] = None
     basic: Annotated[BasicAuth | None, _doc("HTTP basic authentication.")] = None
     api_key: Annotated[ApiKeyAuth | None, _doc("A key in a header or the query.")] = None
-    oauth2: Annotated[OAuth2Auth | None, _doc("OAuth 2 client credentials.", later=True)] = None
+    oauth2: Annotated[OAuth2Auth | None, _doc("OAuth 2 client credentials.")] = None
 
 
 class PaginateSpec(_Spec, frozen=True):
-    next: Annotated[str, _doc("Where the next page is, over the result.", template="result")]
+    next: Annotated[
+        str, _doc("Where the next page is, over the result; missing, null or empty: nowhere.", template="result")
+    ]
     param: Annotated[str | None, _doc("The query parameter that takes it; default: `next` is a URL.")] = None
     max_pages: Annotated[Positive, _doc("Pages at most.")] = 5
+
+
+class PartSpec(_Spec, frozen=True):
+    """A part of a multipart body: exactly one of content and file."""
+
+    content: Annotated[Any, _doc("What the part holds; what is no text is sent as JSON.")] = None
+    file: Annotated[
+        str | None, _doc("The path of a file to send: below `root`, or the author's own, relative to the file.")
+    ] = None
+    root: Annotated[
+        str | None,
+        _doc("The folder that `file` can't leave, relative to the file; needed with a `{{ }}`.", template=""),
+    ] = None
+    filename: Annotated[str | None, _doc("The name that is sent; default: that of the file.")] = None
+    content_type: Annotated[str | None, _doc("The media type; default: by the name of the file.", template="")] = None
 
 
 class HttpSpec(_Spec, frozen=True):
@@ -236,7 +258,10 @@ class HttpSpec(_Spec, frozen=True):
     )
     json: Annotated[Any, _doc("JSON body, built as data.", template="call")] = None
     form: Annotated[dict[str, Any] | None, _doc("URL-encoded form body.", template="call")] = None
-    multipart: Annotated[dict[str, Any] | None, _doc("Multipart form body.", template="call", later=True)] = None
+    multipart: Annotated[
+        dict[str, Scalar | list[Scalar] | PartSpec] | None,
+        _doc("Multipart form body: a text, a list that repeats its name, or a part such as a file.", template="call"),
+    ] = None
     body: Annotated[str | None, _doc("Text body.", template="call")] = None
     auth: Annotated[AuthSpec | None, _doc("Credentials.", secret=True)] = None
     expect: Annotated[
@@ -245,7 +270,7 @@ class HttpSpec(_Spec, frozen=True):
     max_retries: Annotated[
         int, Meta(ge=0, le=10), _doc("Further attempts of idempotent calls after a failure that may pass.")
     ] = 2
-    paginate: Annotated[PaginateSpec | None, _doc("Follow pages.", later=True)] = None
+    paginate: Annotated[PaginateSpec | None, _doc("Follow the pages of a list.")] = None
     hosts: Annotated[
         list[str], _doc('Further hosts for redirects, next pages and `url: "{url}"`; `*.` stands for subdomains.')
     ] = field(default_factory=list)
@@ -253,7 +278,10 @@ class HttpSpec(_Spec, frozen=True):
 
 class SandboxSpec(_Spec, frozen=True):
     network: Annotated[bool, _doc("Whether the network can be reached.")] = False
-    write: Annotated[list[str], _doc("Paths that can be written.")] = field(default_factory=list)
+    write: Annotated[list[Annotated[str, Meta(min_length=1)]], _doc("Paths that can be written.", env=True)] = field(
+        default_factory=list
+    )
+    max_memory_mb: Annotated[Positive | None, _doc("Address space of each process in MiB; default: no cap.")] = None
 
 
 CommandElement = Scalar | list[Scalar]
@@ -281,7 +309,7 @@ class ShellSpec(_Spec, frozen=True):
     expect: Annotated[list[Annotated[int, Meta(ge=0, le=255)]], _doc("Exit codes that are a success.")] = field(
         default_factory=lambda: [0]
     )
-    sandbox: Annotated[SandboxSpec | bool | None, _doc("Run inside bubblewrap.", later=True)] = None
+    sandbox: Annotated[SandboxSpec | bool | None, _doc("Run inside bubblewrap.")] = None
 
 
 class McpSpec(_Spec, frozen=True):

@@ -20,6 +20,8 @@ from agentrun.templates import Absent, Template, TemplateFailure, compile_templa
 BASE_ENV = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 # Linux takes no longer single string, its closing NUL included (MAX_ARG_STRLEN).
 MAX_ELEMENT_BYTES = 131_071
+# Their `--` ends the options before the paths only: `find -- -delete` deletes.
+_PROGRAMS_PAST_DOUBLE_DASH = ("find", "gfind")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -35,13 +37,14 @@ class Command(msgspec.Struct, frozen=True):
         """The argument list. Raises `ToolFailure` for values that may not stand there."""
         argv: list[str] = []
         options_are_over = False  # a literal `--` stands before
+        heeds_double_dash = not any(_names_find(element) for group in self.groups for element in group)
         for group in self.groups:
             arguments: list[str] = []
             over = options_are_over
             try:
                 for element in group:
                     arguments += self._arguments(element, variables, may_lead_with_dash=over)
-                    over = over or (element.literal and element.source == "--")
+                    over = over or (heeds_double_dash and element.literal and element.source == "--")
             except Absent:
                 continue
             argv += arguments
@@ -56,6 +59,11 @@ class Command(msgspec.Struct, frozen=True):
                 message = f"may not begin with `-`: `{self.program}` would take it for an option"
                 raise ToolFailure("invalid_arguments", f"{_origin(element, 'command')} {message}")
             yield text
+
+
+def _names_find(element: Template) -> bool:
+    """Whether an element is that program, behind `env`, `timeout` or `busybox` too."""
+    return element.literal and element.source.rpartition("/")[2] in _PROGRAMS_PAST_DOUBLE_DASH
 
 
 def compile_command(command: Sequence[CommandElement]) -> Command:

@@ -1,4 +1,4 @@
-"""Credentials of http tools, and what a header may hold.
+"""Credentials of http tools that are known before a call, and what a header may hold.
 
 `Credentials` are bound to an origin by whoever sends the request (`http.py`): they never follow a redirect elsewhere.
 An empty key, as `${TOKEN:-}` gives it, sends nothing. Messages name a header, never its value.
@@ -12,7 +12,8 @@ import re
 import msgspec
 
 from agentrun.errors import UsageError
-from agentrun.spec.types import AuthSpec
+from agentrun.spec.types import AuthSpec, OAuth2Auth
+from agentrun.tools.url import BadUrl, Url, parse_whole_url
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset({"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -47,7 +48,17 @@ def credentials(auth: AuthSpec | None) -> Credentials:
         if not key.value:
             return Credentials()
         return _in_header(key.name, key.value) if key.in_ == "header" else Credentials(query=(key.name, key.value))
-    raise UsageError("`auth.oauth2` is not part of this version", help="use bearer, basic or api_key")
+    if auth.oauth2 is not None:
+        token_url(auth.oauth2)  # its tokens are fetched for a call
+    return Credentials()
+
+
+def token_url(spec: OAuth2Auth) -> Url:
+    """Raises `UsageError`."""
+    try:
+        return parse_whole_url(spec.token_url)
+    except BadUrl as error:
+        raise UsageError(f"`auth.oauth2.token_url` can't be used: {error}") from None
 
 
 def _in_header(name: str, value: str) -> Credentials:

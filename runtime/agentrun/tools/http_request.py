@@ -1,13 +1,14 @@
 """From arguments to a request, without touching the network.
 
 A spec is compiled once; `build` then places each value as data: percent-encoded in the URL, as JSON in a JSON body,
-checked in a header. Nothing is templated as text and parsed again. Sending and redirects are `http.py`'s.
+checked in a header. Nothing is templated as text and parsed again. Sending is `http_send.py`'s.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,18 +16,18 @@ import msgspec
 
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.spec.types import HttpSpec, is_guarded_header
-from agentrun.templates import Absent, Template, TemplateFailure, compile_template, to_text
+from agentrun.templates import Absent, Template, to_text
 from agentrun.tools.auth import check_authors_header, credentials, header_problem
+from agentrun.tools.data_templates import Shape, compile_data, render, templates_of
+from agentrun.tools.multipart import FilePart, compile_parts, encode_parts, templates_in
 from agentrun.tools.url import Url
 from agentrun.tools.url_template import ChosenUrl, compile_url
 
 DEFAULT_HEADERS = (("User-Agent", "agentrun"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
 _ARGUMENTS_IN_QUERY = ("GET", "HEAD", "DELETE")
 _JSON = "application/json"
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 _TEXT = "text/plain; charset=utf-8"
-
-Shape = Any  # JSON data whose texts are compiled templates
 
 
 class PreparedRequest(msgspec.Struct, frozen=True):
@@ -46,6 +47,11 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     def has_header(self, name: str) -> bool:
         return any(given.lower() == name for given, _ in self.headers)
 
+    def with_header(self, name: str, value: str) -> PreparedRequest:
+        """With a header in place of all of that name."""
+        others = [pair for pair in self.headers if pair[0].lower() != name.lower()]
+        return msgspec.structs.replace(self, headers=(*others, (name, value)))
+
     def shown(self) -> str:
         return f"{self.method} {self.url.shown(self.key[0] if self.key else None)}"
 
@@ -53,27 +59,41 @@ class PreparedRequest(msgspec.Struct, frozen=True):
 class RequestTemplate:
     """A compiled `http:` block. Which arguments it places is known before any call."""
 
-    def __init__(self, spec: HttpSpec, parameters: Mapping[str, Any]) -> None:
-        """Raises `UsageError` for what only the environment could have got wrong."""
+    def __init__(
+        self, spec: HttpSpec, parameters: Mapping[str, Any], folders: Mapping[str, Path] | None = None
+    ) -> None:
+        """`folders` are where the parts of `multipart` find their files.
+
+        Raises `UsageError` for what only the environment could have got wrong.
+        """
         self.url = compile_url(spec.url, spec.base_url)
         bodies = (spec.json, spec.form, spec.body)
-        self.method = spec.method or ("POST" if any(body is not None for body in bodies) else "GET")
-        self._query = _compile(spec.query or {})
-        self._headers = {name: _compile(value) for name, value in spec.headers.items()}
-        self._json, self._form, self._body = (None if body is None else _compile(body) for body in bodies)
+        has_body = any(body is not None for body in (*bodies, spec.multipart))
+        self.method = spec.method or ("POST" if has_body else "GET")
+        self._query = compile_data(spec.query or {})
+        self._headers = {name: compile_data(value) for name, value in spec.headers.items()}
+        self._json, self._form, self._body = (None if body is None else compile_data(body) for body in bodies)
+        self._parts = None if spec.multipart is None else compile_parts(spec.multipart, folders or {})
         if spec.auth and isinstance(self.url, ChosenUrl):
             help = "write `base_url`: credentials are sent to the tool's own origin only"
             raise UsageError(f"`auth` can't be used with `url: {spec.url}`", help=help)
         self._credentials = credentials(spec.auth)
         for name, shape in self._headers.items():
             check_authors_header(name, shape.source if isinstance(shape, Template) and shape.literal else None)
+            if self._parts is not None and name.lower() == "content-type":
+                raise UsageError("the header Content-Type is set by `multipart`", help="take it out of `headers`")
 
-        templates = [*_templates([self._query, self._headers, self._json, self._form, self._body])]
+        templates = [*templates_of([self._query, self._headers, self._json, self._form, self._body])]
+        templates += templates_in(self._parts or {})
         self._placed = self.url.names.union(*(template.args for template in templates))
-        self._places_rest = all(written is None for written in (spec.query, *bodies)) and not any(
+        self._places_rest = all(written is None for written in (spec.query, *bodies, spec.multipart)) and not any(
             template.uses_all_args for template in templates
         )
         self._has_rest = bool(set(parameters.get("properties", ())) - self._placed)
+
+    @property
+    def reads_files(self) -> bool:
+        return any(isinstance(part, FilePart) for part in (self._parts or {}).values())
 
     def build(self, arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> PreparedRequest:
         """`variables` are what templates see. Raises `ToolFailure`."""
@@ -101,13 +121,15 @@ class RequestTemplate:
         return PreparedRequest(self.method, url, headers, content, isinstance(self.url, ChosenUrl), key)
 
     def _content(self, variables: Mapping[str, Any]) -> tuple[bytes | None, str | None]:
+        if self._parts is not None:
+            return encode_parts(self._parts, variables)
         if self._form is not None:
-            return urlencode(list(_pairs("form", self._form, variables))).encode("ascii"), _FORM
+            return urlencode(list(_pairs("form", self._form, variables))).encode("ascii"), FORM
         try:
             if self._json is not None:
-                return _as_json(_rendered("json", self._json, variables)), _JSON
+                return _as_json(render("json", self._json, variables)), _JSON
             if self._body is not None:
-                return to_text(_rendered("body", self._body, variables)).encode(), _TEXT
+                return to_text(render("body", self._body, variables)).encode(), _TEXT
         except Absent:
             pass  # the whole body was one absent argument
         return None, None
@@ -126,61 +148,13 @@ class RequestTemplate:
         return tuple(headers.values())
 
 
-# -- data with templates in it ----------------------------------------------------------------------------------
-
-
-def _compile(data: Any) -> Shape:
-    if isinstance(data, str):
-        return compile_template(data)
-    if isinstance(data, Mapping):
-        return {name: _compile(value) for name, value in data.items()}
-    if isinstance(data, list):
-        return [_compile(item) for item in data]
-    return data
-
-
-def _templates(shape: Shape) -> Iterator[Template]:
-    if isinstance(shape, Template):
-        yield shape
-    elif isinstance(shape, (dict, list)):
-        for below in shape.values() if isinstance(shape, dict) else shape:
-            yield from _templates(below)
-
-
-def _render(shape: Shape, variables: Mapping[str, Any]) -> Any:
-    """Plain data again. A member or element that uses an absent argument is dropped, and nothing around it."""
-    if isinstance(shape, Template):
-        return shape.value(variables)
-    if isinstance(shape, dict):
-        return dict(_present(shape.items(), variables))
-    if isinstance(shape, list):
-        return [value for _, value in _present(enumerate(shape), variables)]
-    return shape
-
-
-def _present(members: Iterable[tuple[Any, Shape]], variables: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    for name, shape in members:
-        try:
-            value = _render(shape, variables)
-        except Absent:
-            continue
-        yield name, value
-
-
-def _rendered(place: str, shape: Shape, variables: Mapping[str, Any]) -> Any:
-    try:
-        return _render(shape, variables)
-    except TemplateFailure as error:
-        raise ToolFailure("invalid_arguments", f"{place}: {error}") from None
-
-
 # -- where values go ----------------------------------------------------------------------------------------------
 
 
 def _pairs(place: str, shape: Mapping[str, Shape], variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, below in shape.items():
         try:
-            value = _rendered(f"{place}.{name}", below, variables)
+            value = render(f"{place}.{name}", below, variables)
         except Absent:
             continue
         yield from _spread([(name, value)])
@@ -195,10 +169,10 @@ def _spread(members: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _header(name: str, shape: Shape, variables: Mapping[str, Any]) -> str | None:
-    if is_guarded_header(name) and any(one.args or one.uses_all_args for one in _templates(shape)):
+    if is_guarded_header(name) and any(one.args or one.uses_all_args for one in templates_of(shape)):
         raise ToolFailure("invalid_arguments", f"the header {name} can't be set by an argument")
     try:
-        value = _rendered(f"headers.{name}", shape, variables)
+        value = render(f"headers.{name}", shape, variables)
     except Absent:
         return None
     if value is None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from agentrun.tools.network import Answer
 from agentrun.tools.url import BadUrl, Url, join_url
-
-_MAX_ERROR_CHARS = 2_000
 
 _MEDIA_TYPE = re.compile(r"\s*([\w.+-]{1,64}/[\w.+-]{1,64})")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
@@ -39,17 +38,17 @@ def body_value(answer: Answer) -> Any:
         data = _json(answer.content)
         if data is not msgspec.UNSET:
             return data
-    text = _text(answer.content, media_type, _charset(content_type))
+    text = _text(answer, media_type, _charset(content_type))
     return f"<{media_type or 'unknown type'}, {len(answer.content)} bytes>" if text is None else text
 
 
-def error_body(answer: Answer) -> Any:
-    """A failure's body: as it is while it is short, else the beginning of its text."""
+def error_body(answer: Answer, mask_beginning: Callable[[str], str]) -> Any:
+    """A failure's body. One that was cut off is text, and says so."""
     value = body_value(answer)
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if len(text) <= _MAX_ERROR_CHARS and answer.complete:
+    if answer.complete:
         return value
-    return text[:_MAX_ERROR_CHARS] + "… (cut)"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return mask_beginning(text) + "… (cut off)"
 
 
 def joined_headers(answer: Answer) -> dict[str, str]:
@@ -94,14 +93,14 @@ def _json(content: bytes) -> Any:
         return msgspec.UNSET
 
 
-def _text(content: bytes, media_type: str, charset: str | None) -> str | None:
+def _text(answer: Answer, media_type: str, charset: str | None) -> str | None:
     """None for what is no text. A type that promises nothing is text if it reads as UTF-8."""
     wide = charset is not None and charset.startswith(("utf-16", "utf-32"))
-    if b"\0" in content and not wide:
+    if b"\0" in answer.content and not wide:
         return None
-    if charset is not None or _TEXT_TYPE.fullmatch(media_type):
-        return content.decode(charset or "utf-8", errors="replace").removeprefix("\ufeff")
+    is_text = charset is not None or _TEXT_TYPE.fullmatch(media_type) is not None
+    decoder = codecs.getincrementaldecoder(charset or "utf-8")("replace" if is_text else "strict")
     try:
-        return content.decode("utf-8").removeprefix("\ufeff")
+        return decoder.decode(answer.content, final=answer.complete).removeprefix("\ufeff")
     except UnicodeDecodeError:
         return None

@@ -19,26 +19,30 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import errno
 import marshal
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from agentrun.errors import ToolFailure
 from agentrun.tools import supervisor
+from agentrun.tools.program import encode, not_started
 
 MAX_BYTES = 10 * 1024 * 1024
 _CHUNK_BYTES = 65_536
+# What is kept of a longer output waits for its call's end in a file without a name: eight calls may run at once.
+_IN_MEMORY_BYTES = 1024 * 1024
 # A supervisor is done after `GRACE_S`, unless a process can't be killed: then it goes on alone.
 _END_S = supervisor.GRACE_S + 2.0
 _LAST_OUTPUT_S = 1.0
@@ -59,10 +63,19 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 async def run_process(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", max_bytes: int = MAX_BYTES
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    max_bytes: int = MAX_BYTES,
+    in_sandbox: bool = False,
 ) -> Completed:
-    """Run `argv` to its end. `argv[0]` is looked up in the PATH of `env`. Raises `ToolFailure`."""
-    request = _request(argv, cwd, env)
+    """Run `argv` to its end. `argv[0]` is looked up in the PATH of `env`. Raises `ToolFailure`.
+
+    `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it.
+    """
+    request = _request(argv, cwd, env, in_sandbox)
     with ExitStack() as ours:
         try:
             control, feed, stdout, stderr = _open_call(ours, with_stdin=bool(stdin))
@@ -73,28 +86,25 @@ async def run_process(
         out, err = _Capture(stdout, max_bytes, ours), _Capture(stderr, max_bytes, ours)
         reply = await _converse(control, request)
         await asyncio.wait({out.ended, err.ended}, timeout=_LAST_OUTPUT_S)
+        output, error_output = out.taken(), err.taken()
     step, value = marshal.loads(reply) if reply else ("lost", 0)  # noqa: S302 - from our own supervisor
     if step != "exit":
-        raise _not_started(argv[0], cwd, step, value)
+        raise not_started(argv[0], cwd, step, value)
     exit_code = os.waitstatus_to_exitcode(value)
     ended_by = None
     if exit_code < 0:
         ended_by = _signal_name(-exit_code)
         exit_code = 128 - exit_code
-    return Completed(exit_code, bytes(out.kept), bytes(err.kept), out.dropped, err.dropped, ended_by)
+    return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by)
 
 
-def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bytes:
+def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool) -> bytes:
     return supervisor.frame_request(
-        [_encode(element) for element in argv],
+        [encode(element) for element in argv],
         os.fsencode(cwd.absolute()),
-        {_encode(name): _encode(value) for name, value in env.items()},
+        {encode(name): encode(value) for name, value in env.items()},
+        in_sandbox,
     )
-
-
-def _encode(text: str) -> bytes:
-    """UTF-8 in every locale. What came undecodable from our own environment goes back as it was."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _signal_name(number: int) -> str:
@@ -158,14 +168,23 @@ class _Capture:
 
     def __init__(self, pipe: FileIO, max_bytes: int, ours: ExitStack) -> None:
         self._pipe = pipe
-        self._max_bytes = max_bytes
+        self._left_bytes = max_bytes
         self._loop = asyncio.get_running_loop()
-        self.kept = bytearray()
+        self._ours = ours
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
         self.dropped = 0
         self.ended: asyncio.Future[None] = self._loop.create_future()
         os.set_blocking(pipe.fileno(), False)
         self._loop.add_reader(pipe.fileno(), self._read)
         ours.callback(self._loop.remove_reader, pipe.fileno())
+
+    def taken(self) -> bytes:
+        """What was kept."""
+        if self._file is None:
+            return bytes(self._memory)
+        self._file.seek(0)
+        return self._file.read()
 
     def _read(self) -> None:
         data = self._pipe.read(_CHUNK_BYTES)
@@ -175,9 +194,30 @@ class _Capture:
             self._loop.remove_reader(self._pipe.fileno())
             self.ended.set_result(None)
             return
-        kept = data[: self._max_bytes - len(self.kept)]
-        self.kept += kept
-        self.dropped += len(data) - len(kept)
+        wanted = data[: self._left_bytes]
+        kept = self._keep(wanted)
+        self._left_bytes = self._left_bytes - kept if kept == len(wanted) else 0  # behind a gap nothing is kept
+        self.dropped += len(data) - kept
+
+    def _keep(self, data: bytes) -> int:
+        """How many bytes there was room for."""
+        if self._file is None:
+            self._memory += data
+            if len(self._memory) > _IN_MEMORY_BYTES:
+                self._move_to_file()
+            return len(data)
+        try:
+            return self._file.write(data)
+        except OSError:  # the disk is full: nothing more is kept
+            return 0
+
+    def _move_to_file(self) -> None:
+        """Where that can't be done, what is kept stays in memory."""
+        with contextlib.suppress(OSError), ExitStack() as made:
+            file = made.enter_context(tempfile.TemporaryFile(buffering=0))
+            if file.write(self._memory) == len(self._memory):
+                self._file, self._memory = file, bytearray()
+                self._ours.push(made.pop_all())
 
 
 class _Feed:
@@ -205,35 +245,6 @@ class _Feed:
         if not self._pipe.closed:
             self._loop.remove_writer(self._pipe.fileno())
             self._pipe.close()
-
-
-def _not_started(program: str, cwd: Path, step: str, number: int) -> ToolFailure:
-    """Why a command didn't run, with the exit codes that a shell gives for it."""
-    reason = os.strerror(number)
-    if step == "lost":
-        return ToolFailure("internal", f"the command `{program}` was lost: its supervisor was ended from outside")
-    if step == "chdir":
-        return ToolFailure("internal", f"the working directory `{cwd}` can't be entered: {reason}")
-    if step != "exec":
-        return ToolFailure("internal", f"the command `{program}` could not be started: {reason}")
-    if number == errno.E2BIG:
-        return ToolFailure("invalid_arguments", "the arguments are too large together for a command line")
-    exit_code = 126
-    if number in (errno.ENOENT, errno.ENOTDIR):
-        exit_code = 127
-        if "/" not in program:
-            reason = "is not installed (not found in PATH)"
-        elif (cwd / program).exists():
-            reason = "can't run: the interpreter that its first line names does not exist"
-        else:
-            reason = "does not exist"
-    elif number == errno.EACCES:
-        reason = "is not executable (permission denied)"
-    elif number == errno.ENOEXEC:
-        reason = "is not executable: neither a program for this system nor a script that begins with `#!`"
-    else:
-        reason = f"could not be started: {reason}"
-    return ToolFailure("exit_code", f"the command `{program}` {reason}", exit_code=exit_code)
 
 
 # -- the launcher: the program that forks a supervisor for each call ------------------------------------------

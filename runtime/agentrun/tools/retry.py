@@ -1,19 +1,59 @@
-"""When an http tool asks again, and how long it waits. Pure."""
+"""When an http request is made again, and how long it waits before."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from agentrun.tools.network import Answer, NetworkFailure
+
+if TYPE_CHECKING:
+    from agentrun.tools.http_request import PreparedRequest
 
 RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
 MAX_RETRY_AFTER_S = 30.0
 _BASE_S = 0.2
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Exchange(NamedTuple):
+    """An answer, and the request that it answers: the last of a chain of redirects."""
+
+    request: PreparedRequest
+    answer: Answer
+
+
+async def with_retries(
+    attempt: Callable[[], Awaitable[Exchange]], retries: int, expects: Callable[[int], bool], sleep: Sleep
+) -> Exchange:
+    """What an attempt gives, after up to `retries` others that failed in a way that may pass."""
+    for number in range(retries):
+        wait_s = backoff_s(number)
+        try:
+            done = await attempt()
+        except NetworkFailure as failure:
+            if not failure.retryable:
+                raise
+        else:
+            status, asked_s = done.answer.status, asked_wait_s(done.answer)
+            if expects(status) or not is_worth_a_retry(status, asked_s):
+                return done
+            wait_s = wait_s if asked_s is None else asked_s
+        await sleep(wait_s)
+    return await attempt()
+
 
 def backoff_s(attempt: int) -> float:
     """Full jitter under an exponential ceiling; `attempt` counts from 0."""
     return random.uniform(0, _BASE_S * 2**attempt)  # noqa: S311 - spreads load, guards nothing
+
+
+def asked_wait_s(answer: Answer) -> float | None:
+    return retry_after_s(answer.header("retry-after"), datetime.now(UTC))
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:

@@ -1,17 +1,18 @@
 """The shell backend: a command, or a script, run with the model's arguments.
 
 Owns what the author wrote under `shell:` and the texts that come out of it. How a value becomes an argument is
-`argv.py`'s, how a process runs and ends `process.py`'s; the time limit is the engine's. A `script` is never a
-template: arguments reach it by the environment and stdin only.
+`argv.py`'s, how a process runs and ends `process.py`'s, what it can touch `sandbox.py`'s; the time limit is the
+engine's. A `script` is never a template: arguments reach it by the environment and stdin only.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agentrun.engine.ports import CallContext, ToolResult
@@ -20,19 +21,17 @@ from agentrun.spec.types import ShellSpec
 from agentrun.templates import call_variables, compile_template
 from agentrun.tools.argv import build_env, build_stdin, compile_command, compile_env
 from agentrun.tools.process import Completed, run_process
-
-# Characters of stdout and of stderr in a failure; its end says more than its beginning.
-_FAILURE_HEAD_CHARS = 1_000
-_FAILURE_TAIL_CHARS = 3_000
+from agentrun.tools.sandbox import Sandbox, sandbox_of
 
 
 class ShellTool:
     """`cwd` is absolute; `environ` is agentrun's environment, of which a command gets the base only.
 
+    `write` are the paths of `sandbox.write`, absolute.
     Raises `TemplateSyntax` and `ValueError` for a spec that validation refuses.
     """
 
-    def __init__(self, spec: ShellSpec, *, cwd: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, spec: ShellSpec, *, cwd: Path, environ: Mapping[str, str], write: Sequence[Path] = ()) -> None:
         if (spec.command is None) == (spec.script is None):
             raise ValueError("`shell` takes either `command` or `script`")
         self._spec = spec
@@ -41,6 +40,8 @@ class ShellTool:
         self._command = None if spec.command is None else compile_command(spec.command)
         self._env = compile_env(spec.env)
         self._stdin = None if spec.stdin is None else compile_template(spec.stdin)
+        sandbox = sandbox_of(spec)
+        self._sandbox = Sandbox(sandbox, write=write, environ=environ) if sandbox else None
 
     @property
     def command_line(self) -> str:
@@ -54,30 +55,37 @@ class ShellTool:
         return " ".join(shown)
 
     async def call(self, arguments: dict[str, object], context: CallContext) -> ToolResult:
-        if self._spec.sandbox:
-            raise ToolFailure("internal", "`sandbox` is asked for and this version has none: the command was not run")
         variables = call_variables(arguments, context)
         env = build_env(self._environ, self._env, variables)
+        if self._sandbox and "TMPDIR" in env and "TMPDIR" not in self._env:
+            env["TMPDIR"] = "/tmp"  # noqa: S108 - the sandbox's own: agentrun's can't be written in it
         stdin = build_stdin(self._stdin, variables)
         if self._command is not None:
             argv = self._command.build(variables)
-            completed = await run_process(argv, cwd=self._cwd, env=env, stdin=stdin)
-            return self._result(f"the command `{self._command.program}`", completed)
+            completed = await self._run(argv, env, stdin)
+            return self._result(f"the command `{self._command.program}`", completed, context)
         with _script_file(self._spec.script or "") as argv:
-            completed = await run_process(argv, cwd=self._cwd, env=env, stdin=stdin)
-        return self._result("the script", completed)
+            completed = await self._run(argv, env, stdin, script=Path(argv[-1]))
+        return self._result("the script", completed, context)
 
-    def _result(self, what: str, completed: Completed) -> ToolResult:
-        stdout = _text(completed.stdout, completed.stdout_dropped)
-        stderr = _text(completed.stderr, completed.stderr_dropped)
+    async def _run(
+        self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, script: Path | None = None
+    ) -> Completed:
+        if self._sandbox:
+            return await self._sandbox.run(argv, cwd=self._cwd, env=env, stdin=stdin, script=script)
+        return await run_process(argv, cwd=self._cwd, env=env, stdin=stdin)
+
+    def _result(self, what: str, completed: Completed, context: CallContext) -> ToolResult:
+        stdout = _text(completed.stdout, completed.stdout_dropped, context.mask_beginning)
+        stderr = _text(completed.stderr, completed.stderr_dropped, context.mask_beginning)
         if completed.exit_code not in self._spec.expect:
             ended_by = f" ({completed.signal})" if completed.signal else ""
             raise ToolFailure(
                 "exit_code",
                 f"{what} ended with exit code {completed.exit_code}{ended_by}",
                 exit_code=completed.exit_code,
-                stdout=_head_and_tail(stdout),
-                stderr=_head_and_tail(stderr),
+                stdout=stdout,
+                stderr=stderr,
             )
         return ToolResult(stdout, {"exit_code": completed.exit_code, "stdout": stdout, "stderr": stderr})
 
@@ -105,15 +113,8 @@ def _script_file(script: str) -> Iterator[list[str]]:
         Path(path).unlink(missing_ok=True)
 
 
-def _text(data: bytes, dropped_bytes: int) -> str:
-    text = data.decode(errors="replace")
+def _text(data: bytes, dropped_bytes: int, mask_beginning: Callable[[str], str]) -> str:
     if not dropped_bytes:
-        return text
-    return f"{text}\n[output cut here: {dropped_bytes:,} further bytes were dropped]"
-
-
-def _head_and_tail(text: str) -> str:
-    left_out = len(text) - _FAILURE_HEAD_CHARS - _FAILURE_TAIL_CHARS
-    if left_out <= 0:
-        return text
-    return f"{text[:_FAILURE_HEAD_CHARS]}\n[… {left_out:,} characters left out …]\n{text[-_FAILURE_TAIL_CHARS:]}"
+        return data.decode(errors="replace")
+    whole_characters = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
+    return f"{mask_beginning(whole_characters)}\n[output cut here: {dropped_bytes:,} further bytes were dropped]"

@@ -35,17 +35,20 @@ from collections.abc import Callable
 LINGER_S = 0.2
 # Between SIGTERM and SIGKILL.
 GRACE_S = 2.0
+# How long one attempt to overtake processes that fork goes on without a pause.
+BURST_S = 0.05
 
 FDS_PER_CALL = 4  # the call's connection, then the command's stdin, stdout, stderr
 _LENGTH_BYTES = 8
 _PR_SET_CHILD_SUBREAPER = 36
+_PROCESSES_OF_BWRAP = 2  # bwrap, and below it the first process of the sandbox
 # A supervisor outlives what is meant for others: it ends with its call.
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def frame_request(argv: list[bytes], cwd: bytes, env: dict[bytes, bytes]) -> bytes:
+def frame_request(argv: list[bytes], cwd: bytes, env: dict[bytes, bytes], in_sandbox: bool) -> bytes:
     """What a supervisor is to run, as it goes over the call's connection."""
-    body = marshal.dumps((argv, cwd, env))
+    body = marshal.dumps((argv, cwd, env, in_sandbox))
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
@@ -90,7 +93,8 @@ def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -
         if become_subreaper:
             become_subreaper()
         control = socket.socket(fileno=fds[0])
-        argv, cwd, env = marshal.loads(_receive(control))  # noqa: S302 - from agentrun, by a private connection
+        request = marshal.loads(_receive(control))  # noqa: S302 - from agentrun, by a private connection
+        argv, cwd, env, in_sandbox = request
         step = "chdir"
         try:
             os.chdir(cwd)
@@ -101,7 +105,8 @@ def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -
         else:
             for fd in fds[1:]:
                 os.close(fd)
-            reply = "exit", _Family(command, control, whole=become_subreaper is not None).see_to_its_end()
+            family = _Family(command, control, whole=become_subreaper is not None, in_sandbox=in_sandbox)
+            reply = "exit", family.see_to_its_end()
         control.sendall(marshal.dumps(reply))
     finally:
         os._exit(0)
@@ -120,7 +125,7 @@ def _receive(control: socket.socket) -> bytes:
 def _start(argv: list[bytes], env: dict[bytes, bytes], stdio: list[int]) -> int:
     """The process id of the command: in a group of its own, without a shell."""
     return os.posix_spawn(
-        _find(argv[0], env),
+        find_program(argv[0], env),
         argv,
         env,
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(stdio)],
@@ -129,12 +134,12 @@ def _start(argv: list[bytes], env: dict[bytes, bytes], stdio: list[int]) -> int:
     )
 
 
-def _find(program: bytes, env: dict[bytes, bytes]) -> bytes:
-    """Where PATH leads. What is found but can't be run is returned too: exec says why it can't."""
+def find_program(program: bytes, env: dict[bytes, bytes], cwd: bytes = b"") -> bytes:
+    """Where PATH leads from `cwd`. What is found but can't be run is returned too: exec says why it can't."""
     if b"/" in program:
-        return program
+        return os.path.join(cwd, program)  # noqa: PTH118 - bytes
     folders = env.get(b"PATH", os.fsencode(os.defpath)).split(b":")
-    paths = [os.path.join(folder or b".", program) for folder in folders]  # noqa: PTH118 - bytes
+    paths = [os.path.join(cwd, folder or b".", program) for folder in folders]  # noqa: PTH118 - bytes
     found = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113
     if not found:
         raise FileNotFoundError(errno.ENOENT, "not found in PATH")
@@ -142,12 +147,16 @@ def _find(program: bytes, env: dict[bytes, bytes]) -> bytes:
 
 
 class _Family:
-    """A command and all processes that came of it; `whole` says that we are their subreaper."""
+    """A command and all processes that came of it; `whole` says that we are their subreaper.
 
-    def __init__(self, command: int, control: socket.socket, *, whole: bool) -> None:
+    `in_sandbox`: the command is bwrap, with the sandbox's first process below it, and the real command below that.
+    """
+
+    def __init__(self, command: int, control: socket.socket, *, whole: bool, in_sandbox: bool) -> None:
         self.command = command
         self.control = control
         self.whole = whole
+        self.in_sandbox = in_sandbox
         self.status: int | None = None
         self.woken, wake = os.pipe()
         os.set_blocking(self.woken, False)
@@ -159,12 +168,13 @@ class _Family:
         """Wait for the command or the end of the call, then end what is left. Returns the wait status."""
         if self._wait(self._command_ended):
             self._wait(self._all_ended, LINGER_S)
-        if not self._all_ended():
+        if not self._all_ended() and self._may_clean_up():
             self._signal(signal.SIGTERM)
             self._wait(self._all_ended, GRACE_S, heed_agentrun=False)
         pause_s = 0.01
         while not self._all_ended():  # more than once: a process may fork while we look
             self._signal(signal.SIGKILL)
+            self._kill_children()
             self._wait(self._all_ended, pause_s, heed_agentrun=False)
             pause_s = min(pause_s * 2, 1.0)
         return self.status or 0
@@ -207,17 +217,47 @@ class _Family:
                 os.read(self.woken, 4096)
         return True
 
+    def _may_clean_up(self) -> bool:
+        """Whether anything runs that heeds SIGTERM. The first process of a sandbox never does, and would go on."""
+        return not self.in_sandbox or len(_descendants(os.getpid())) > _PROCESSES_OF_BWRAP
+
     def _signal(self, number: signal.Signals) -> None:
         if not self.whole:
             _ignore_gone(os.killpg, self.command, number)
             return
         for pid in _descendants(os.getpid()):
-            _ignore_gone(os.kill, pid, number)
+            # With bwrap gone the system kills the rest at once, which is to have its time to clean up.
+            if not (self.in_sandbox and number == signal.SIGTERM and pid == self.command):
+                _ignore_gone(os.kill, pid, number)
+
+    def _kill_children(self) -> None:
+        """Again and again, while there are others each time.
+
+        In a chain of processes that fork and exit, the last one is always our child, and too young for a look at all.
+        """
+        before: list[int] = []
+        until = time.monotonic() + BURST_S
+        while self.whole and not self._all_ended() and time.monotonic() < until:
+            children = _children(os.getpid())
+            if children == before:
+                return
+            for pid in children:
+                _ignore_gone(os.kill, pid, signal.SIGKILL)
+            before = children
 
 
 def _ignore_gone(kill: Callable[[int, int], None], target: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # ended meanwhile, or setuid: waited for
         kill(target, number)
+
+
+def _children(parent: int) -> list[int]:
+    """Empty where the system was built without such lists."""
+    try:
+        with open(f"/proc/{parent}/task/{parent}/children", "rb") as file:  # noqa: PTH123 - as below
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
 
 
 def _descendants(ancestor: int) -> list[int]:

@@ -17,7 +17,6 @@ import msgspec
 from agentrun.tools.addresses import parse_address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAX_SHOWN_CHARS = 300
 
 _WHOLE = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
@@ -66,17 +65,21 @@ class Url(msgspec.Struct, frozen=True):
         entries = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs]
         return msgspec.structs.replace(self, query="&".join([*filter(None, [self.query]), *entries]))
 
+    def with_entry(self, name: str, value: str) -> Url:
+        """In place of all entries of that name."""
+        others = [entry for entry in self.query.split("&") if _entry_name(entry) != name]
+        return msgspec.structs.replace(self, query="&".join(others)).with_query([(name, value)])
+
     def has_entry(self, name: str) -> bool:
         return any(_entry_name(entry) == name for entry in self.query.split("&"))
 
     def shown(self, hidden: str | None = None) -> str:
-        """For messages: long ones are cut, and the value of the query entry `hidden` is not told."""
+        """For messages: the value of the query entry `hidden` is not told."""
         entries = [
             f"{entry.partition('=')[0]}=***" if hidden is not None and _entry_name(entry) == hidden else entry
             for entry in self.query.split("&")
         ]
-        text = str(msgspec.structs.replace(self, query="&".join(entries)))
-        return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"
+        return str(msgspec.structs.replace(self, query="&".join(entries)))
 
 
 def _entry_name(entry: str) -> str:
@@ -111,6 +114,8 @@ def parse_origin(scheme: str, authority: str) -> Origin:
 def normal_host(text: str) -> str:
     """One spelling for each host. Raises `BadUrl`."""
     if text.startswith("["):
+        if "%" in text:  # `[2001:db8::1%.example.com]` would end like a name of example.com
+            raise BadUrl("the IPv6 address has a zone, and a URL takes none")
         address = parse_address(text[1:-1])
         if not isinstance(address, IPv6Address):
             raise BadUrl("what stands in brackets is no IPv6 address")

@@ -19,7 +19,7 @@ from agentrun.templates import Hole, Template, TemplateSyntax, compile_template,
 _RUN = {"run": ("id", "date", "agent", "session")}
 _CALL = {"call": ("id", "name", "turn")} | _RUN
 _RESULT_NAMES = {
-    "http": ("status", "headers", "links", "body", "pages"),
+    "http": ("status", "headers", "links", "body", "pages", "more"),
     "shell": ("exit_code", "stdout", "stderr"),
 }
 _CONDITIONS = ("when", "require_approval")
@@ -28,7 +28,7 @@ _CONDITIONS = ("when", "require_approval")
 def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for route, node, marks in walk_scalars(document.kind, document.node):
         scope = marks.get("x-template")
-        if scope in (None, "url") or not isinstance(node.content, str):
+        if scope in (None, "", "url") or not isinstance(node.content, str):
             continue
         try:
             template = compile_template(node.content)

@@ -1,0 +1,209 @@
+"""OAuth 2 client credentials (RFC 6749, section 4.4): where an http tool's access token comes from.
+
+A token is kept until 60 s before it expires. Of the calls that need one at the same time one fetches it and the others
+take what came of that, a failure too. It goes to the tool's own origin only (`http_send.py`), and nothing of what the
+service answers is told but its error code: descriptions may quote what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+import msgspec
+
+from agentrun.errors import ToolFailure
+from agentrun.spec.types import OAuth2Auth
+from agentrun.tools.auth import header_problem, token_url
+from agentrun.tools.http_request import DEFAULT_HEADERS, FORM, PreparedRequest
+from agentrun.tools.network import Answer, Network
+from agentrun.tools.retry import Exchange, Sleep, with_retries
+from agentrun.tools.url import Url
+
+EARLY_S = 60.0
+_MAX_RETRIES = 2
+_MAX_BYTES = 64 * 1024
+_OK = 200
+# What a service calls its refusals: of an answer's text only these words are passed on.
+_ERRORS = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+# The client may have to say who it is in another way.
+_WRONG_WAY = frozenset({"invalid_client", "invalid_request", "unauthorized_client"})
+
+
+class Token(msgspec.Struct, frozen=True):
+    """`fresh_until` is by the source's clock, in seconds."""
+
+    value: str
+    fresh_until: float
+
+    @property
+    def header(self) -> tuple[str, str]:
+        return ("Authorization", f"Bearer {self.value}")
+
+
+class TokenSources:
+    """One source for each client, however many tools name it. `keep_secret` is told each token, to be masked."""
+
+    def __init__(self, network: Network, keep_secret: Callable[[str], None] = lambda _: None) -> None:
+        self._network = network
+        self._keep_secret = keep_secret
+        self._sources: dict[bytes, TokenSource] = {}
+
+    def of(self, spec: OAuth2Auth) -> TokenSource:
+        key = msgspec.json.encode(spec)
+        if key not in self._sources:
+            self._sources[key] = TokenSource(spec, self._network, keep_secret=self._keep_secret)
+        return self._sources[key]
+
+
+class TokenSource:
+    """The tokens of one client."""
+
+    def __init__(
+        self,
+        spec: OAuth2Auth,
+        network: Network,
+        *,
+        keep_secret: Callable[[str], None] = lambda _: None,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._url = token_url(spec)
+        self._network = network
+        self._keep_secret = keep_secret
+        self._sleep = sleep
+        self._clock = clock
+        self._credentials_in_body = False
+        self._usable: Token | None = None
+        self._fetched: Token | ToolFailure | None = None  # what came of the last fetch
+        self._fetches = 0
+        self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def get(self) -> Token:
+        """A token that may be used now. Raises `ToolFailure`."""
+        if self._usable is not None and self._clock() < self._usable.fresh_until:
+            return self._usable
+        seen = self._fetches
+        async with self._one_at_a_time():
+            if self._fetched is None or self._fetches == seen:  # else another call fetched while this one waited
+                self._fetched = await self._attempt()
+                self._fetches += 1
+                self._usable = self._fetched if isinstance(self._fetched, Token) else None
+        if isinstance(self._fetched, Token):
+            return self._fetched
+        raise ToolFailure(self._fetched.type, self._fetched.message, **self._fetched.details)
+
+    def reject(self, token: Token) -> None:
+        """The tool's service didn't take it. One that came meanwhile stays."""
+        if self._usable is token:
+            self._usable = None
+
+    async def _attempt(self) -> Token | ToolFailure:
+        try:
+            return await self._fetch()
+        except ToolFailure as failure:
+            return failure
+
+    def _one_at_a_time(self) -> asyncio.Lock:
+        """A lock belongs to the event loop in which somebody waited for it."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
+
+    async def _fetch(self) -> Token:
+        done = await self._ask()
+        if done.answer.status != _OK and not self._credentials_in_body and _error(done.answer) in _WRONG_WAY:
+            self._credentials_in_body = True  # some services take the credentials in the form only
+            done = await self._ask()
+            self._credentials_in_body = done.answer.status == _OK
+        return self._token(done.answer)
+
+    async def _ask(self) -> Exchange:
+        request = token_request(self._spec, self._url, credentials_in_body=self._credentials_in_body)
+
+        async def once() -> Exchange:
+            answer = await self._network.exchange(
+                request.method,
+                request.url,
+                request.headers,
+                request.content,
+                checked=False,
+                max_bytes=lambda _: _MAX_BYTES,
+            )
+            return Exchange(request, answer)
+
+        return await with_retries(once, _MAX_RETRIES, lambda status: status == _OK, self._sleep)
+
+    def _token(self, answer: Answer) -> Token:
+        where = f"no access token from {self._url.origin}"
+        if answer.status != _OK:
+            error = _error(answer)
+            said = f" ({error})" if error else ""
+            raise ToolFailure("http_status", f"{where}: it answered {answer.status}{said}", status=answer.status)
+        data = _data(answer)
+        value, kind, expires_in = data.get("access_token"), data.get("token_type", "bearer"), data.get("expires_in")
+        if not isinstance(value, str) or not value:
+            raise ToolFailure("internal", f"{where}: its answer holds none")
+        self._keep_secret(value)
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            raise ToolFailure("internal", f"{where}: it is no bearer token")
+        if problem := header_problem(value):
+            raise ToolFailure("internal", f"{where}: it {problem}")
+        return Token(value, self._clock() + _lifetime_s(expires_in) - EARLY_S)
+
+
+def token_request(spec: OAuth2Auth, url: Url, *, credentials_in_body: bool) -> PreparedRequest:
+    """The request for a token. The client says who it is by HTTP basic authentication, or in the form."""
+    fields = {"grant_type": "client_credentials"}
+    if spec.scopes:
+        fields["scope"] = " ".join(spec.scopes)
+    fields |= spec.params
+    headers = {**dict(DEFAULT_HEADERS), "Accept": "application/json", "Content-Type": FORM}
+    if credentials_in_body:
+        fields |= {"client_id": spec.client_id, "client_secret": spec.client_secret}
+    else:
+        pair = f"{quote_plus(spec.client_id)}:{quote_plus(spec.client_secret)}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return PreparedRequest("POST", url, tuple(headers.items()), urlencode(fields).encode("ascii"))
+
+
+def _lifetime_s(expires_in: Any) -> float:
+    """Without a word about it a token is used until it is refused."""
+    if isinstance(expires_in, str) and expires_in.isascii() and expires_in.isdigit():
+        return float(expires_in[:9])
+    if isinstance(expires_in, (int, float)) and not isinstance(expires_in, bool):
+        return max(0.0, float(expires_in))
+    return float("inf")
+
+
+def _error(answer: Answer) -> str:
+    error = _data(answer).get("error")
+    return error if isinstance(error, str) and error in _ERRORS else ""
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    try:
+        data = msgspec.json.decode(answer.content)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
