@@ -311,6 +311,29 @@ def test_a_choice_that_hangs_on_a_missing_variable_is_told_as_unknown(capsys, pr
     )
 
 
+def test_what_a_command_can_touch_is_told(capsys, project, monkeypatch):
+    (project / "real").mkdir()
+    (project / "link").symlink_to("real")
+    monkeypatch.setenv("REPO_DIR", "../real/work")
+    write_project(project, {"tools.d/done.yaml": "shell: {command: [make], sandbox: true}\n"})
+    assert row(inspect(capsys, "desk"), "files", after="history") == "all that you may read and write: no sandbox"
+    reads = "sandbox: reads all that you may read, but in /run, /tmp and /var/tmp only its working folder"
+    assert row(inspect(capsys, "clerk"), "files") == f"{reads}; writes its own /tmp; no network"
+    asked = "sandbox: {write: ['${REPO_DIR}', ../link], network: true, max_memory_mb: 2048}"
+    write_project(project, {"tools.d/done.yaml": f"shell: {{command: [make], {asked}}}\n"})
+    writes = f"{project}/real/work, {project}/real and its own /tmp"
+    assert row(inspect(capsys, "clerk"), "files") == f"{reads}; writes {writes}; network; 2,048 MiB a process"
+    assert inspected(capsys, "clerk")["tools"][0]["backend"]["sandbox"] == {
+        "hidden": ["/run", "/tmp", "/var/tmp"],
+        "write": [f"{project}/real/work", f"{project}/real"],
+        "network": True,
+        "max_memory_mb": 2048,
+    }
+    monkeypatch.delenv("REPO_DIR")
+    assert inspected(capsys, "clerk")["tools"][0]["backend"]["sandbox"]["write"][0] == "$REPO_DIR"
+    assert inspected(capsys, "desk")["tools"][1]["backend"]["sandbox"] is None
+
+
 # -- json -----------------------------------------------------------------------------------------------------
 
 
