@@ -1,19 +1,14 @@
 """`agentrun chat` from a pipe and at a terminal (a pseudo-terminal, driven key by key)."""
 
-import fcntl
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
 import time
 
-import pyte
 import pytest
 
 from projects import ADD, scripted_agent, without_durations, write_project
+from terminals import Terminal
 
 TALK = [
     "tool_calls: [{name: add, arguments: {a: 40}, id: c1}]",
@@ -88,70 +83,6 @@ def test_arguments_of_the_system_prompt_must_be_given_from_a_pipe(tmp_path):
     assert missing.returncode == 2
     assert b"--arg who=" in missing.stderr
     assert piped(tmp_path, b"hi\n", "a", "--arg", "who=Ann").stdout == b"Hello.\n"
-
-
-class Terminal:
-    """A program at a terminal of 60 lines: type, and wait for what the screen shows."""
-
-    def __init__(self, folder, *arguments, columns=100):
-        self.main, child = pty.openpty()
-        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
-        self.screen = pyte.Screen(columns, 60)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "agentrun", "chat", *arguments],
-            cwd=folder,
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            env=os.environ | {"TERM": "xterm", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(child)
-
-    @property
-    def lines(self):
-        return [line.rstrip() for line in self.screen.display if line.strip()]
-
-    def type(self, text):
-        os.write(self.main, text.encode())
-
-    def wait_until(self, shown, seconds=20):
-        """Until `shown(lines)` holds for what the screen shows."""
-        end = time.monotonic() + seconds
-        while not shown(self.lines):
-            ready, _, _ = select.select([self.main], [], [], max(0, end - time.monotonic()))
-            try:
-                chunk = os.read(self.main, 65536) if ready else b""
-            except OSError:  # the other end was closed
-                chunk = b""
-            assert chunk, "waited in vain; the screen shows:\n" + "\n".join(self.lines)
-            self.stream.feed(chunk)
-            self.raw += chunk
-
-    def wait_for(self, text):
-        self.wait_until(lambda lines: any(text in line for line in lines))
-
-    def wait_for_prompt(self):
-        self.wait_until(lambda lines: bool(lines) and lines[-1] == ">")
-
-    def say(self, text):
-        self.wait_for_prompt()
-        self.type(text + "\r")
-
-    def leave(self):
-        self.wait_for_prompt()
-        self.type("\x04")
-        return self.end()
-
-    def end(self, seconds=20):
-        try:
-            return self.process.wait(timeout=seconds)
-        finally:
-            self.process.kill()
-            os.close(self.main)
 
 
 def test_at_a_terminal_the_answer_and_the_calls_stand_in_one_column(project):

@@ -43,6 +43,17 @@ def test_stdout_is_the_answer_alone_and_calls_go_to_stderr(project):
     assert "→ 42" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("closed", "out"),
+    [("<&-", "It is 42.\n"), (">&-", ""), ("2>&-", "It is 42.\n"), ("<&- >&- 2>&-", ""), ("--output jsonl >&-", "")],
+)
+def test_a_stream_that_the_caller_closed_is_missed_by_nobody(project, closed, out):
+    shell = f'exec "$0" -m agentrun run sum "add 40 and 2" {closed}'
+    done = subprocess.run(["sh", "-c", shell, sys.executable], cwd=project, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (0, out)
+    assert "error" not in done.stderr
+
+
 def test_quiet_leaves_stderr_empty(project):
     done = agentrun(project, "run", "sum", "add 40 and 2", "--quiet")
     assert (done.stdout, done.stderr) == ("It is 42.\n", "")

@@ -73,7 +73,15 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the `agentrun` command."""
+    _open_missing_streams()
     sys.exit(run_cli())
+
+
+def _open_missing_streams() -> None:
+    """A stream that the caller closed (`agentrun run … >&-`) is None in Python: what goes there goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the lowest free number is its own
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def run_cli(arguments: list[str] | None = None) -> int:

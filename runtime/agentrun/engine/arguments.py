@@ -11,7 +11,6 @@ from agentrun.errors import ToolFailure
 
 MAX_CHARS = 1_048_576
 MAX_DEPTH = 64
-_QUOTED_CHARS = 500
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -26,8 +25,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
         problem = f"this is {_kind(value)}"
-    quoted = text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
-    raise ToolFailure("invalid_arguments", f"the arguments are not one JSON object: {problem}", arguments=quoted)
+    raise ToolFailure("invalid_arguments", f"the arguments are not one JSON object: {problem}", arguments=text)
 
 
 def check_arguments(check: Check, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -177,7 +177,8 @@ class Caller:
                 )
 
     def _fail(self, one: Planned, failure: ToolFailure) -> None:
-        one.failure = failure
+        # Without its details and frames, which may hold megabytes of output until the turn is over.
+        one.failure = ToolFailure(failure.type, failure.message)
         max_chars = one.tool.max_output_chars if one.tool else _MAX_CHARS
         one.result = self._told(shortened(self.agent.mask.data(failure.as_result()), max_chars), max_chars)
 

@@ -81,8 +81,8 @@ class CallContext(msgspec.Struct, frozen=True):
     """What a tool may know of the call it serves.
 
     `run_child` runs another agent as part of this run (shared limits, nested events) and returns its result;
-    only agent tools use it. `mask_beginning` is for a text that was cut off: it hides secrets, and drops an end that may
-    be the beginning of one, which nobody could tell later.
+    only agent tools use it. `mask_beginning` is for a text that was cut off: it hides secrets, and drops an end that
+    may be the beginning of one, which nobody could tell later.
     """
 
     run: RunInfo

@@ -58,8 +58,9 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def one_line(text: str, max_chars: int = MAX_QUOTED_CHARS) -> str:
+    """Cut between words: nothing is masked yet, and half a key would not be known for one."""
     line = " ".join(text[: max_chars * 4].split())
-    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+    return line if len(line) <= max_chars else line[:max_chars].rpartition(" ")[0] + "…"
 
 
 def read_error(data: Any) -> Said:

@@ -71,8 +71,7 @@ def _read(handle: int, shown: str) -> bytes:
 
 
 def _refused(path: str, why: str) -> ToolFailure:
-    shown = path if len(path) <= 200 else path[:200] + "…"
-    return ToolFailure("invalid_arguments", f"the file `{shown}` can't be sent: {why}")
+    return ToolFailure("invalid_arguments", f"the file `{path}` can't be sent: {why}")
 
 
 def _reason(error: OSError) -> str:

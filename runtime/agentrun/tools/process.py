@@ -70,12 +70,14 @@ async def run_process(
     stdin: bytes = b"",
     max_bytes: int = MAX_BYTES,
     in_sandbox: bool = False,
+    leftover: Path | None = None,
 ) -> Completed:
     """Run `argv` to its end. `argv[0]` is looked up in the PATH of `env`. Raises `ToolFailure`.
 
-    `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it.
+    `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it. `leftover` is a file that is removed at the
+    end, also when agentrun is gone by then.
     """
-    request = _request(argv, cwd, env, in_sandbox)
+    request = _request(argv, cwd, env, in_sandbox, leftover)
     with ExitStack() as ours:
         try:
             control, feed, stdout, stderr = _open_call(ours, with_stdin=bool(stdin))
@@ -98,12 +100,15 @@ async def run_process(
     return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by)
 
 
-def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool) -> bytes:
+def _request(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool, leftover: Path | None
+) -> bytes:
     return supervisor.frame_request(
         [encode(element) for element in argv],
         os.fsencode(cwd.absolute()),
         {encode(name): encode(value) for name, value in env.items()},
         in_sandbox,
+        None if leftover is None else os.fsencode(leftover.absolute()),
     )
 
 

@@ -129,7 +129,7 @@ class Sandbox:
             most = len(argv) - len(wrapped) + _MAX_ARGUMENTS
             message = f"the command has {len(argv):,} arguments, and in a sandbox it can have at most {most:,}"
             raise ToolFailure("invalid_arguments", message)
-        completed = await run_process(wrapped, cwd=cwd, env=env, stdin=stdin, in_sandbox=True)
+        completed = await run_process(wrapped, cwd=cwd, env=env, stdin=stdin, in_sandbox=True, leftover=script)
         if reason := _setup_failure(completed):
             raise _refused(f"its sandbox could not be set up: {reason}")
         return completed

@@ -73,7 +73,7 @@ class ShellTool:
     ) -> Completed:
         if self._sandbox:
             return await self._sandbox.run(argv, cwd=self._cwd, env=env, stdin=stdin, script=script)
-        return await run_process(argv, cwd=self._cwd, env=env, stdin=stdin)
+        return await run_process(argv, cwd=self._cwd, env=env, stdin=stdin, leftover=script)
 
     def _result(self, what: str, completed: Completed, context: CallContext) -> ToolResult:
         stdout = _text(completed.stdout, completed.stdout_dropped, context.mask_beginning)
@@ -98,7 +98,7 @@ def _interpreter(script: str) -> list[str]:
 
 @contextlib.contextmanager
 def _script_file(script: str) -> Iterator[list[str]]:
-    """The argument list that runs the script, from a private file.
+    """The argument list that runs the script, from a private file. Its supervisor removes it where we can't any more.
 
     Its interpreter is started by name: executing the file itself fails where the folder of temporary files is
     mounted `noexec`.

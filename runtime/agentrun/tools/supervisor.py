@@ -46,9 +46,11 @@ _PROCESSES_OF_BWRAP = 2  # bwrap, and below it the first process of the sandbox
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def frame_request(argv: list[bytes], cwd: bytes, env: dict[bytes, bytes], in_sandbox: bool) -> bytes:
-    """What a supervisor is to run, as it goes over the call's connection."""
-    body = marshal.dumps((argv, cwd, env, in_sandbox))
+def frame_request(
+    argv: list[bytes], cwd: bytes, env: dict[bytes, bytes], in_sandbox: bool, leftover: bytes | None
+) -> bytes:
+    """What a supervisor is to run, as it goes over the call's connection. `leftover` is a file that it removes."""
+    body = marshal.dumps((argv, cwd, env, in_sandbox, leftover))
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
@@ -94,7 +96,7 @@ def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -
             become_subreaper()
         control = socket.socket(fileno=fds[0])
         request = marshal.loads(_receive(control))  # noqa: S302 - from agentrun, by a private connection
-        argv, cwd, env, in_sandbox = request
+        argv, cwd, env, in_sandbox, leftover = request
         step = "chdir"
         try:
             os.chdir(cwd)
@@ -107,6 +109,9 @@ def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -
                 os.close(fd)
             family = _Family(command, control, whole=become_subreaper is not None, in_sandbox=in_sandbox)
             reply = "exit", family.see_to_its_end()
+        if leftover is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(leftover)  # noqa: PTH108 - bytes
         control.sendall(marshal.dumps(reply))
     finally:
         os._exit(0)
