@@ -17,7 +17,7 @@ from agentrun.bindable import unbindable
 from agentrun.diagnostics import Diagnostic, Report, Span, report
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, RawDocument, build
-from agentrun.spec.nodes import Node, Route
+from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules import cross_check
 from agentrun.spec.schema import Kind
 from agentrun.spec.yaml_nodes import MAX_BYTES, ReadFile, read_bytes, read_plain
@@ -39,10 +39,25 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         for document in chosen:
             found += document.diagnostics
             found += self.crossed.get(id(document), [])
-        # A message may show a value, and a value may have come from the environment.
-        mask = Masker(secret for document in self.catalog.documents() for secret in document.secrets)
-        masked = (msgspec.structs.replace(one, message=mask.text(one.message)) for one in found)
-        return report(masked, self.sources)
+        # A message or a help may show a value, and a value may have come from the environment or be a key itself.
+        secrets = {secret for document in self.catalog.documents() for secret in document.secrets}
+        mask = Masker(secrets | {self._written(one.span) for one in found if one.code == "AR802"})
+
+        def masked(one: Diagnostic) -> Diagnostic:
+            help = None if one.help is None else mask.text(one.help)
+            related = tuple(msgspec.structs.replace(other, message=mask.text(other.message)) for other in one.related)
+            return msgspec.structs.replace(one, message=mask.text(one.message), help=help, related=related)
+
+        return report(map(masked, found), self.sources)
+
+    def _written(self, span: Span) -> str:
+        """What stands at a place, without its quotes."""
+        lines = LINE_BREAK.split(self.sources.get(span.file, ""))[span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return "\n".join(lines).strip("\"'")
 
     def reachable(self, agent: Document) -> list[Document]:
         """An agent, its tools, and the agents that it can call, with theirs."""

@@ -89,7 +89,7 @@ def resolve(
     """
     documents = project.reachable(document)
     check_runnable(project, documents)
-    return _Resolver(project, environ, _masker(documents, environ), model, live, on_exchange).agent(document)
+    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange).agent(document)
 
 
 def resolve_tool(
@@ -98,13 +98,16 @@ def resolve_tool(
     """One tool alone, as `agentrun tools call` needs it. `model` is for the agent behind it, where there is one."""
     documents = project.reachable(document)
     check_runnable(project, documents)
-    masker = _masker(documents, environ)
+    masker = _masker(project, environ)
     return _Resolver(project, environ, masker, model, False).tool(document), masker
 
 
-def _masker(documents: list[Document], environ: Mapping[str, str]) -> Masker:
-    """Hides what the files took from the environment as credentials, and the keys that clients take by themselves."""
-    secrets = {value for one in documents for value in one.secrets}
+def _masker(project: Project, environ: Mapping[str, str]) -> Masker:
+    """Hides what the files took from the environment as credentials, and the keys that clients take by themselves.
+
+    Those of all files: a command may show a secret of another tool.
+    """
+    secrets = {value for one in project.catalog.documents() for value in one.secrets}
     return Masker(secrets | {environ.get(name, "") for name in KEY_VARIABLES})
 
 

@@ -17,6 +17,9 @@ MIN_CHARS = 6
 MASKED = "[secret]"
 
 _PERCENT = re.compile("%[0-9A-F]{2}")
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_LINE_CHARS = 40
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+")
 _CODE_UNIT = re.compile(r"\\u[0-9a-f]{4}")
 
 
@@ -37,7 +40,7 @@ class Masker:
         forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._by_first = {form[0]: [one for one in self._forms if one[0] == form[0]] for form in self._forms}
-        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if forms else None
+        self._pattern = re.compile("|".join(map(_pattern, self._forms))) if forms else None
 
     def text(self, text: str) -> str:
         return text if self._pattern is None else self._pattern.sub(MASKED, text)
@@ -96,6 +99,13 @@ class StreamMasker:
         return self._masker.text(rest)
 
 
+def _pattern(form: str) -> str:
+    """A long one that may be base64 may be broken into lines, as the program `base64` does it."""
+    if len(form) < _LINE_CHARS or not _BASE64.fullmatch(form):
+        return re.escape(form)
+    return r"(?:\r?\n)?".join(map(re.escape, form))
+
+
 def forms_of(secret: str) -> set[str]:
     """The texts under which a secret may appear."""
     forms = {secret}
@@ -103,7 +113,7 @@ def forms_of(secret: str) -> set[str]:
         if len(text) < MIN_CHARS:
             continue
         forms.add(text)
-        forms |= _url_forms(text)
+        forms |= {*_url_forms(text), repr(text)[1:-1]}  # Python's exceptions quote so, as that of a missing key
         for escaped in _json_forms(text):
             forms |= {escaped, *_json_forms(escaped)}  # JSON in a text in JSON, as the arguments of a call are
         forms |= _base64_forms(text.encode())
@@ -113,6 +123,8 @@ def forms_of(secret: str) -> set[str]:
 def _url_forms(text: str) -> set[str]:
     """As Python, browsers and forms encode it, in either case."""
     quoted = {urllib.parse.quote(text, safe=safe) for safe in ("", "/", "!*'()")} | {urllib.parse.quote_plus(text)}
+    # Written into an address as it is, such as that of a redirect: only what no URL takes is encoded.
+    quoted.add(_STRAY_PERCENT.sub("%25", urllib.parse.quote(text, safe="/%:@!$&'()*+,;=~?")))
     return quoted | {_PERCENT.sub(lambda found: found.group().lower(), one) for one in quoted}
 
 

@@ -110,11 +110,10 @@ def run_cli(arguments: list[str] | None = None) -> int:
         # The reader left: Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # the one handler of what is nobody's mistake but ours
-        if os.environ.get("AGENTRUN_DEBUG"):
-            raise
-        bug = f"internal error: {type(error).__name__}: {error}"
-        tell_error(bug, "this is a bug of agentrun; AGENTRUN_DEBUG=1 shows where it happened")
+    except Exception as error:  # noqa: BLE001 - the one handler of what is nobody's mistake but ours
+        from agentrun.cli.bug import tell_bug
+
+        tell_bug(error)
         return EXIT_BUG
 
 

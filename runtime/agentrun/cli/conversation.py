@@ -9,6 +9,7 @@ from typing import Any
 
 from agentrun import api
 from agentrun.cli.approve import TerminalApprover
+from agentrun.cli.bug import hide_secrets
 from agentrun.cli.colors import Painter, columns
 from agentrun.cli.grant import Grants
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
@@ -43,7 +44,9 @@ class Loader:
     def load(self, model: str | None, on_exchange: OnExchange | None = None) -> Agent:
         # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
         live = sys.stdout.isatty()
-        return resolve(self.project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
+        agent = resolve(self.project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
+        hide_secrets(agent.mask.text)
+        return agent
 
 
 class Conversation:

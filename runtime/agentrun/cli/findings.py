@@ -13,19 +13,25 @@ from agentrun.visible import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _MAX_LINE_CHARS = 160
-_UNSHOWN = ("AR608", "AR802")  # their lines hold a password or a key
+_UNSHOWN = ("AR608", "AR802")  # their lines hold a password or a key, whatever else is found there
 
 
 def as_text(report: Report) -> str:
     """Each finding with its source line and a caret, then a summary."""
-    blocks = [_block(found, report) for found in report.diagnostics]
+    unshown = {
+        (found.span.file, line)
+        for found in report.diagnostics
+        if found.code in _UNSHOWN
+        for line in range(found.span.line, found.span.end_line + 1)
+    }
+    blocks = [_block(found, report, unshown) for found in report.diagnostics]
     return "\n\n".join([*blocks, f"{report.summary()}"])
 
 
-def _block(found: Diagnostic, report: Report) -> str:
+def _block(found: Diagnostic, report: Report, unshown: set[tuple[str, int]]) -> str:
     label = click.style(found.severity, fg=_COLORS[found.severity], bold=True)
     lines = [f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"]
-    lines += _snippet(found.span, report) if found.code not in _UNSHOWN else []
+    lines += _snippet(found.span, report) if (found.span.file, found.span.line) not in unshown else []
     if found.help:
         lines.append(f"  help: {visible(found.help)}")
     lines += [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]

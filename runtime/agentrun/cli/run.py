@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from agentrun.cli import options
+from agentrun.cli.bug import hide_secrets
 from agentrun.cli.colors import Painter, columns
 from agentrun.cli.options import (
     agent_argument,
@@ -85,6 +86,7 @@ def command(
     environ = options.environment(env_file)
     watcher = _Watcher(output, quiet=quiet, verbose=verbose)
     loaded = api.load(agent, model=model, environ=environ, tools=tools, on_exchange=watcher.exchanges)
+    hide_secrets(loaded.mask.text)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()

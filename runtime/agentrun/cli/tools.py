@@ -151,6 +151,7 @@ def call_command(
       agentrun tools call refund_order --args '{"order_id": "1042", "amount": 5}'
       agentrun tools call researcher --arg input="How is a call approved?" --model offline
     """
+    from agentrun.cli.bug import hide_secrets
     from agentrun.cli.colors import Painter
     from agentrun.cli.one_call import call_once
     from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
@@ -161,6 +162,7 @@ def call_command(
     environ = options.environment(env_file)
     project = _project(environ, tools)
     tool, masker = resolve_tool(project, _find(project, name), environ, model=model)
+    hide_secrets(masker.text)
     given = options.collect_arguments(pairs, arguments, tool.function.parameters)
     console = Console(None, _write_stderr, Painter(sys.stderr))
 

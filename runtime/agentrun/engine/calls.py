@@ -169,8 +169,8 @@ class Caller:
             if one.result is not None:
                 self.emit(
                     ToolFinished,
-                    call_id=one.call.id,
-                    name=one.call.name,
+                    call_id=self.agent.mask.text(one.call.id),
+                    name=self.agent.mask.text(one.call.name),
                     result=one.result,
                     is_error=one.failure is not None,
                     duration_s=0.0 if started is None else round(time.monotonic() - started, 6),
@@ -188,21 +188,23 @@ class Caller:
             return  # nothing was in question
         approved, reason = decision.action == "allow", self.agent.mask.text(decision.reason)
         by: Literal["rule", "user", "flag", "nobody"] = "rule"
+        call_id = self.agent.mask.text(one.call.id)
         if decision.action == "ask":
             arguments = self.agent.mask.data(one.arguments)
             question = ApprovalQuestion(
-                self.agent.name, tool.name, one.call.id, arguments, reason, decision.rule, decision.unclear
+                self.agent.name, tool.name, call_id, arguments, reason, decision.rule, decision.unclear
             )
             answer = await self.approver.ask(question)
             approved, by = answer.approved, answer.by
             if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
                 reason = answer.message if by == "user" else f"{answer.message} ({reason})"
-        self.emit(ApprovalDecided, call_id=one.call.id, name=tool.name, approved=approved, by=by, reason=reason)
+        self.emit(ApprovalDecided, call_id=call_id, name=tool.name, approved=approved, by=by, reason=reason)
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")
 
     async def _call(self, one: Planned, tool: BoundTool, backend: Tool, context: CallContext, key: str) -> str:
-        self.emit(ToolStarted, call_id=one.call.id, name=one.call.name, arguments=self.agent.mask.data(one.arguments))
+        mask = self.agent.mask
+        self.emit(ToolStarted, call_id=mask.text(one.call.id), name=tool.name, arguments=mask.data(one.arguments))
         deadline = asyncio.timeout(tool.timeout_s)
         try:
             async with deadline:
@@ -214,8 +216,10 @@ class Caller:
         finally:
             if tool.untrusted_output:
                 self.taint()  # also where it failed: an error may quote what the tool read
-        value = result.value if tool.output is None else tool.output(result.names, one.arguments, context)
-        return self._told(value, tool.max_output_chars)
+        if tool.output is None:
+            return self._told(result.value, tool.max_output_chars)
+        names = self.agent.mask.data(dict(result.names))  # a template may change a secret beyond recognition
+        return self._told(tool.output(names, one.arguments, context), tool.max_output_chars)
 
     def _told(self, value: Any, max_chars: int) -> str:
         """Masked before it is cut: half a secret would not be known for one.

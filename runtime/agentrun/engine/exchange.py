@@ -6,7 +6,9 @@ there. What else may be secret is the masker's matter, before anybody sees it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -40,10 +42,29 @@ OnExchange = Callable[[Exchange], None]
 
 
 def masked(exchange: Exchange, mask: Callable[[str], str]) -> Exchange:
-    """The same with secrets hidden. The body is masked whole: cut first, a secret could show half of itself."""
+    """The same with secrets hidden. The body is masked whole: cut first, a secret could show half of itself.
+
+    Its texts are masked by themselves first: JSON in a message is another level deeper in the body.
+    """
     match exchange:
         case Sent(url, model, body):
-            return Sent(mask(url), mask(model), mask(body.decode()).encode())
+            return Sent(mask(url), mask(model), mask(_texts_masked(body.decode(), mask)).encode())
         case Failed(status, duration_s, cause):
             return Failed(status, duration_s, mask(cause))
     return exchange
+
+
+def _texts_masked(body: str, mask: Callable[[str], str]) -> str:
+    def masked(value: Any) -> Any:
+        match value:
+            case str():
+                return mask(value)
+            case dict():
+                return {mask(key): masked(item) for key, item in value.items()}
+            case list():
+                return [masked(item) for item in value]
+        return value
+
+    data = json.loads(body)
+    hidden = masked(data)
+    return body if hidden == data else json.dumps(hidden, ensure_ascii=False)

@@ -26,7 +26,7 @@ from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
 from agentrun.engine.outcome import ENDED_WELL, EXPLAINED, Outcome
-from agentrun.engine.output import as_text
+from agentrun.engine.output import as_text, brief
 from agentrun.engine.overflow import Overflow
 from agentrun.engine.ports import (
     Approver,
@@ -197,7 +197,7 @@ class _Run:
             messages=list(self.messages),
             usage=self.budget.usage,
             cost_usd=self.budget.cost_usd,
-            error=mask.data(error),
+            error=error and {name: brief(mask.text(said)) for name, said in error.items()},
         )
         self.emit(
             events.RunFinished,

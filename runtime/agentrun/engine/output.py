@@ -12,6 +12,7 @@ from typing import Any
 # Characters of one member of a failure. Its end says more than its beginning: what a command said last.
 _FAILURE_CHARS = 4_000
 _SHORTEST = 60
+_BRIEF_CHARS = 1_000
 _ZWJ = "\u200d"
 _LONGEST_CLUSTER = 32  # a text may consist of nothing but accents
 
@@ -29,6 +30,11 @@ def as_text(value: Any) -> str:
 def cut(text: str, max_chars: int) -> str:
     """Head and tail of a long text, at most `max_chars` in all, with the gap stated between them."""
     return _cut(text, max_chars, tail=1 / 3)
+
+
+def brief(text: str) -> str:
+    """The beginning of what a service said, once it is masked."""
+    return text if len(text) <= _BRIEF_CHARS else text[: _boundary(text, _BRIEF_CHARS - 1, -1)] + "…"
 
 
 def shortened(failure: dict[str, Any], max_chars: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from agentrun.engine import events
 from agentrun.engine.agent import Mask, StreamMask
+from agentrun.engine.output import brief
 from agentrun.engine.ports import (
     CallProgress,
     FallbackProgress,
@@ -35,14 +36,14 @@ class ProgressEvents:
             case ReasoningProgress(text):
                 self._feed("reasoning", text, lambda shown: self._emit(events.ReasoningDelta, text=shown))
             case CallProgress(index, name, arguments):
-                delta = events.ToolCallDelta
+                delta, name = events.ToolCallDelta, self._mask.text(name)
                 self._feed(index, arguments, lambda shown: self._emit(delta, index=index, name=name, arguments=shown))
             case RetryProgress(attempt, cause, delay_s):
                 self._streams.clear()
-                self._emit(events.Retried, attempt=attempt, cause=self._mask.text(cause), delay_s=delay_s)
+                self._emit(events.Retried, attempt=attempt, cause=brief(self._mask.text(cause)), delay_s=delay_s)
             case FallbackProgress(model, cause):
                 self._streams.clear()
-                self._emit(events.Fallback, model=model, cause=self._mask.text(cause))
+                self._emit(events.Fallback, model=model, cause=brief(self._mask.text(cause)))
 
     def end(self) -> None:
         """The reply is whole: nothing that was held back became a secret."""

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 TOOL_USE_FAILED = "tool_use_failed"
-MAX_QUOTED_CHARS = 300
+MAX_QUOTED_CHARS = 4_000  # far more than is told: it is cut short once secrets are masked
 MAX_DEPTH = 6
 
 _WAIT = re.compile(
@@ -58,9 +58,8 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def one_line(text: str, max_chars: int = MAX_QUOTED_CHARS) -> str:
-    """Cut between words: nothing is masked yet, and half a key would not be known for one."""
     line = " ".join(text[: max_chars * 4].split())
-    return line if len(line) <= max_chars else line[:max_chars].rpartition(" ")[0] + "…"
+    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
 def read_error(data: Any) -> Said:

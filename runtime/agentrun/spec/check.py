@@ -7,6 +7,7 @@ at the key or value it is about.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -89,7 +90,16 @@ class _Shaper:
             schema = member_schema(branch, key)
             children[key] = self.visit(child, schema, (*route, key), marks)
             self._later(key, child, schema, node.keys[key])
+        if route[-2:] == ("auth", "basic"):
+            self._keep_pair(node.like(children))
         return node.like(children)
+
+    def _keep_pair(self, basic: Node) -> None:
+        """What HTTP basic authentication sends is a secret by itself: a service may show it in base64 once more."""
+        data = basic.data()
+        username, password = data.get("username", ""), data.get("password", "")
+        if any(value and value in f"{username}\n{password}" for value in self.secrets):
+            self.secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
 
     def _later(self, key: str, child: Node, schema: JsonSchema, span: Span) -> None:
         later = schema.get("x-later")
