@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentrun.engine.output import as_text, cut, shortened
+from agentrun.engine.output import as_text, brief, cut, shortened
 
 ANY_TEXT = st.text(st.characters(), max_size=50)  # half surrogate pairs too
 GAP = re.compile(r"\n\[… ([\d,]+) of ([\d,]+) characters left out …\]\n")
@@ -126,3 +126,8 @@ def test_a_long_failure_stays_json_with_each_member_cut_by_itself(max_chars, len
         assert output.endswith(tail)
         assert int(whole.replace(",", "")) == len(output)
         assert len(tail) > len(head)
+
+
+def test_what_a_service_said_is_told_in_brief():
+    assert brief("x" * 1_000) == "x" * 1_000
+    assert brief("x" * 998 + "e\u0301" * 5) == "x" * 998 + "…"

@@ -100,9 +100,7 @@ async def run_process(
     return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by)
 
 
-def _request(
-    argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool, leftover: Path | None
-) -> bytes:
+def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool, leftover: Path | None) -> bytes:
     return supervisor.frame_request(
         [encode(element) for element in argv],
         os.fsencode(cwd.absolute()),
