@@ -29,7 +29,18 @@ class Waits(list):
         self.append(seconds)
 
 
-def tool(url="", *, parameters=(), idempotent=True, network=None, tokens=None, folders=None, sleep=None, **spec):
+def tool(
+    url="",
+    *,
+    parameters=(),
+    idempotent=True,
+    network=None,
+    tokens=None,
+    folders=None,
+    timeout_s=1e9,
+    sleep=None,
+    **spec,
+):
     schema = {"type": "object", "properties": {name: {} for name in parameters}}
     sleep = Waits() if sleep is None else sleep
     return HttpTool(
@@ -39,6 +50,7 @@ def tool(url="", *, parameters=(), idempotent=True, network=None, tokens=None, f
         network=network,
         tokens=tokens,
         folders=folders,
+        timeout_s=timeout_s,
         sleep=sleep,
     )
 

@@ -368,6 +368,17 @@ def test_a_session_is_for_one_tool_of_one_agent():
     assert typist.ask(msgspec.structs.replace(QUESTION, tool="other")).by == "nobody"
 
 
+@pytest.mark.parametrize("lines", [["s"], ["a", "y"]])
+def test_a_yes_for_longer_holds_for_the_rule_that_asked_and_never_for_an_unclear_question(lines):
+    typist = Typist(*lines, "n", "n", "n")
+    by_rule = msgspec.structs.replace(QUESTION, rule=1)
+    assert typist.ask(by_rule).approved
+    assert typist.ask(msgspec.structs.replace(by_rule, call_id="c2")).approved
+    assert not typist.ask(msgspec.structs.replace(by_rule, rule=0)).approved
+    assert not typist.ask(msgspec.structs.replace(by_rule, rule=None)).approved
+    assert not typist.ask(msgspec.structs.replace(by_rule, unclear=True)).approved
+
+
 @pytest.mark.parametrize("second", ["n", "", "yes please", "a", None])
 def test_always_writes_only_after_a_plain_yes(second):
     typist = Typist("a", *([] if second is None else [second]))

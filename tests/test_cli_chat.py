@@ -110,6 +110,7 @@ APPROVED = ADD | {
 }
 QUESTION = [
     "a wants to call add (require_approval: always)",
+    "  python calc:add",
     "  {",
     '    "a": 40,',
     '    "b": 2',
@@ -222,7 +223,8 @@ def test_hostile_arguments_are_shown_and_stay_inside_their_lines(tmp_path):
     assert shown[0] == "a wants to call put (require_approval: always)"
     assert shown[-2:] == ["  y once, s session, a always, n no, m message, v view, ?", "allow?"]
     assert all(line.startswith("  ") for line in shown[1:-1])
-    assert shown[2].startswith(r'    "note": "\u001b[2J\u001b[31m⟨U+202E⟩⟨U+200B⟩\n')
+    assert shown[1] == "  $ echo put"
+    assert shown[3].startswith(r'    "note": "\u001b[2J\u001b[31m⟨U+202E⟩⟨U+200B⟩\n')
     assert '    "amount": 5' in shown
     text = " ".join(" ".join(shown).split())
     assert f"… {hidden:,} more characters of this text: v shows all" in text
@@ -246,7 +248,7 @@ def test_a_condition_that_could_not_be_evaluated_offers_no_rule(tmp_path):
         ["tool_calls: [{name: add, arguments: {a: 1}}]", "content: Done."], tools="[add]", more=rules
     )
     terminal = at_the_question(tmp_path, columns=60, files=ADD | {"agents/a.yaml": agent, "tools.d/add.yaml": tool})
-    assert terminal.lines[-2] == "  y once, s session, n no, m message, v view, ?"
+    assert terminal.lines[-2] == "  y once, n no, m message, v view, ?"
     answered(terminal, ("allow?", "a"))
     terminal.wait_until(lambda lines: lines[-1] == "allow?")
     assert "no rule can say yes to that" in " ".join(line.strip() for line in terminal.lines)

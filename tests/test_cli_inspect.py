@@ -146,13 +146,15 @@ def test_what_the_agents_can_reach_altogether_is_told_in_one_place(capsys, proje
         "commands": ["git log -n{{ args.count }} '--format=%h\n%s'", "ls"],
         "functions": ["shop.fx:rate"],
         "files": ["sends any below uploads", "sends logo.png", f"writes {project.resolve()}"],
+        "any_read": ["held"],
         "any_file": ["history", "rate"],
     }
     out = inspect(capsys, "desk")
     told = out[out.index("Reach, with that of agents behind tools") :]
     assert row(told, "hosts").startswith("models.example.com; orders.example.com")
     assert row(told, "hosts").endswith("login.example.com; any, by history, rate")
-    assert row(told, "files").endswith("; all that you may read and write, by history, rate")
+    everything = "; reads all that you may read, by held; all that you may read and write, by history, rate"
+    assert row(told, "files").endswith(everything)
     assert row(out, "tokens") == "from https://login.example.com/token"
     assert row(out, "pages") == "up to 3 requests a call"
 

@@ -222,7 +222,9 @@ def test_files_that_are_too_large_together_are_refused(uploads):
 
 def test_a_root_that_is_not_there_and_an_own_file_that_is_not_there_are_named(tmp_path):
     below = tool("https://a.example/", multipart={"f": PATH}, folders={"f": tmp_path / "no"})
-    assert failure(below, {"path": "a"}).message == "the file `a` can't be sent: there is no such file below `uploads`"
+    missing = failure(below, {"path": "a"})
+    assert missing.type == "internal"
+    assert missing.message == "the folder `uploads` of files to send can't be opened: no such file or directory"
     own = tool("https://a.example/", multipart={"f": PartSpec(file="no.png")}, folders={"f": tmp_path})
     assert failure(own).message == "the file `no.png` can't be read: no such file or directory"
 

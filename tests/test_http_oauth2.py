@@ -67,7 +67,7 @@ def test_a_service_that_takes_credentials_in_the_form_only_gets_them_there_from_
     def answer(arrived):
         if arrived.target != "/token":
             return reply(200, "in")
-        return granted(expires_in=1) if b"client_secret=" in arrived.body else refused(401, error="invalid_client")
+        return granted(expires_in=0) if b"client_secret=" in arrived.body else refused(401, error="invalid_client")
 
     with Loopback(answer) as server:
         made = tool(f"{server.url}/api", auth=AuthSpec(oauth2=client(server)))
@@ -86,7 +86,10 @@ def test_a_service_that_takes_credentials_in_the_form_only_gets_them_there_from_
         (3600, 3539, 1),
         (3600, 3540, 2),
         ("3600", 3539, 1),
-        (60, 0, 2),
+        (61, 0.9, 1),
+        (60, 29, 1),
+        (60, 30, 2),
+        (0, 0, 2),
         (-5, 0, 2),
         (None, 10**9, 1),
         ("soon", 10**9, 1),
@@ -139,7 +142,7 @@ def test_a_failure_is_shared_by_the_calls_that_waited_and_tried_again_by_the_nex
 
         first, later = asyncio.run(calls())
         assert {(one.type, one.message) for one in first} == {
-            ("http_status", f"no access token from {server.url}: it answered 400 (invalid_scope)")
+            ("http_status", f"no access token from {server.url}/token: it answered 400 (invalid_scope)")
         }
         assert later.value == "in"
         assert len(server.requests) == 3
@@ -254,7 +257,10 @@ def test_a_passing_failure_of_the_token_service_is_asked_again():
 def test_what_gives_no_token_is_told_without_what_the_service_wrote(answer, words):
     with Loopback(answer) as server:
         failed = failure(tool(f"{server.url}/api", auth=AuthSpec(oauth2=client(server))))
-        assert failed.message == f"no access token from {server.url}: {words if words[:2] == 'it' else 'it ' + words}"
+        assert (
+            failed.message
+            == f"no access token from {server.url}/token: {words if words[:2] == 'it' else 'it ' + words}"
+        )
         assert "pass" not in json.dumps(failed.as_result())
 
 
@@ -271,11 +277,12 @@ def test_a_token_service_that_is_down_is_named():
     with pytest.raises(ToolFailure) as failed:
         asyncio.run(get())
     assert failed.value.type == "connection"
+    assert failed.value.message.startswith("no access token: could not connect to http://127.0.0.1:")
     assert "s3cret" not in failed.value.message
 
 
 def test_the_source_works_in_one_event_loop_after_another():
-    with Loopback(Service(["t0ken-one", "t0ken-two"], expires_in=1)) as server:
+    with Loopback(Service(["t0ken-one", "t0ken-two"], expires_in=0)) as server:
         network = Network()
         source = TokenSource(client(server), network)
 
@@ -294,7 +301,7 @@ def test_a_fetched_token_is_a_secret():
 
         async def get():
             network = Network()
-            await TokenSources(network, masker.add).of(client(server)).get()
+            await TokenSources(network, masker).of(client(server)).get()
             await network.aclose()
 
         asyncio.run(get())
@@ -314,3 +321,10 @@ def test_without_a_client_nothing_is_sent():
 def test_a_token_url_that_is_none_is_refused_before_any_call():
     with pytest.raises(UsageError, match="token_url"):
         tool("https://a.example/", auth=AuthSpec(oauth2=OAuth2Auth("u", "i", "s")))
+
+
+@pytest.mark.parametrize("name", ["grant_type", "scope", "client_id", "client_secret"])
+def test_what_the_grant_is_made_of_can_not_be_set_beside_it(name):
+    auth = AuthSpec(oauth2=OAuth2Auth("https://a.example/token", "i", "s", params={name: "x"}))
+    with pytest.raises(UsageError, match=f"can't set `{name}`"):
+        tool("https://a.example/", auth=auth)

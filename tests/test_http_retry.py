@@ -117,3 +117,12 @@ def test_retry_after_is_read_as_seconds_or_a_date(value, seconds):
 @given(st.integers(0, 10))
 def test_backoff_is_jittered_under_an_exponential_ceiling(attempt):
     assert 0 <= backoff_s(attempt) <= 0.2 * 2**attempt
+
+
+@pytest.mark.parametrize(("timeout_s", "waited"), [(20, []), (60, [20.0])])
+def test_a_wait_that_the_call_has_no_time_for_is_not_begun(timeout_s, waited):
+    waits = Waits()
+    with Loopback(reply(429, headers=[("Retry-After", "20")])) as server:
+        failed = failure(tool(server.url, sleep=waits, max_retries=1, timeout_s=timeout_s))
+    assert (failed.details["status"], failed.details["retry_after"]) == (429, 20.0)
+    assert waits == waited

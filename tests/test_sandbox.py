@@ -122,9 +122,13 @@ def wait_for(condition, seconds=5.0):
 
 FLAGS = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
 HELD = ["--die-with-parent", "--cap-drop", "ALL"]
-REFUSE = "{ echo 'bwrap: the limits could not be set' >&2; exit 1; }"
+REFUSE = "{ echo 'the limits could not be set' >&2; exit 1; }"
 PROCESSES = f"{{ ulimit -u 64 || ulimit -p 64; }} 2>/dev/null || {REFUSE}; "
-BECOME = 'unset PWD OLDPWD SHLVL; exec "$@"'
+BECOME = 'echo >&3; exec 3>&-; unset PWD OLDPWD SHLVL; exec "$@"'
+
+
+SMALL = ("--size", str(16 * 1024 * 1024), "--tmpfs")
+LARGE = ("--size", str(256 * 1024 * 1024), "--tmpfs")
 
 
 def test_the_argument_list_of_the_strictest_sandbox():
@@ -133,8 +137,8 @@ def test_the_argument_list_of_the_strictest_sandbox():
         *FLAGS,
         "--unshare-net",
         *HELD,
-        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
-        *("--tmpfs", "/run", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp"),
+        *("--ro-bind", "/", "/", "--dev", "/dev", *SMALL, "/dev/shm", "--proc", "/proc"),
+        *(*SMALL, "/run", *LARGE, "/tmp", *SMALL, "/var/tmp"),
         *("--chdir", "/home/me", "--"),
         *("/bin/sh", "-c", PROCESSES + BECOME, "sh"),
         *("a", "b c"),
@@ -156,10 +160,10 @@ def test_the_argument_list_with_all_that_can_be_asked_for():
         "bwrap",
         *FLAGS,
         *HELD,
-        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
-        *("--tmpfs", "/run", "--ro-bind", "/run/systemd/resolv.conf", "/run/systemd/resolv.conf"),
+        *("--ro-bind", "/", "/", "--dev", "/dev", *SMALL, "/dev/shm", "--proc", "/proc"),
+        *(*SMALL, "/run", "--ro-bind", "/run/systemd/resolv.conf", "/run/systemd/resolv.conf"),
         *("--bind", "/srv", "/srv"),
-        *("--tmpfs", "/tmp", "--ro-bind", "/tmp/p", "/tmp/p", "--bind", "/tmp/p/out", "/tmp/p/out"),
+        *(*LARGE, "/tmp", "--ro-bind", "/tmp/p", "/tmp/p", "--bind", "/tmp/p/out", "/tmp/p/out"),
         *("--bind", "/tmp/p/out/in", "/tmp/p/out/in"),
         *("--chdir", "/tmp/p", "--"),
         *("/bin/sh", "-c", f"{PROCESSES}{{ ulimit -v 2048; }} 2>/dev/null || {REFUSE}; {BECOME}", "sh"),
@@ -169,7 +173,7 @@ def test_the_argument_list_with_all_that_can_be_asked_for():
 
 def test_a_folder_that_can_be_written_takes_the_place_of_an_empty_one():
     wrapped = wrap(["a"], bwrap="bwrap", cwd=Path("/"), write=[Path("/tmp")], max_processes=None)
-    assert "--tmpfs /run --bind /tmp /tmp --tmpfs /var/tmp" in " ".join(wrapped)
+    assert "--tmpfs /run --bind /tmp /tmp --size" in " ".join(wrapped)
     assert wrapped[-4:] == ["-c", BECOME, "sh", "a"]
 
 
@@ -227,8 +231,11 @@ def test_a_signal_has_the_exit_code_that_a_shell_gives(environ):
     assert sh("kill -9 $$", environ)["exit_code"] == 137
 
 
-def test_a_command_that_says_the_name_of_bwrap_is_heard_as_itself(one_environ):
-    assert sh("echo bwrap: no >&2; exit 2", one_environ)["stderr"] == "bwrap: no\n"
+@pytest.mark.parametrize("exit_code", [1, 2])
+def test_a_command_that_says_the_name_of_bwrap_is_heard_as_itself(one_environ, exit_code):
+    text = f"{{ echo >&3; }} 2>/dev/null; echo 'bwrap: it was not run' >&2; exit {exit_code}"
+    names = sh(text, one_environ)
+    assert (names["exit_code"], names["stderr"]) == (exit_code, "bwrap: it was not run\n")
 
 
 # -- files
@@ -351,6 +358,7 @@ def ordinary(argv, bwrap):
     """What a command in a sandbox prints when an ordinary user runs it."""
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     wrapped = wrap(argv, bwrap=needed(bwrap, **user), cwd=Path("/"))
+    wrapped = ["sh", "-c", 'exec "$@" 3>/dev/null', "sh", *wrapped]  # where it says that the command begins
     return subprocess.run(wrapped, cwd="/", capture_output=True, text=True, timeout=30, check=False, **user)
 
 
@@ -373,6 +381,13 @@ def test_memory_is_limited_where_it_is_asked_for(environ):
     spec = {"command": [*PYTHON, "print(len(bytearray(600 * 1024 * 1024)))"], "expect": [0, 1]}
     assert call(spec, environ).value == f"{600 * 1024 * 1024}\n"
     assert "MemoryError" in call(spec, environ, max_memory_mb=512).names["stderr"]
+
+
+def test_what_a_sandbox_keeps_in_memory_has_a_bound(environ):
+    fill = "for to in /tmp/x /dev/shm/x; do head -c 400000000 /dev/zero > $to; wc -c < $to; done"
+    tmp, shm = call({"command": ["sh", "-c", fill]}, environ).value.split()
+    assert 250_000_000 < int(tmp) <= 256 * 1024 * 1024
+    assert 16_000_000 < int(shm) <= 16 * 1024 * 1024
 
 
 # -- network and sockets
@@ -570,12 +585,14 @@ def test_a_bwrap_that_breaks_otherwise_refuses_the_call_and_is_tried_again(tmp_p
     environ = fake_bwrap(tmp_path / "bin", 'echo "$*" >> tried; exit 127')
     environ = fake_bwrap(tmp_path / "bin2", f"echo x >> {tmp_path}/tried; exit 127")
     for _ in range(2):
-        assert "it ended with exit code 127" in failure({"command": ["true"]}, environ).message
+        assert "bwrap ended with exit code 127" in failure({"command": ["true"]}, environ).message
     assert (tmp_path / "tried").read_text() == "x\nx\n"
 
 
 def test_a_setup_that_fails_in_the_call_itself_is_told_as_the_sandboxs(tmp_path):
-    environ = fake_bwrap(tmp_path / "bin", "case $* in *true) exit 0;; esac; echo 'bwrap: no mount' >&2; exit 1")
+    environ = fake_bwrap(
+        tmp_path / "bin", "case $* in *true) echo >&3; exit 0;; esac; echo 'bwrap: no mount' >&2; exit 1"
+    )
     failed = failure({"command": ["touch", "ran"], "expect": [0, 1]}, environ, cwd=tmp_path)
     assert (failed.type, failed.message) == (
         "internal",

@@ -36,7 +36,9 @@ def unbindable(document: Document) -> Iterator[Diagnostic]:
         route = named.group(1).split(".") if named else ["url"]
         if "header" in error.message:
             route = ["headers" if spec.http.headers else "auth"]
-        place = document.node.key_place(("http", *route))
+        value = document.node.get("http", *route)
+        is_text = route[0] == "auth" and value is not None and isinstance(value.content, str)
+        place = value.span if value is not None and is_text else document.node.key_place(("http", *route))
         yield Diagnostic("AR613", "error", error.message, place, error.help)
 
 

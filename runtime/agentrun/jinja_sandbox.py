@@ -33,6 +33,7 @@ from agentrun.templates import (
     to_text,
 )
 
+_MAX_INT_BITS = 13_000  # about as many digits as Python writes
 _TOO_LONG = f"the text is longer than {MAX_OUTPUT_CHARS:,} characters"
 _WIDENING_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "replace"})
 _NO_FILTERS = ("center", "format", "pprint", "random", "urlize", "xmlattr")
@@ -270,7 +271,11 @@ def _finalize(value: Any) -> Any:
 
 def _plain(value: Any, depth: int = 0) -> Any:
     """A template's value as JSON data."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > _MAX_INT_BITS:
+            raise TemplateFailure("the number has too many digits")
         return value
     if isinstance(value, str):
         return str(value)

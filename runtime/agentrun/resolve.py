@@ -261,6 +261,7 @@ class _Resolver:
             check=check,
             backend=self._backend(document, spec, parameters),
             approval=approval(spec.require_approval),
+            condition=spec.require_approval,
             read_only=is_read_only(spec),
             untrusted_output=has_untrusted_output(spec),
             relays_untrusted=spec.agent is not None
@@ -289,6 +290,7 @@ class _Resolver:
                 network=network,
                 tokens=tokens,
                 folders=part_folders(document),
+                timeout_s=self._timeout_s(document),
             )
         if spec.shell is not None:
             from agentrun.tools.shell import ShellTool
@@ -313,7 +315,7 @@ class _Resolver:
 
             network = Network()
             self._closers.append(network.aclose)
-            self._network = network, TokenSources(network, self.masker.add)
+            self._network = network, TokenSources(network, self.masker)
         return self._network
 
 

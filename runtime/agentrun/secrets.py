@@ -7,10 +7,11 @@ those). Short values are not masked: hiding every `a` would hide the text. `vali
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MIN_CHARS = 6
@@ -24,30 +25,45 @@ _CODE_UNIT = re.compile(r"\\u[0-9a-f]{4}")
 
 
 class Masker:
-    """Hides every form of some secrets."""
+    """Hides every form of some secrets.
+
+    Those of the files are known from the start and make one pattern. Tokens come and go while others wait, and
+    compiling takes long: their forms are looked for one by one.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: frozenset[str] = frozenset()
-        self._keep(frozenset(secrets))
+        self._forms = _forms_of_all(secrets)
+        self._pattern = re.compile("|".join(map(_pattern, self._forms))) if self._forms else None
+        self._tokens: dict[str, list[str]] = {}
+        self._index()
 
-    def add(self, secret: str) -> None:
-        """From now on it is hidden too: a token that was fetched."""
-        if secret not in self._secrets:
-            self._keep(self._secrets | {secret})
+    def add(self, token: str) -> None:
+        """From now on it is hidden too."""
+        self._tokens[token] = _forms_of_all([token])
+        self._index()
 
-    def _keep(self, secrets: frozenset[str]) -> None:
-        self._secrets = secrets
-        forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
-        self._forms = sorted(forms, key=lambda form: (-len(form), form))
-        self._by_first = {form[0]: [one for one in self._forms if one[0] == form[0]] for form in self._forms}
-        self._pattern = re.compile("|".join(map(_pattern, self._forms))) if forms else None
+    def discard(self, token: str) -> None:
+        self._tokens.pop(token, None)
+        self._index()
+
+    def _index(self) -> None:
+        forms = sorted({*self._forms, *itertools.chain(*self._tokens.values())}, key=_longest_first)
+        self._longest = len(forms[0]) if forms else 0
+        self._by_first: dict[str, list[str]] = {}
+        for form in forms:
+            self._by_first.setdefault(form[0], []).append(form)
 
     def text(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub(MASKED, text)
+        if self._pattern is not None:
+            text = self._pattern.sub(MASKED, text)
+        for forms in self._tokens.values():
+            for form in forms:
+                text = text.replace(form, MASKED)
+        return text
 
     def data(self, value: Any) -> Any:
         """JSON data with every text in it masked, keys too. A number whose digits are a secret becomes text."""
-        if self._pattern is None:
+        if not self._longest:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -66,19 +82,24 @@ class Masker:
 
     def settled(self, text: str) -> int:
         """How much of the beginning of a text is masked the same whatever follows it."""
-        if self._pattern is None:
-            return len(text)
-        longest = len(self._forms[0])
         waiting = (
             at
-            for at in range(max(0, len(text) - longest + 1), len(text))
+            for at in range(max(0, len(text) - self._longest + 1), len(text))
             if any(
                 form.startswith(text[at:]) and len(form) > len(text) - at for form in self._by_first.get(text[at], ())
             )
         )
         end = next(waiting, len(text))
-        across = (found.end() for found in self._pattern.finditer(text) if found.start() < end < found.end())
-        return next(across, end)
+        return next((stop for start, stop in self._places(text) if start < end < stop), end)
+
+    def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        if self._pattern is not None:
+            yield from (found.span() for found in self._pattern.finditer(text))
+        for form in itertools.chain(*self._tokens.values()):
+            at = text.find(form)
+            while at >= 0:
+                yield at, at + len(form)
+                at = text.find(form, at + 1)
 
 
 class StreamMasker:
@@ -97,6 +118,15 @@ class StreamMasker:
     def flush(self) -> str:
         rest, self._waiting = self._waiting, ""
         return self._masker.text(rest)
+
+
+def _forms_of_all(secrets: Iterable[str]) -> list[str]:
+    forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
+    return sorted(forms, key=_longest_first)
+
+
+def _longest_first(form: str) -> tuple[int, str]:
+    return -len(form), form
 
 
 def _pattern(form: str) -> str:

@@ -1,7 +1,7 @@
 """The question to the person at the terminal: may this call be made?
 
-It shows the escaped call and the rule that asks, and nothing that the model wrote around it. Only a known key answers:
-a stray word neither approves nor refuses. Which rule an `always` adds, and where, is `grant.py`'s.
+It shows the escaped call, what it does and the rule that asks, and nothing that the model wrote around it. Only a known
+key answers: a stray word neither approves nor refuses. Which rule an `always` adds, and where, is `grant.py`'s.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from agentrun.cli.grant import Propose
 from agentrun.cli.permit import NoRule
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion
 from agentrun.visible import one_line, visible
+
+# What a person said yes to for the session: an agent's calls of a tool, as far as this rule asks about them.
+Grant = tuple[str, str, int | None]
 
 _LINE_CHARS = 200
 _LINES = 24  # of all arguments together, unless the person wants to see them all
@@ -29,15 +32,18 @@ class TerminalApprover:
         read: Callable[[str], Awaitable[str | None]],
         propose: Propose,
         columns: Callable[[], int],
+        action: Callable[[ApprovalQuestion], str] = lambda _: "",
     ) -> None:
+        """`action` tells what the call does as the files have it."""
         self._write = write
         self._read = read
         self._propose = propose
         self._columns = columns
-        self._session: set[tuple[str, str]] = set()  # the agent that asks, and its tool
+        self._action = action
+        self._session: set[Grant] = set()
 
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
-        if (question.agent, question.tool) in self._session:
+        if _grant(question) in self._session and not question.unclear:
             return ApprovalAnswer(True, "user")
         self._show(question, whole=False)
         while (typed := await self._read("allow? ")) is not None:
@@ -51,6 +57,8 @@ class TerminalApprover:
         match word, rest:
             case "y" | "yes" | "once", "":
                 return ApprovalAnswer(True, "user")
+            case "s" | "session", "" if question.unclear:
+                self._say("it asks because a condition could not be evaluated: that is answered call by call")
             case "s" | "session", "":
                 return self._from_now_on(question)
             case "a" | "always", "":
@@ -68,7 +76,7 @@ class TerminalApprover:
         return None
 
     def _from_now_on(self, question: ApprovalQuestion) -> ApprovalAnswer:
-        self._session.add((question.agent, question.tool))
+        self._session.add(_grant(question))
         return ApprovalAnswer(True, "user")
 
     # -- always
@@ -102,6 +110,8 @@ class TerminalApprover:
         else:
             self._rows(call)
             self._rows(f"  {reason}")
+        if action := one_line(self._action(question), _REASON_CHARS):
+            self._rows(f"  {action}")
         for line in _arguments(question, whole=whole):
             self._rows(f"  {visible(line)}")
         self._rows(f"  {_keys(question, wide=self._columns() >= _WIDE)}")
@@ -109,8 +119,10 @@ class TerminalApprover:
     def _explain(self, question: ApprovalQuestion) -> None:
         agent, tool = one_line(question.agent, 64), one_line(question.tool, 64)
         self._rows("  y, yes      make this call")
-        self._rows(f"  s, session  make it, and ask no more about {tool} of {agent} until you leave")
         if not question.unclear:
+            self._rows(
+                f"  s, session  make it, and ask no more about {tool} of {agent} for this reason until you leave"
+            )
             self._rows("  a, always   the same, and add a rule to its file, which is shown first")
         self._rows("  n, no       refuse; `n TEXT` also tells the model why")
         self._rows("  m, message  refuse, and ask what to tell the model")
@@ -124,21 +136,25 @@ class TerminalApprover:
         self._write("".join(f"{row}\n" for row in _fitted(line, self._columns() - 1)))
 
 
+def _grant(question: ApprovalQuestion) -> Grant:
+    return question.agent, question.tool, question.rule
+
+
 def _no(message: str) -> ApprovalAnswer:
     message = message.strip()
     return ApprovalAnswer(False, "user", f"the user said no: {message}" if message else "the user said no")
 
 
 def _keys_of(question: ApprovalQuestion) -> str:
-    return "y, s, n, m, v" if question.unclear else "y, s, a, n, m, v"
+    return "y, n, m, v" if question.unclear else "y, s, a, n, m, v"
 
 
 def _keys(question: ApprovalQuestion, *, wide: bool) -> str:
     if wide:
-        always = "" if question.unclear else "a always · "
-        return f"y once · s this session · {always}n no · m no, with a message · v view all arguments · ? help"
-    always = "" if question.unclear else "a always, "
-    return f"y once, s session, {always}n no, m message, v view, ?"
+        longer = "" if question.unclear else "s this session · a always · "
+        return f"y once · {longer}n no · m no, with a message · v view all arguments · ? help"
+    longer = "" if question.unclear else "s session, a always, "
+    return f"y once, {longer}n no, m message, v view, ?"
 
 
 def _arguments(question: ApprovalQuestion, *, whole: bool) -> Iterator[str]:

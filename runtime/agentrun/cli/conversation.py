@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from agentrun.engine.events import Event
 from agentrun.engine.exchange import OnExchange
 from agentrun.engine.loop import run
 from agentrun.engine.messages import Message
+from agentrun.engine.ports import ApprovalQuestion
 from agentrun.errors import SpecError, UsageError
 from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole
@@ -37,6 +39,7 @@ class Loader:
 
     def __init__(self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...]) -> None:
         self._environ = environ
+        self._mask: Callable[[str], str] = str
         self.project: Project
         self._document: Document
         self.project, self._document = api.find_agent(agent, environ, tools=tools)
@@ -46,7 +49,18 @@ class Loader:
         live = sys.stdout.isatty()
         agent = resolve(self.project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
         hide_secrets(agent.mask.text)
+        self._mask = agent.mask.text
         return agent
+
+    def action(self, question: ApprovalQuestion) -> str:
+        """What a call in question does."""
+        from agentrun.cli.describe import describe_tool
+        from agentrun.cli.portrait import action
+
+        catalog = self.project.catalog
+        tools = catalog.tools_of(catalog.agents[question.agent])
+        tool = next(one for one in tools if one.name == question.tool)
+        return self._mask(action(describe_tool(self.project, tool, self._environ)["backend"]))
 
 
 class Conversation:
@@ -119,7 +133,8 @@ class Conversation:
 
     def _person(self) -> TerminalApprover:
         propose = Grants(self._loader.project).propose
-        return TerminalApprover(self._below, self._reader.answer, propose, lambda: columns(sys.stdout))
+        width = partial(columns, sys.stdout)
+        return TerminalApprover(self._below, self._reader.answer, propose, width, self._loader.action)
 
     def _below(self, text: str) -> None:
         """Never on the line where the model's text stands."""

@@ -91,9 +91,11 @@ def _permission(spec: PermissionSpec) -> Described:
 
 
 def _http(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    from agentrun.tools.url_template import whole_url
+
     tool: ToolSpec = document.spec
     spec = tool.http or HttpSpec(url="")
-    url = _whole_url(spec.base_url or "", spec.url)
+    url = whole_url(spec.url, spec.base_url)
     own = _AUTHORITY.match(url)
     return {
         "method": http_method(tool),
@@ -124,12 +126,6 @@ def _sent_files(document: Document, spec: HttpSpec) -> list[Described]:
 def _place(written: str, path: Path) -> str:
     """A path as the current folder sees it; one that begins with a variable without a value as it is written."""
     return written if written.startswith("$") else display(path)
-
-
-def _whole_url(base: str, url: str) -> str:
-    if not base or re.match(r"https?://", url, re.IGNORECASE):
-        return url
-    return base.rstrip("/") + ("" if url.startswith(("/", "?")) else "/") + url
 
 
 def _auth(spec: AuthSpec | None) -> str | None:

@@ -63,6 +63,8 @@ class Grants:
         remarks = [] if before is None else [f"it stands {_place(before)}"]
         if others:
             remarks.append(f"these are the rules of other agents too, which get it as well: {one_of(others)}")
+        elif file != agent.path:
+            remarks.append("it is a base: agents that will extend it get the rule as well")
         if before is None and rule.when is None and self._approval(agent, question.tool) == "auto":
             remarks.append("the tool is then not asked about after untrusted output either")
 

@@ -112,7 +112,7 @@ def json_object(text: str, option: str) -> dict[str, Any]:
             raise UsageError(f"{option}: the file `{text[1:]}` can't be read: {error}") from None
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
         raise UsageError(f"{option} is not JSON: {error}", help='write an object such as {"city": "Oslo"}') from None
     if not isinstance(value, dict):
         raise UsageError(f"{option} must be a JSON object, such as " + '{"city": "Oslo"}')
@@ -138,5 +138,5 @@ def _typed(value: str, schema: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return value  # the schema's own message says what is wrong

@@ -31,26 +31,28 @@ def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> I
     yield style("Environment", "bold")
     if not variables:
         yield "  no variable is read"
-    shown = [one for one in variables if one.set or one.missing]
+    shown = [one for one in variables if one.set or one.missing or one.empty]
     longest = max((len(one.name) for one in shown), default=0)
     yield from (f"  {one.name.ljust(longest)}  {_state(one)}" for one in shown)
-    if idle := [one.name for one in variables if not one.set and not one.missing]:
+    if idle := [one.name for one in variables if one not in shown]:
         yield f"  not set, and not needed: {', '.join(idle)}"
 
 
 def _altogether(reach: Reach) -> Iterator[tuple[str, str]]:
-    yield "hosts", _with_unheld(reach["hosts"], "any", reach["any_host"])
+    yield "hosts", _with_unheld(reach["hosts"], any=reach["any_host"])
     yield from (("command", line) for line in reach["commands"])
     yield from (("function", target) for target in reach["functions"])
-    yield "files", _with_unheld(reach["files"], "all that you may read and write", reach["any_file"])
+    unheld = {"reads all that you may read": reach["any_read"], "all that you may read and write": reach["any_file"]}
+    yield "files", _with_unheld(reach["files"], **unheld)
 
 
-def _with_unheld(listed: list[str], all_of_them: str, tools: list[str]) -> str:
-    return "; ".join([*listed, *([f"{all_of_them}, by {', '.join(tools)}"] if tools else [])]) or "none"
+def _with_unheld(listed: list[str], **tools: list[str]) -> str:
+    unheld = [f"{what}, by {', '.join(names)}" for what, names in tools.items() if names]
+    return "; ".join([*listed, *unheld]) or "none"
 
 
 def _state(one: Variable) -> str:
-    state = "NOT SET: a run needs it" if one.missing else "set"
+    state = "NOT SET: a run needs it" if one.missing else "EMPTY: a run uses it so" if one.empty else "set"
     return f"{state} (secret)" if one.secret else state
 
 
@@ -106,6 +108,25 @@ def _tool(tool: Described, style: Style) -> Iterator[str]:
     yield from (f"  {line}" for line in _unknown(tool))
     if backend["kind"] == "agent":
         yield from (f"    {line}" for line in _agent(backend["agent"], style))
+
+
+def action(backend: Described) -> str:
+    """What a call does, in the author's words, on one line."""
+    match backend["kind"]:
+        case "http":
+            files = [f"any file below {one['below']}" if one["below"] else one["file"] for one in backend["files"]]
+            return f"{backend['method']} {backend['url']}{_sending(files)}"
+        case "shell":
+            return f"$ {backend['command_line']}"
+        case "python":
+            return f"python {backend['target']}"
+        case "agent":
+            return f"runs the agent {backend['agent']['name']}"
+    return ""
+
+
+def _sending(files: list[str]) -> str:
+    return f", with {', '.join(files)}" if files else ""
 
 
 def _reach(backend: Described) -> Iterator[tuple[str, str]]:

@@ -18,9 +18,11 @@ _AUTHORITY = re.compile(r"(?:https?://)?([^/?#]+)", re.IGNORECASE)
 def reach_of(agent: Described) -> Reach:
     """Each list without repetition, in the order of the tools.
 
-    `any_host` and `any_file` are the tools that nothing holds to the other entries.
+    `any_host` and `any_file` are the tools that nothing holds to the other entries; those of `any_read` are only held
+    to what they write.
     """
-    found: Reach = {"hosts": [], "any_host": [], "commands": [], "functions": [], "files": [], "any_file": []}
+    kinds = ("hosts", "any_host", "commands", "functions", "files", "any_read", "any_file")
+    found: Reach = {kind: [] for kind in kinds}
     for kind, entry in _agent(agent):
         if entry not in found[kind]:
             found[kind].append(entry)
@@ -52,6 +54,7 @@ def _tool(tool: Described) -> Iterator[tuple[str, str]]:
             if sandbox is None:
                 yield "any_file", tool["name"]
             else:
+                yield "any_read", tool["name"]
                 yield from (("files", f"writes {path}") for path in sandbox["write"])
         case "python":
             yield "functions", backend["target"]

@@ -19,32 +19,38 @@ _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Variable(msgspec.Struct):
-    """`missing`: it has no value and no default where one is needed, so a run would fail."""
+    """`missing`: it is not set and has no default where one is needed, so a run would fail.
+
+    `empty`: there it is set to nothing, which a run takes for the value.
+    """
 
     name: str
     set: bool
     secret: bool = False
     missing: bool = False
+    empty: bool = False
 
 
 def variables_of(documents: Iterable[Document], environ: Mapping[str, str]) -> list[Variable]:
     """What these documents read, by name: each `${VAR}`, in defaults too, and what a model's client takes by itself."""
     found: dict[str, Variable] = {}
+    valued = {name: value for name, value in environ.items() if value}
 
-    def add(name: str, *, secret: bool, missing: bool) -> None:
+    def add(name: str, *, secret: bool, needed: bool) -> None:
         one = found.setdefault(name, Variable(name, bool(environ.get(name))))
         one.secret |= secret
-        one.missing |= missing
+        one.missing |= needed and name not in environ
+        one.empty |= needed and environ.get(name) == ""
 
     for document in documents:
         for _, node, marks in walk_scalars(document.kind, document.node):
             if not marks.get("x-env"):
                 continue
-            missing = {problem.name for problem in interpolate(node.source, environ).problems}
+            needed = {problem.name for problem in interpolate(node.source, valued).problems}
             for reference in _REFERENCE.finditer(node.source):
                 if name := reference.group(1):
-                    add(name, secret=bool(marks.get("x-secret")), missing=name in missing)
+                    add(name, secret=bool(marks.get("x-secret")), needed=name in needed)
         if document.kind == "agent":
-            for name, needed in variables_read(document.spec.model, environ):
-                add(name, secret=name in SECRET_VARIABLES, missing=needed and not environ.get(name))
+            for name, is_needed in variables_read(document.spec.model, environ):
+                add(name, secret=name in SECRET_VARIABLES, needed=is_needed)
     return [found[name] for name in sorted(found)]

@@ -56,6 +56,8 @@ Approval = Literal["auto", "always", "never"] | Condition
 class BoundTool(msgspec.Struct, frozen=True, eq=False):
     """A tool of an agent. `backend` is None for a `final` tool. `output` makes the result from its names.
 
+    `condition` is what `approval` evaluates, as a person reads it.
+
     `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
     goes on; a conversation that is taken up again counts on it.
     """
@@ -64,6 +66,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     check: Check
     backend: Tool | None
     approval: Approval = "auto"
+    condition: str = ""
     read_only: bool = False
     untrusted_output: bool = False
     relays_untrusted: bool = False

@@ -68,7 +68,7 @@ def _by_tool(tool: BoundTool, arguments: Mapping[str, Any], context: CallContext
         asks = tool.approval(arguments, context)
     except ConditionFailed as error:
         return Decision("ask", f"require_approval could not be evaluated: {error}", unclear=True)
-    return Decision("ask" if asks else "allow", "require_approval: {{ … }}")
+    return Decision("ask" if asks else "allow", f"require_approval: {tool.condition}")
 
 
 class StandingApprover:

@@ -180,7 +180,11 @@ class Caller:
         # Without its details and frames, which may hold megabytes of output until the turn is over.
         one.failure = ToolFailure(failure.type, failure.message)
         max_chars = one.tool.max_output_chars if one.tool else _MAX_CHARS
-        one.result = self._told(shortened(self.agent.mask.data(failure.as_result()), max_chars), max_chars)
+        try:
+            told = shortened(self.agent.mask.data(failure.as_result()), max_chars)
+        except RecursionError:  # what a function gave as details
+            told = one.failure.as_result()
+        one.result = self._told(told, max_chars)
 
     async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
         decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
@@ -216,10 +220,13 @@ class Caller:
         finally:
             if tool.untrusted_output:
                 self.taint()  # also where it failed: an error may quote what the tool read
-        if tool.output is None:
-            return self._told(result.value, tool.max_output_chars)
-        names = self.agent.mask.data(dict(result.names))  # a template may change a secret beyond recognition
-        return self._told(tool.output(names, one.arguments, context), tool.max_output_chars)
+        try:
+            if tool.output is None:
+                return self._told(result.value, tool.max_output_chars)
+            names = self.agent.mask.data(dict(result.names))  # a template may change a secret beyond recognition
+            return self._told(tool.output(names, one.arguments, context), tool.max_output_chars)
+        except RecursionError:
+            raise ToolFailure("internal", "the tool's result is nested too deeply") from None
 
     def _told(self, value: Any, max_chars: int) -> str:
         """Masked before it is cut: half a secret would not be known for one.

@@ -53,8 +53,22 @@ def credentials(auth: AuthSpec | None) -> Credentials:
     return Credentials()
 
 
+def authorized_header(auth: AuthSpec | None) -> str | None:
+    """The header that carries the credentials, in lower case."""
+    if auth is None:
+        return None
+    if auth.api_key is not None:
+        return auth.api_key.name.lower() if auth.api_key.in_ == "header" else None
+    return "authorization"
+
+
 def token_url(spec: OAuth2Auth) -> Url:
     """Raises `UsageError`."""
+    for name in ("grant_type", "scope", "client_id", "client_secret"):
+        if name in spec.params:
+            raise UsageError(
+                f"`auth.oauth2.params` can't set `{name}`", help="agentrun does, from the keys of `oauth2`"
+            )
     try:
         return parse_whole_url(spec.token_url)
     except BadUrl as error:

@@ -27,20 +27,24 @@ def read_below(root: Path, path: str, *, shown_root: str) -> bytes:
     pieces = path.split("/")
     if not path or "\0" in path or any(piece in ("", ".", "..") for piece in pieces):
         raise _refused(path, f"it must be the path of a file below `{shown_root}`, without `.` and `..` pieces")
-    try:
-        with ExitStack() as opened:
+    with ExitStack() as opened:
+        try:
             folder = _opened(opened, os.fspath(root), _FOLDER)
+        except OSError as error:
+            message = f"the folder `{shown_root}` of files to send can't be opened: {_reason(error)}"
+            raise ToolFailure("internal", message) from None
+        try:
             for piece in pieces[:-1]:
                 folder = _opened(opened, piece, _FOLDER | _UNLINKED, folder)
             return _read(_opened(opened, pieces[-1], _FILE | _UNLINKED, folder), path)
-    except UnicodeEncodeError:
-        raise _refused(path, "it is no text") from None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _refused(path, "links are not followed") from None
-        if error.errno in _MISSING:
-            raise _refused(path, f"there is no such file below `{shown_root}`") from None
-        raise _refused(path, _reason(error)) from None
+        except UnicodeEncodeError:
+            raise _refused(path, "it is no text") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _refused(path, "links are not followed") from None
+            if error.errno in _MISSING:
+                raise _refused(path, f"there is no such file below `{shown_root}`") from None
+            raise _refused(path, _reason(error)) from None
 
 
 def read_own(path: Path, *, shown: str) -> bytes:

@@ -7,7 +7,7 @@ limit of a call (the engine cancels) or how much of a result the model sees.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,13 @@ from agentrun.tools.http_response import body_value, error_body, joined_headers,
 from agentrun.tools.http_send import Sender, in_words
 from agentrun.tools.network import Answer, Network
 from agentrun.tools.oauth2 import TokenSources
-from agentrun.tools.retry import Exchange, Sleep, asked_wait_s
-from agentrun.tools.url import BadUrl, Origin, join_url
+from agentrun.tools.retry import Deadline, Exchange, Sleep, asked_wait_s
+from agentrun.tools.url import BadUrl, Origin, Url, join_url
+
+Ask = Callable[[PreparedRequest, int], Awaitable[Exchange]]
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _SECRETIVE = (401, 403)  # their bodies may repeat credentials, and never reach the model
-
-
-class Reach(msgspec.Struct, frozen=True):
-    """What a tool can reach, for people: `url` and `hosts` as the author wrote them."""
-
-    method: str
-    url: str
-    hosts: tuple[str, ...]
 
 
 class HttpTool:
@@ -50,9 +44,10 @@ class HttpTool:
         network: Network | None = None,
         tokens: TokenSources | None = None,
         folders: Mapping[str, Path] | None = None,
+        timeout_s: float = float("inf"),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`folders` are where the parts of `multipart` find their files.
+        """`folders` are where the parts of `multipart` find their files. `timeout_s` is when the engine ends a call.
 
         Raises `UsageError` for what only the environment could have got wrong.
         """
@@ -68,11 +63,17 @@ class HttpTool:
             token=(tokens or TokenSources(self.network)).of(oauth2) if oauth2 else None,
             sleep=sleep,
         )
+        self._hosts = spec.hosts
+        self._timeout_s = timeout_s
         self._paging = Paging(spec.paginate) if spec.paginate else None
-        self.reach = Reach(self._template.method, self._template.url.source, tuple(spec.hosts))
 
     async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
+        deadline = Deadline(self._timeout_s)
         variables = call_variables(arguments, context)
+
+        async def one(request: PreparedRequest, max_bytes: int) -> Exchange:
+            return self._expected(await self._sender.ask(request, max_bytes, deadline), context)
+
         build = self._template.build
         if self._template.reads_files:
             request = await asyncio.to_thread(build, arguments, variables)
@@ -81,18 +82,17 @@ class HttpTool:
         if request.checked:
             self._check_chosen(request.url.origin)
         if self._paging is not None:
-            return await self._pages(self._paging, request, variables, context)
-        names = _names(*await self._one(request, MAX_BODY_BYTES, context))
+            return await self._pages(self._paging, request, variables, one)
+        names = _names(*await one(request, MAX_BODY_BYTES))
         return ToolResult(names["body"], names)
 
     def _check_chosen(self, origin: Origin) -> None:
         """`url: "{url}"`: the model chose, within what the author listed."""
         if not self._sender.allows(origin):
-            allowed = ", ".join(self.reach.hosts) or "none"
+            allowed = ", ".join(self._hosts) or "none"
             raise ToolFailure("invalid_arguments", f"the host {origin.authority} is not allowed; allowed: {allowed}")
 
-    async def _one(self, request: PreparedRequest, max_bytes: int, context: CallContext) -> Exchange:
-        done = await self._sender.ask(request, max_bytes)
+    def _expected(self, done: Exchange, context: CallContext) -> Exchange:
         if not self._sender.expects(done.answer.status):
             raise _status_failure(done, context)
         if not done.answer.complete:
@@ -101,32 +101,38 @@ class HttpTool:
         return done
 
     async def _pages(
-        self, paging: Paging, first: PreparedRequest, variables: Mapping[str, Any], context: CallContext
+        self, paging: Paging, first: PreparedRequest, variables: Mapping[str, Any], one: Ask
     ) -> ToolResult:
         """All pages, one after the other. One that fails fails the call: half a list would pass for the whole."""
         bodies: list[Any] = []
-        followed: set[str] = set()
+        read: set[Url] = set()
         room_bytes = MAX_BODY_BYTES
         request = first
         while True:
-            done = await self._one(request, room_bytes, context)
+            try:
+                done = await one(request, room_bytes)
+            except ToolFailure as failure:
+                if bodies:
+                    failure.message = f"page {len(bodies) + 1}: {failure.message}"
+                raise
             room_bytes -= len(done.answer.content)
+            read.add(request.url)
             names = _names(*done)
             bodies.append(names["body"])
-            following = paging.next_after({**variables, **names}, followed)
-            if following is None or len(bodies) == paging.max_pages:
-                more = following is not None
-                return ToolResult({"pages": bodies, "more": more}, {**names, "pages": bodies, "more": more})
-            followed.add(following)
-            if paging.param is None:
-                request = self._linked(done.request, following)
-            else:
-                request = msgspec.structs.replace(first, url=first.url.with_entry(paging.param, following))
+            following = paging.next_after({**variables, **names})
+            if following is not None and len(bodies) < paging.max_pages:
+                request = self._page(paging, first, done.request, following)
+                if request.url not in read:
+                    continue
+            more = following is not None
+            return ToolResult({"pages": bodies, "more": more}, {**names, "pages": bodies, "more": more})
 
-    def _linked(self, last: PreparedRequest, link: str) -> PreparedRequest:
-        """The request for a page that the one before links to."""
+    def _page(self, paging: Paging, first: PreparedRequest, last: PreparedRequest, following: str) -> PreparedRequest:
+        """The request for the page that `following` names: a value for the first request, or a link of the last one."""
+        if paging.param is not None:
+            return msgspec.structs.replace(first, url=first.url.with_entry(paging.param, following))
         try:
-            url = join_url(last.url, link)
+            url = join_url(last.url, following)
         except BadUrl as error:
             raise ToolFailure("http_status", f"{last.shown()}: the next page has no usable URL: {error}") from None
         return self._sender.elsewhere(last, url, f"{last.shown()}: the next page is")

@@ -1,7 +1,7 @@
 """The pages of a list: where the next one is, by what the one before says. Pure.
 
-A `next` that is missing, null or empty ends the list; so does one that was followed before, or a service that repeats
-itself would be asked until `max_pages`.
+A `next` that is missing, null or empty ends the list. One that leads where a page was read before isn't followed, or a
+service that repeats itself would be asked until `max_pages`: that is `http.py`'s to see.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Paging:
         self.param = spec.param
         self.max_pages = spec.max_pages
 
-    def next_after(self, variables: Mapping[str, Any], followed: set[str]) -> str | None:
+    def next_after(self, variables: Mapping[str, Any]) -> str | None:
         """What `next` says of a page; None at the end. `variables` are those of `output`. Raises `ToolFailure`."""
         try:
             value = self._next.value(variables)
@@ -34,5 +34,4 @@ class Paging:
             return None
         if isinstance(value, (dict, list)):
             raise ToolFailure("internal", "`paginate.next` gives no text or number")
-        text = to_text(value)
-        return None if text in followed else text
+        return to_text(value)

@@ -17,7 +17,7 @@ import msgspec
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.spec.types import HttpSpec, is_guarded_header
 from agentrun.templates import Absent, Template, to_text
-from agentrun.tools.auth import check_authors_header, credentials, header_problem
+from agentrun.tools.auth import authorized_header, check_authors_header, credentials, header_problem
 from agentrun.tools.data_templates import Shape, compile_data, render, templates_of
 from agentrun.tools.multipart import FilePart, compile_parts, encode_parts, templates_in
 from agentrun.tools.url import Url
@@ -79,9 +79,12 @@ class RequestTemplate:
             raise UsageError(f"`auth` can't be used with `url: {spec.url}`", help=help)
         self._credentials = credentials(spec.auth)
         for name, shape in self._headers.items():
-            check_authors_header(name, shape.source if isinstance(shape, Template) and shape.literal else None)
+            taken = "`auth`" if name.lower() == authorized_header(spec.auth) else None
             if self._parts is not None and name.lower() == "content-type":
-                raise UsageError("the header Content-Type is set by `multipart`", help="take it out of `headers`")
+                taken = "`multipart`"
+            if taken is not None:
+                raise UsageError(f"the header {name} is set by {taken}", help="take it out of `headers`")
+            check_authors_header(name, shape.source if isinstance(shape, Template) and shape.literal else None)
 
         templates = [*templates_of([self._query, self._headers, self._json, self._form, self._body])]
         templates += templates_in(self._parts or {})

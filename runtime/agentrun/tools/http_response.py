@@ -15,6 +15,8 @@ import msgspec
 from agentrun.tools.network import Answer
 from agentrun.tools.url import BadUrl, Url, join_url
 
+_MAX_DEPTH = 64  # what comes after recurses
+
 _MEDIA_TYPE = re.compile(r"\s*([\w.+-]{1,64}/[\w.+-]{1,64})")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _TEXT_TYPE = re.compile(r"text/.*|.*[/+](json|xml)|application/(javascript|x-www-form-urlencoded|x-ndjson|(x-)?yaml)")
@@ -88,9 +90,24 @@ def _charset(content_type: str) -> str | None:
 def _json(content: bytes) -> Any:
     """UNSET where it doesn't parse, or holds what couldn't be sent on: half a surrogate pair, NaN, endless depth."""
     try:
-        return msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8))
+        data = msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, RecursionError):
         return msgspec.UNSET
+    return msgspec.UNSET if _is_deeper(data, _MAX_DEPTH) else data
+
+
+def _is_deeper(data: Any, levels: int) -> bool:
+    layer = [data]
+    for _ in range(levels + 1):
+        layer = [
+            child
+            for one in layer
+            if isinstance(one, (dict, list))
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not layer:
+            return False
+    return True
 
 
 def _text(answer: Answer, media_type: str, charset: str | None) -> str | None:

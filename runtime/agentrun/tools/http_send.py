@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,7 @@ from agentrun.errors import ToolFailure, UsageError
 from agentrun.tools.http_request import DEFAULT_HEADERS, PreparedRequest
 from agentrun.tools.network import Answer, Network
 from agentrun.tools.oauth2 import TokenSource
-from agentrun.tools.retry import Exchange, Sleep, with_retries
+from agentrun.tools.retry import Deadline, Exchange, Sleep, with_retries
 from agentrun.tools.url import BadUrl, HostPattern, Origin, Url, join_url, parse_host_pattern
 
 MAX_REDIRECTS = 5
@@ -64,26 +65,27 @@ class Sender:
             return msgspec.structs.replace(request, url=again)
         if self.allows(url.origin) and request.method in _FOLLOWED:
             return PreparedRequest(request.method, url, DEFAULT_HEADERS, None, checked=True)
-        why = "that is another origin, and `hosts` doesn't list it"
+        why = f"that is another origin, and `hosts` doesn't list `{url.origin.authority}`"
         if request.method not in _FOLLOWED:
             why = "other origins are for GET and HEAD only"
         raise _not_followed(request, url, said, why, **details)
 
-    async def ask(self, request: PreparedRequest, max_bytes: int) -> Exchange:
+    async def ask(self, request: PreparedRequest, max_bytes: int, deadline: Deadline) -> Exchange:
         """The answer, after all that may be tried. Raises `ToolFailure`."""
         if self._token is None or request.checked:  # a token is for the author's host alone
-            return await self._ask(request, max_bytes)
+            return await self._ask(request, max_bytes, deadline)
         token = await self._token.get()
-        done = await self._ask(request.with_header(*token.header), max_bytes)
+        done = await self._ask(request.with_header(*token.header), max_bytes, deadline)
         if done.answer.status != 401 or self.expects(401) or done.request.checked:
             return done
         self._token.reject(token)  # it may have been revoked: one new one is worth a try
         fresh = await self._token.get()
-        return await self._ask(request.with_header(*fresh.header), max_bytes)
+        return await self._ask(request.with_header(*fresh.header), max_bytes, deadline)
 
-    async def _ask(self, request: PreparedRequest, max_bytes: int) -> Exchange:
+    async def _ask(self, request: PreparedRequest, max_bytes: int, deadline: Deadline) -> Exchange:
         retries = self._max_retries if self._idempotent or request.has_header("idempotency-key") else 0
-        return await with_retries(lambda: self._follow(request, max_bytes), retries, self.expects, self._sleep)
+        attempt = partial(self._follow, request, max_bytes)
+        return await with_retries(attempt, retries, self.expects, self._sleep, deadline)
 
     async def _follow(self, request: PreparedRequest, max_bytes: int) -> Exchange:
         """The first answer that is no redirect to be followed."""

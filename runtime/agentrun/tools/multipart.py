@@ -21,6 +21,7 @@ from agentrun.tools.files import MAX_BYTES, read_below, read_own
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:\s*;\s*[\w-]+=[\w.+-]+)*", re.ASCII)
 _JSON = "application/json"
+_PART_BYTES = 200  # of a part without its content
 
 Sent = tuple[str | None, bytes, str | None]  # filename, content, media type
 
@@ -69,7 +70,7 @@ def encode_parts(parts: Mapping[str, Part], variables: Mapping[str, Any]) -> tup
     size = 0
     for name, part in parts.items():
         for one in _rendered(name, part, variables):
-            size += len(one[1])
+            size += len(one[1]) + len(one[0] or "") + _PART_BYTES
             if size > MAX_BYTES:
                 raise ToolFailure("invalid_arguments", f"the body would be larger than {MAX_BYTES // 1024**2} MiB")
             sent.append((name, one))

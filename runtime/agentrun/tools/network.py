@@ -196,7 +196,7 @@ def _system_tls() -> ssl.SSLContext:
 
 
 async def _read(response: httpcore2.Response, max_bytes: int) -> Answer:
-    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
+    headers = tuple((name.decode("latin-1").lower(), _text(value)) for name, value in response.headers)
     encoding = ", ".join(value.strip().lower() for name, value in headers if name == "content-encoding")
     inflater = Inflater.of(encoding)
     content = bytearray()
@@ -209,6 +209,14 @@ async def _read(response: httpcore2.Response, max_bytes: int) -> Answer:
         inflater.finish()
     unknown = encoding if encoding not in ("", "identity") and inflater is None else None
     return Answer(response.status, headers, bytes(content), complete=True, encoding=unknown)
+
+
+def _text(value: bytes) -> str:
+    """Of what is not ASCII, as an address may hold it, most servers send UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 # -- in words -----------------------------------------------------------------------------------------------------

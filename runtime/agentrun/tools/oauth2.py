@@ -11,7 +11,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
@@ -20,13 +20,16 @@ from agentrun.errors import ToolFailure
 from agentrun.spec.types import OAuth2Auth
 from agentrun.tools.auth import header_problem, token_url
 from agentrun.tools.http_request import DEFAULT_HEADERS, FORM, PreparedRequest
-from agentrun.tools.network import Answer, Network
+from agentrun.tools.network import Answer, Network, NetworkFailure
 from agentrun.tools.retry import Exchange, Sleep, with_retries
 from agentrun.tools.url import Url
 
 EARLY_S = 60.0
 _MAX_RETRIES = 2
 _MAX_BYTES = 64 * 1024
+_MAX_CHARS = 16_384
+_MAX_LIFETIME_S = 1e9
+_MASKED_TOKENS = 3  # of one client: those before the last ones have expired, or were refused
 _OK = 200
 # What a service calls its refusals: of an answer's text only these words are passed on.
 _ERRORS = frozenset(
@@ -47,6 +50,13 @@ _ERRORS = frozenset(
 _WRONG_WAY = frozenset({"invalid_client", "invalid_request", "unauthorized_client"})
 
 
+class Secrets(Protocol):
+    """What is masked."""
+
+    def add(self, token: str) -> None: ...
+    def discard(self, token: str) -> None: ...
+
+
 class Token(msgspec.Struct, frozen=True):
     """`fresh_until` is by the source's clock, in seconds."""
 
@@ -59,17 +69,17 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class TokenSources:
-    """One source for each client, however many tools name it. `keep_secret` is told each token, to be masked."""
+    """One source for each client, however many tools name it. `secrets` is told of each token, which is masked then."""
 
-    def __init__(self, network: Network, keep_secret: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, network: Network, secrets: Secrets | None = None) -> None:
         self._network = network
-        self._keep_secret = keep_secret
+        self._secrets = secrets
         self._sources: dict[bytes, TokenSource] = {}
 
     def of(self, spec: OAuth2Auth) -> TokenSource:
         key = msgspec.json.encode(spec)
         if key not in self._sources:
-            self._sources[key] = TokenSource(spec, self._network, keep_secret=self._keep_secret)
+            self._sources[key] = TokenSource(spec, self._network, secrets=self._secrets)
         return self._sources[key]
 
 
@@ -81,14 +91,16 @@ class TokenSource:
         spec: OAuth2Auth,
         network: Network,
         *,
-        keep_secret: Callable[[str], None] = lambda _: None,
+        secrets: Secrets | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spec = spec
         self._url = token_url(spec)
+        self._where = str(msgspec.structs.replace(self._url, query=""))
         self._network = network
-        self._keep_secret = keep_secret
+        self._secrets = secrets
+        self._known: list[str] = []  # the tokens that are masked
         self._sleep = sleep
         self._clock = clock
         self._credentials_in_body = False
@@ -131,31 +143,34 @@ class TokenSource:
         return self._lock
 
     async def _fetch(self) -> Token:
-        done = await self._ask()
-        if done.answer.status != _OK and not self._credentials_in_body and _error(done.answer) in _WRONG_WAY:
-            self._credentials_in_body = True  # some services take the credentials in the form only
-            done = await self._ask()
+        done = await self._ask(credentials_in_body=self._credentials_in_body)
+        if not self._credentials_in_body and _error(done.answer) in _WRONG_WAY:
+            done = await self._ask(credentials_in_body=True)  # some services take them in the form only
             self._credentials_in_body = done.answer.status == _OK
         return self._token(done.answer)
 
-    async def _ask(self) -> Exchange:
-        request = token_request(self._spec, self._url, credentials_in_body=self._credentials_in_body)
+    async def _ask(self, *, credentials_in_body: bool) -> Exchange:
+        request = token_request(self._spec, self._url, credentials_in_body=credentials_in_body)
 
         async def once() -> Exchange:
-            answer = await self._network.exchange(
-                request.method,
-                request.url,
-                request.headers,
-                request.content,
-                checked=False,
-                max_bytes=lambda _: _MAX_BYTES,
-            )
+            try:
+                answer = await self._network.exchange(
+                    request.method,
+                    request.url,
+                    request.headers,
+                    request.content,
+                    checked=False,
+                    max_bytes=lambda _: _MAX_BYTES,
+                )
+            except NetworkFailure as failure:
+                failure.message = f"no access token: {failure.message}"
+                raise
             return Exchange(request, answer)
 
         return await with_retries(once, _MAX_RETRIES, lambda status: status == _OK, self._sleep)
 
     def _token(self, answer: Answer) -> Token:
-        where = f"no access token from {self._url.origin}"
+        where = f"no access token from {self._where}"
         if answer.status != _OK:
             error = _error(answer)
             said = f" ({error})" if error else ""
@@ -164,12 +179,22 @@ class TokenSource:
         value, kind, expires_in = data.get("access_token"), data.get("token_type", "bearer"), data.get("expires_in")
         if not isinstance(value, str) or not value:
             raise ToolFailure("internal", f"{where}: its answer holds none")
+        if len(value) > _MAX_CHARS:
+            raise ToolFailure("internal", f"{where}: it has more than {_MAX_CHARS:,} characters")
         self._keep_secret(value)
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise ToolFailure("internal", f"{where}: it is no bearer token")
         if problem := header_problem(value):
             raise ToolFailure("internal", f"{where}: it {problem}")
-        return Token(value, self._clock() + _lifetime_s(expires_in) - EARLY_S)
+        return Token(value, self._clock() + _kept_s(expires_in))
+
+    def _keep_secret(self, token: str) -> None:
+        if self._secrets is None or token in self._known:
+            return
+        self._secrets.add(token)
+        self._known.append(token)
+        if len(self._known) > _MASKED_TOKENS:
+            self._secrets.discard(self._known.pop(0))
 
 
 def token_request(spec: OAuth2Auth, url: Url, *, credentials_in_body: bool) -> PreparedRequest:
@@ -187,13 +212,14 @@ def token_request(spec: OAuth2Auth, url: Url, *, credentials_in_body: bool) -> P
     return PreparedRequest("POST", url, tuple(headers.items()), urlencode(fields).encode("ascii"))
 
 
-def _lifetime_s(expires_in: Any) -> float:
-    """Without a word about it a token is used until it is refused."""
+def _kept_s(expires_in: Any) -> float:
+    """How long a token is used: without a word about it until it is refused, a short one for half of its life."""
     if isinstance(expires_in, str) and expires_in.isascii() and expires_in.isdigit():
-        return float(expires_in[:9])
-    if isinstance(expires_in, (int, float)) and not isinstance(expires_in, bool):
-        return max(0.0, float(expires_in))
-    return float("inf")
+        expires_in = int(expires_in[:9])
+    if not isinstance(expires_in, (int, float)) or isinstance(expires_in, bool):
+        return float("inf")
+    lifetime_s = min(expires_in, _MAX_LIFETIME_S)
+    return lifetime_s - EARLY_S if lifetime_s > EARLY_S else max(0.0, lifetime_s / 2)
 
 
 def _error(answer: Answer) -> str:

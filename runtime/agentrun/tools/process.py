@@ -52,6 +52,7 @@ class Completed(msgspec.Struct, frozen=True):
     """`exit_code` is 128 + n after signal n, as a shell reports it, and `signal` is then its name.
 
     `stdout` and `stderr` are the first bytes, at most as many as asked for; `…_dropped` counts those after them.
+    `begun`: where a sandbox was asked for it was made, and the command began in it.
     """
 
     exit_code: int
@@ -60,6 +61,7 @@ class Completed(msgspec.Struct, frozen=True):
     stdout_dropped: int = 0
     stderr_dropped: int = 0
     signal: str | None = None
+    begun: bool = True
 
 
 async def run_process(
@@ -74,7 +76,8 @@ async def run_process(
 ) -> Completed:
     """Run `argv` to its end. `argv[0]` is looked up in the PATH of `env`. Raises `ToolFailure`.
 
-    `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it. `leftover` is a file that is removed at the
+    `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it, and file 3 takes a byte before the command
+    begins. `leftover` is a file that is removed at the
     end, also when agentrun is gone by then.
     """
     request = _request(argv, cwd, env, in_sandbox, leftover)
@@ -89,7 +92,8 @@ async def run_process(
         reply = await _converse(control, request)
         await asyncio.wait({out.ended, err.ended}, timeout=_LAST_OUTPUT_S)
         output, error_output = out.taken(), err.taken()
-    step, value = marshal.loads(reply) if reply else ("lost", 0)  # noqa: S302 - from our own supervisor
+    lost = ("lost", 0, False)
+    step, value, begun = marshal.loads(reply) if reply else lost  # noqa: S302 - from our own supervisor
     if step != "exit":
         raise not_started(argv[0], cwd, step, value)
     exit_code = os.waitstatus_to_exitcode(value)
@@ -97,7 +101,7 @@ async def run_process(
     if exit_code < 0:
         ended_by = _signal_name(-exit_code)
         exit_code = 128 - exit_code
-    return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by)
+    return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by, begun)
 
 
 def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool, leftover: Path | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,17 @@ _HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 Sleep = Callable[[float], Awaitable[None]]
 
 
+class Deadline:
+    """When a call's time is up. The engine ends it then; here nothing is begun that couldn't be finished."""
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end_s = clock() + timeout_s
+
+    def left_s(self) -> float:
+        return self._end_s - self._clock()
+
+
 class Exchange(NamedTuple):
     """An answer, and the request that it answers: the last of a chain of redirects."""
 
@@ -28,9 +40,16 @@ class Exchange(NamedTuple):
 
 
 async def with_retries(
-    attempt: Callable[[], Awaitable[Exchange]], retries: int, expects: Callable[[int], bool], sleep: Sleep
+    attempt: Callable[[], Awaitable[Exchange]],
+    retries: int,
+    expects: Callable[[int], bool],
+    sleep: Sleep,
+    deadline: Deadline | None = None,
 ) -> Exchange:
-    """What an attempt gives, after up to `retries` others that failed in a way that may pass."""
+    """What an attempt gives, after up to `retries` others that failed in a way that may pass.
+
+    An answer that would have to wait beyond the deadline is the last one: it says more than that the time is up.
+    """
     for number in range(retries):
         wait_s = backoff_s(number)
         try:
@@ -43,6 +62,8 @@ async def with_retries(
             if expects(status) or not is_worth_a_retry(status, asked_s):
                 return done
             wait_s = wait_s if asked_s is None else asked_s
+            if deadline is not None and wait_s >= deadline.left_s():
+                return done
         await sleep(wait_s)
     return await attempt()
 

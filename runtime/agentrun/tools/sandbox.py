@@ -29,7 +29,11 @@ from agentrun.tools.process import Completed, run_process
 from agentrun.tools.program import locate
 
 # A sandbox has its own, empty ones.
-HIDDEN = (Path("/run"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
+_TMP = Path("/tmp")  # noqa: S108
+HIDDEN = (Path("/run"), _TMP, Path("/var/tmp"))  # noqa: S108
+# They are memory, so each has a bound.
+_TMP_BYTES = 256 * 1024 * 1024
+_SMALL_BYTES = 16 * 1024 * 1024
 MAX_PROCESSES = 64
 # bwrap's own limit, its options included.
 _MAX_ARGUMENTS = 9_000
@@ -65,7 +69,8 @@ def wrap(
     `hidden` are replaced by empty folders; `seen` can be read and `write` written, also below those.
     """
     mounts = dict(_SYSTEM)
-    mounts |= {path: ["--tmpfs", str(path)] for path in hidden}
+    mounts |= {path: _memory(path, _TMP_BYTES if path == _TMP else _SMALL_BYTES) for path in hidden}
+    mounts |= {Path("/dev/shm"): _memory(Path("/dev/shm"), _SMALL_BYTES)}  # noqa: S108
     mounts |= {path: ["--ro-bind", str(path), str(path)] for path in seen}
     mounts |= {path: ["--bind", str(path), str(path)] for path in write}
     return [
@@ -86,16 +91,21 @@ def wrap(
     ]
 
 
+def _memory(path: Path, size_bytes: int) -> list[str]:
+    return ["--size", str(size_bytes), "--tmpfs", str(path)]
+
+
 def _launch_script(max_processes: int | None, max_memory_mb: int | None) -> str:
-    """Sets the limits, inside the namespaces, and becomes the command. The command is data here: `"$@"`.
+    """Sets the limits, inside the namespaces, says so, and becomes the command. The command is data here: `"$@"`.
 
     The kernel doesn't hold root to the limit of processes. `-u` is bash's and busybox's name for it, `-p` dash's.
     """
     limits = [f"ulimit -u {max_processes} || ulimit -p {max_processes}"] if max_processes else []
     limits += [f"ulimit -v {max_memory_mb * 1024}"] if max_memory_mb else []
-    told = "{ echo 'bwrap: the limits could not be set' >&2; exit 1; }"  # in bwrap's form, to be taken for its own
+    told = "{ echo 'the limits could not be set' >&2; exit 1; }"
     lines = [f"{{ {limit}; }} 2>/dev/null || {told}" for limit in limits]
-    return "; ".join([*lines, "unset PWD OLDPWD SHLVL", 'exec "$@"'])  # bwrap and the shell made these three
+    said = ["echo >&3", "exec 3>&-"]  # the command can't write there
+    return "; ".join([*lines, *said, "unset PWD OLDPWD SHLVL", 'exec "$@"'])  # bwrap and the shell made these three
 
 
 class Sandbox:
@@ -160,8 +170,7 @@ class Sandbox:
             ["true"], bwrap=bwrap, cwd=root, hidden=(), network=self._spec.network, max_processes=self._max_processes
         )
         completed = await run_process(probe, cwd=root, env={"PATH": os.defpath}, in_sandbox=True)
-        if completed.exit_code != 0:
-            reason = _setup_failure(completed) or f"it ended with exit code {completed.exit_code}"
+        if reason := _setup_failure(completed):
             advice = "a container, a kernel setting or AppArmor may forbid namespaces"
             raise _refused(f"`{bwrap}` is installed and can make no sandbox here: {reason}; {advice}")
         _working.add(case)
@@ -175,10 +184,11 @@ def _find_bwrap(environ: Mapping[str, str]) -> str:
 
 
 def _setup_failure(completed: Completed) -> str | None:
-    """What bwrap says that it could not do."""
-    if completed.exit_code != 1 or not completed.stderr.startswith(b"bwrap: "):
+    """What bwrap says that it could not do; None where the command began."""
+    if completed.begun:
         return None
-    return completed.stderr.decode(errors="replace").partition("\n")[0].removeprefix("bwrap: ")
+    said = completed.stderr.decode(errors="replace").partition("\n")[0].removeprefix("bwrap: ")
+    return said or f"bwrap ended with exit code {completed.exit_code}"
 
 
 def _refused(why: str) -> ToolFailure:

@@ -101,14 +101,16 @@ def _serve_call(fds: list[int], become_subreaper: Callable[[], object] | None) -
         try:
             os.chdir(cwd)
             step = "exec"
-            command = _start(argv, env, fds[1:])
+            begun, begin = os.pipe()
+            command = _start(argv, env, [*fds[1:], begin] if in_sandbox else fds[1:])
         except OSError as error:
-            reply = step, error.errno or 0
+            reply = step, error.errno or 0, False
         else:
-            for fd in fds[1:]:
+            for fd in (*fds[1:], begin):
                 os.close(fd)
             family = _Family(command, control, whole=become_subreaper is not None, in_sandbox=in_sandbox)
-            reply = "exit", family.see_to_its_end()
+            status = family.see_to_its_end()
+            reply = "exit", status, not in_sandbox or os.read(begun, 1) != b""
         if leftover is not None:
             with contextlib.suppress(OSError):
                 os.unlink(leftover)  # noqa: PTH108 - bytes
@@ -128,7 +130,7 @@ def _receive(control: socket.socket) -> bytes:
 
 
 def _start(argv: list[bytes], env: dict[bytes, bytes], stdio: list[int]) -> int:
-    """The process id of the command: in a group of its own, without a shell."""
+    """The process id of the command: in a group of its own, without a shell. It has these files, from 0 on."""
     return os.posix_spawn(
         find_program(argv[0], env),
         argv,

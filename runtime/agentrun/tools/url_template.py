@@ -67,7 +67,9 @@ def compile_url(url: str, base_url: str | None) -> UrlTemplate | ChosenUrl:
     pieces = parse_url(url)
     if not base_url and len(pieces) == 1 and isinstance(pieces[0], Hole):
         return ChosenUrl(url, pieces[0])
-    base = _base(base_url, url) if base_url and not _WHOLE.match(url) else ""
+    if base_url and not _WHOLE.match(url) and ("?" in base_url or "#" in base_url):
+        raise UsageError("`base_url` has a query or a fragment", help="end it after the path, and use `query`")
+    base = whole_url(url, base_url).removesuffix(url)
     first = pieces[0] if pieces and isinstance(pieces[0], str) else ""
     holes_and_more = pieces[1:] if first else pieces
     head = _HEAD.fullmatch(base + first)
@@ -87,13 +89,11 @@ def compile_url(url: str, base_url: str | None) -> UrlTemplate | ChosenUrl:
     return UrlTemplate(base + url, origin, _encoded(path, encode_path) or ("/",), _entries(query))
 
 
-def _base(base_url: str, url: str) -> str:
-    """`base_url`, ready for `url` to be put behind it: one slash between, and no resolving: `//host` would win."""
-    if "?" in base_url or "#" in base_url:
-        raise UsageError("`base_url` has a query or a fragment", help="end it after the path, and use `query`")
-    if not url:
-        return base_url
-    return base_url.rstrip("/") + ("" if url.startswith(("/", "?")) else "/")
+def whole_url(url: str, base_url: str | None) -> str:
+    """`url` behind `base_url`, with one slash between, and no resolving: `//host` would win."""
+    if not base_url or not url or _WHOLE.match(url):
+        return url or base_url or ""
+    return base_url.rstrip("/") + ("" if url.startswith(("/", "?")) else "/") + url
 
 
 def _split(pieces: Pieces, mark: str) -> tuple[Pieces, Pieces]:

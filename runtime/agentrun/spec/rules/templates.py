@@ -13,7 +13,7 @@ from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.schema import walk_scalars
-from agentrun.spec.wording import misspelt
+from agentrun.spec.wording import misspelt, subject
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
 _RUN = {"run": ("id", "date", "agent", "session")}
@@ -23,6 +23,7 @@ _RESULT_NAMES = {
     "shell": ("exit_code", "stdout", "stderr"),
 }
 _CONDITIONS = ("when", "require_approval")
+_TEMPLATE = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 
 
 def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -38,8 +39,23 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
             continue
         if route[-1] in _CONDITIONS:
             yield from _condition(route, node, template)
+        if route[-2:] == ("paginate", "next") and template.literal:
+            help = "such as `{{ body.cursor }}` or `{{ links.next }}`"
+            yield _error("AR504", "`next` must hold a `{{ }}`: a fixed text would follow every page", node.span, help)
         if not template.literal:
             yield from _names(catalog, document, route, node, template, str(scope))
+
+
+def template_where_none_is_read(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """The wiring of a tool is the author's: it would be sent, or looked for, with its braces."""
+    if document.kind != "tool":
+        return
+    for route, node, marks in walk_scalars(document.kind, document.node):
+        if marks.get("x-env") and not marks.get("x-template") and route[0] in ("http", "shell"):
+            place = node.find(_TEMPLATE) if isinstance(node.content, str) else None
+            if place is not None:
+                help = "write it as text, or take it from a `${VAR}`"
+                yield _error("AR511", f"no template is read in {subject(route)}", place, help)
 
 
 def default_input(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -205,4 +221,4 @@ def _error(code: str, message: str, span: Span, help: str | None = None) -> Diag
     return Diagnostic(code, "error", message, span, help)
 
 
-RULES = (template_names, default_input, url_holes)
+RULES = (template_names, template_where_none_is_read, default_input, url_holes)
