@@ -54,6 +54,15 @@ def test_a_stream_that_the_caller_closed_is_missed_by_nobody(project, closed, ou
     assert "error" not in done.stderr
 
 
+def test_a_flag_that_approves_no_tool_is_told(project):
+    done = agentrun(project, "run", "sum", "add 40 and 2", "-q", "--approve", "ad", "--approve", "a*", "--approve", "x")
+    assert (done.returncode, done.stdout) == (0, "It is 42.\n")
+    assert done.stderr == (
+        "warning: `--approve ad` matches no tool of sum\nhelp: did you mean `add`?\n"
+        "warning: `--approve x` matches no tool of sum\nhelp: its tools: add\n"
+    )
+
+
 def test_quiet_leaves_stderr_empty(project):
     done = agentrun(project, "run", "sum", "add 40 and 2", "--quiet")
     assert (done.stdout, done.stderr) == ("It is 42.\n", "")

@@ -220,6 +220,11 @@ def test_files_that_are_too_large_together_are_refused(uploads):
     assert failure(made, {"path": ["one", "two"]}).message == "the body would be larger than 32 MiB"
 
 
+def test_a_part_counts_also_without_a_content():
+    made = tool("https://a.example/", multipart={"f": "{{ args.many }}"})
+    assert failure(made, {"many": [""] * 250_000}).message == "the body would be larger than 32 MiB"
+
+
 def test_a_root_that_is_not_there_and_an_own_file_that_is_not_there_are_named(tmp_path):
     below = tool("https://a.example/", multipart={"f": PATH}, folders={"f": tmp_path / "no"})
     missing = failure(below, {"path": "a"})

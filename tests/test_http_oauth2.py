@@ -93,6 +93,7 @@ def test_a_service_that_takes_credentials_in_the_form_only_gets_them_there_from_
         (-5, 0, 2),
         (None, 10**9, 1),
         ("soon", 10**9, 1),
+        (10**400, 10**8, 1),
         (True, 10**9, 1),
     ],
 )
@@ -249,6 +250,7 @@ def test_a_passing_failure_of_the_token_service_is_asked_again():
         (reply(200, "<html>"), "its answer holds none"),
         (reply(200, "[]"), "its answer holds none"),
         (reply(200, '{"access_token": 7}'), "its answer holds none"),
+        (granted("t" * 20_000), "it has more than 16,384 characters"),
         (granted("t0ken-é"), "it has a character outside ASCII"),
         (granted("t0ken\r\nX-Evil: 1"), "it has a line break or another control character"),
         (reply(200, '{"access_token": "t0ken-one", "token_type": "mac"}'), "it is no bearer token"),
@@ -316,6 +318,40 @@ def test_without_a_client_nothing_is_sent():
         call(tool(server.url, auth=AuthSpec(oauth2=OAuth2Auth(f"{server.url}/token", "", ""))))
         assert targets(server) == ["/"]
         assert server.last.header("authorization") is None
+
+
+def test_only_the_last_tokens_of_a_client_are_masked():
+    masker = Masker()
+    names = [f"t0ken-{number}-x" for number in range(6)]
+    with Loopback(Service(names, expires_in=0)) as server:
+
+        async def get():
+            network = Network()
+            source = TokenSource(client(server), network, secrets=masker)
+            for _ in names:
+                await source.get()
+            await network.aclose()
+
+        asyncio.run(get())
+    assert masker.text(" ".join(names)) == " ".join([*names[:3], *["[secret]"] * 3])
+
+
+def test_a_way_that_fails_once_is_not_kept():
+    """The service takes basic authentication only, and is out of sorts for a moment."""
+    answers = [refused(401, error="invalid_client"), reply(500), granted(), granted()]
+    with Loopback(answers) as server:
+
+        async def get():
+            network = Network()
+            source = TokenSource(client(server), network, sleep=Waits())
+            with pytest.raises(ToolFailure):
+                await source.get()
+            await source.get()
+            await network.aclose()
+
+        asyncio.run(get())
+        ways = [one.header("authorization") is not None for one in server.requests]
+    assert ways == [True, False, True]
 
 
 def test_a_token_url_that_is_none_is_refused_before_any_call():

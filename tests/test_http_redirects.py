@@ -30,6 +30,17 @@ def test_a_key_in_the_query_goes_along_to_the_same_origin_once():
         assert [arrived.target for arrived in server.requests] == ["/a?key=s3cret", "/b?key=s3cret", "/c?key=s3cret"]
 
 
+@pytest.mark.parametrize(
+    ("sent_as", "asked"), [("/café?q=ü", "/caf%C3%A9?q=%C3%BC"), ("/caf\xe9".encode("latin-1"), "/caf%C3%A9")]
+)
+def test_a_location_that_is_not_ascii_is_read_as_it_is_meant(sent_as, asked):
+    raw = sent_as if isinstance(sent_as, bytes) else sent_as.encode()
+    moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + raw + b"\r\n\r\n"
+    with Loopback([moved, reply(200)]) as server:
+        call(tool(server.url))
+        assert server.last.target == asked
+
+
 def test_head_is_redirected_as_head():
     with Loopback([moves_to("/b"), reply(200)]) as server:
         call(tool(server.url, method="HEAD"))

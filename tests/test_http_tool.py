@@ -192,6 +192,18 @@ def test_a_body_over_ten_mebibytes_is_too_large():
 # -- statuses ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("levels", "is_data"), [(64, True), (66, False), (700, False), (100_000, False)])
+def test_json_that_is_nested_deeply_stays_text(levels, is_data):
+    body = "[" * levels + "]" * levels
+    with Loopback(
+        [reply(200, body, content_type="application/json"), reply(404, body, content_type="text/json")]
+    ) as server:
+        made = tool(server.url)
+        value = call(made).value
+        assert isinstance(value, list) if is_data else value == body
+        assert isinstance(failure(made).details["body"], list if is_data else str)
+
+
 def test_a_status_that_is_no_success_is_a_failure_with_status_and_body():
     with Loopback(reply(404, '{"error": "no such order"}', content_type="application/json")) as server:
         failed = failure(tool(f"{server.url}/orders/7?x=1"))

@@ -702,3 +702,24 @@ def test_a_secret_in_an_answer_that_breaks_its_format_is_masked_in_the_error():
     assert outcome.reason == "model_error"
     assert "[secret]" in outcome.error["message"]
     assert SECRET not in repr(told)
+
+
+def nested(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_result_that_is_nested_deeply_is_a_failure_and_the_run_goes_on(fails):
+    async def deep(arguments, context):
+        if fails:
+            raise ToolFailure("internal", "no", details=nested(2_000))
+        return nested(2_000)
+
+    agent = make_agent([calls("deep"), answer()], make_tool("deep", deep), secrets=["s3cret-one"])
+    outcome = asyncio.run(agentrun.run(agent))
+    assert outcome.reason == "answered"
+    told = "no" if fails else "the tool's result is nested too deeply"
+    assert results(outcome.messages) == [f'{{"error":{{"type":"internal","message":"{told}"}}}}']

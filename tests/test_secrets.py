@@ -68,11 +68,29 @@ def test_a_number_whose_digits_are_a_secret_becomes_text():
     assert Masker(["48392017"]).data(data) == {"pin": "[secret]", "other": 4839, "float": "[secret].5", "true": True}
 
 
-def test_a_secret_that_comes_later_is_hidden_from_then_on():
-    masker = Masker()
+def test_a_token_is_hidden_from_when_it_comes_until_it_goes():
+    masker = Masker(["s3cret-one"])
     assert masker.text("t0ken-one") == "t0ken-one"
     masker.add("t0ken-one")
-    assert masker.text("t0ken-one") == "[secret]"
+    assert masker.text("s3cret-one t0ken-one dDBrZW4tb25l") == "[secret] [secret] [secret]"
+    assert masker.data({"a": ["t0ken-one"]}) == {"a": ["[secret]"]}
+    masker.discard("t0ken-one")
+    assert masker.text("s3cret-one t0ken-one") == "[secret] t0ken-one"
+
+
+@given(st.text("ab", max_size=40))
+def test_a_stream_hides_tokens_as_the_whole_text_does(text):
+    masker = Masker(["aabbaab"])
+    masker.add("bababbb")
+    stream = masker.stream()
+    assert "".join(map(stream.feed, text)) + stream.flush() == masker.text(text)
+
+
+def test_a_token_is_looked_for_without_compiling():
+    masker = Masker(["s3cret-one"])
+    pattern = masker._pattern
+    masker.add("t0ken-one")
+    assert masker._pattern is pattern
 
 
 def test_data_is_masked_in_keys_and_values():

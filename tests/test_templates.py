@@ -444,3 +444,10 @@ PIECES = st.sampled_from([*MARKS, *WORDS])
 def test_no_text_makes_the_compiler_or_the_renderer_fail_otherwise(source):
     with contextlib.suppress(TemplateSyntax, TemplateFailure, Absent):
         compile_template(source).text({"args": Arguments({"x": ["a"]})})
+
+
+def test_a_number_of_thousands_of_digits_is_a_failure():
+    digits = 9 * 10**3_000
+    assert compile_template("{{ args.a + 1 }}").value({"args": Arguments(a=digits)}) == digits + 1
+    with pytest.raises(TemplateFailure, match="too many digits"):
+        compile_template("{{ args.a * args.a }}").value({"args": Arguments(a=digits)})

@@ -129,8 +129,16 @@ def _refuse_broken_text(arguments: list[str]) -> None:
 
 def tell_error(message: str, help: str | None = None) -> None:
     """An error in one line on stderr, and what to do about it."""
+    _tell(click.style("error:", fg="red", bold=True), message, help)
+
+
+def tell_warning(message: str, help: str | None = None) -> None:
+    _tell(click.style("warning:", fg="yellow", bold=True), message, help)
+
+
+def _tell(label: str, message: str, help: str | None) -> None:
     from agentrun.visible import visible
 
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
+    click.echo(f"{label} {visible(message)}", err=True)
     if help:
         click.echo(f"help: {visible(help)}", err=True)

@@ -58,5 +58,7 @@ def command(
 
     environ = options.environment(env_file)
     loader = Loader(agent, environ, tools)
-    given = options.collect_arguments(pairs, arguments, loader.load(model).parameters)
+    loaded = loader.load(model)
+    options.warn_of_idle_approvals(loaded, approve)
+    given = options.collect_arguments(pairs, arguments, loaded.parameters)
     return asyncio.run(Conversation(loader, model, given, approve, verbose=verbose).talk())

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from agentrun.engine.agent import Agent
 
 
 def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -101,6 +107,29 @@ def parse_env_file(text: str, path: str) -> dict[str, str]:
             value = value.partition(" #")[0].rstrip()
         found[name] = value
     return found
+
+
+def warn_of_idle_approvals(agent: Agent, approve: Iterable[str]) -> None:
+    """An `--approve` that matches no tool approves nothing: most likely it is misspelt."""
+    from agentrun.cli import tell_warning
+
+    names = _callable_tools(agent)
+    for pattern in approve:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            known = f"its tools: {one_of(sorted(names))}" if names else "it has no tools"
+            message = f"`--approve {pattern}` matches no tool of {agent.name}"
+            tell_warning(message, did_you_mean(pattern, names, known))
+
+
+def _callable_tools(agent: Agent) -> set[str]:
+    """The names of an agent's tools, and of those of the agents behind them."""
+    from agentrun.tools.agent import AgentTool
+
+    names = set(agent.tools)
+    for tool in agent.tools.values():
+        if isinstance(tool.backend, AgentTool):
+            names |= _callable_tools(tool.backend.agent)
+    return names
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:

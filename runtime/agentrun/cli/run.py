@@ -87,6 +87,7 @@ def command(
     watcher = _Watcher(output, quiet=quiet, verbose=verbose)
     loaded = api.load(agent, model=model, environ=environ, tools=tools, on_exchange=watcher.exchanges)
     hide_secrets(loaded.mask.text)
+    options.warn_of_idle_approvals(loaded, approve)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()
