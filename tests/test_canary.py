@@ -26,6 +26,8 @@ from canary import CASES, CUTS, ENCODINGS, MARK, canary, echoing_service, in_eve
 from projects import write_project
 from servers import ModelServer, call_delta, delta, events, sse, status
 
+pytestmark = pytest.mark.slow
+
 TAGS = ("model", "modelhead", "bearer", "password", "inheader", "inquery", "client", "head", "token")
 PLACE = canary("place").replace("?", ".")  # a URL would end its path at a `?`
 SECRETS = {f"C_{tag.upper()}": canary(tag) for tag in TAGS} | {"C_ENV": canary("env", shell=True), "C_PLACE": PLACE}

@@ -23,6 +23,8 @@ from agentrun.resolve import resolve_tool
 from loopback_http import Loopback, reply
 from projects import write_project
 
+pytestmark = pytest.mark.slow
+
 # `MARKER` stands for a file that nothing may make; the folder in which commands run stays empty too.
 PAYLOADS = """
 ; touch MARKER

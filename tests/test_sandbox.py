@@ -32,6 +32,8 @@ from agentrun.tools.sandbox import wrap
 from agentrun.tools.shell import ShellTool
 from projects import write_project
 
+pytestmark = pytest.mark.slow
+
 CONTEXT = CallContext(RunInfo("r1", "2025-01-02", "desk", "s1"), CallInfo("c1", "tool", 1), run_child=None)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
 NOBODY = 65534
