@@ -11,7 +11,7 @@ import time
 import pytest
 
 from agentrun.cli import run_cli
-from loopback_http import Loopback, reply
+from loopback_http import Loopback, reply, unused_port
 from projects import ADD, write_project
 
 TOOLS = ADD | {
@@ -350,3 +350,69 @@ def test_tool_names_complete(project):
         timeout=30,
     )
     assert done.stdout.split() == ["plain,refund_order"]
+
+
+def test_verbose_shows_what_an_http_tool_sends_and_gets_with_secrets_hidden(project, capsys, monkeypatch):
+    answers = [
+        reply(200, '{"access_token": "t0ken-one"}'),
+        reply(302, headers=[("Location", "/there?token=t0ken-one")]),
+        reply(401, "t0ken-one"),
+        reply(200, '{"access_token": "t0ken-two"}'),
+        reply(200, "fine"),
+    ]
+    with Loopback(answers) as server:
+        monkeypatch.setenv("SHOP_SECRET", "s3cret-é-one")
+        http = f"""
+            description: Asks.
+            parameters: {{type: object, properties: {{word: {{type: string}}}}}}
+            http:
+              url: {server.url}/ask
+              query: {{word: "{{{{ args.word }}}}"}}
+              headers: {{X-Team: shop}}
+              auth:
+                oauth2: {{token_url: "{server.url}/token", client_id: a, client_secret: "${{SHOP_SECRET}}"}}
+            """.replace('X-Team: "${SHOP_SECRET}"', "X-Team: shop")
+        write_project(project, {"tools.d/ask.yaml": http})
+        assert run_cli(["tools", "call", "ask", "--arg", "word=ü", "--verbose"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "fine\n"
+    assert "t0ken" not in err
+    assert "s3cret" not in err
+    lines = [re.sub(r"\d\.\d\d s|:\d{4,5}", "", line) for line in err.splitlines()]
+    base, defaults = "http://127.0.0.1", "User-Agent, Accept, Accept-Encoding"
+    ask = [f"→ GET {base}/ask?word=%C3%BC ({defaults}, X-Team, Authorization)"]
+    token = [
+        f"→ POST {base}/token ({defaults}, Content-Type, Authorization, 29 bytes)",
+        "grant_type=client_credentials",
+        f"← 200 (text/plain, 29 bytes, ) for POST {base}/token",
+    ]
+    assert lines == [
+        *token,
+        *ask,
+        f"← 302 (text/plain, 0 bytes, ) for GET {base}/ask?word=%C3%BC",
+        f"→ GET {base}/there?token=[secret] ({defaults}, X-Team, Authorization)",
+        f"← 401 (text/plain, 9 bytes, ) for GET {base}/there?token=[secret]",
+        *token,
+        *ask,
+        f"← 200 (text/plain, 4 bytes, ) for GET {base}/ask?word=%C3%BC",
+    ]
+
+
+def test_verbose_shows_the_heads_of_parts_and_what_failed(project, capsys):
+    (project / "box.bin").write_bytes(b"\0")
+    down = f"127.0.0.1:{unused_port()}"
+    http = f"""
+        description: Sends.
+        http:
+          url: http://{down}/
+          auth: {{api_key: {{in: query, name: key, value: written-here}}}}
+          multipart: {{title: Box, file: {{file: ../box.bin, filename: "b\\u001b[2Jx"}}}}
+        """
+    write_project(project, {"tools.d/send.yaml": http})
+    assert run_cli(["tools", "call", "send", "-v"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"→ POST http://{down}/?key=*** (")
+    assert lines[1:3] == ['form-data; name="title"', 'form-data; name="file"; filename="b%1B[2Jx"']
+    assert lines[3].endswith(
+        f"for POST http://{down}/?key=***: could not connect to http://{down} (connection refused)"
+    )

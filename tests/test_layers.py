@@ -23,7 +23,7 @@ ALLOWED = {
     "spec": {"spec", "prices", "templates", "json_schema", "strict", "secrets"} | FOUNDATION,
     "engine": {"engine", "errors"},
     "models": {"models", "engine.messages", "engine.ports", "engine.exchange", "engine.bm25", "errors", "spec.types"},
-    "tools": {"tools", "engine.messages", "engine.ports", "errors", "spec.types", "templates"},
+    "tools": {"tools", "engine.exchange", "engine.messages", "engine.ports", "errors", "spec.types", "templates"},
     "observers": {"observers", "engine.events", "engine.exchange", "engine.messages", "visible"},
     "bindings": {"spec", "engine", "json_schema", "strict", "templates"} | FOUNDATION,
     "effects": {"spec.types"},

@@ -44,8 +44,8 @@ def load(
     """The agent of a file, or by name from `agents/`, checked with all that it reaches.
 
     `model` overrides the model's name; `offline` needs no key. `environ` stands for `os.environ`; `tools` are further
-    folders of tools. `on_exchange` is told what goes to model services and comes back, with secrets hidden. Raises
-    `SpecError` with all findings, and `UsageError` where there is no such agent.
+    folders of tools. `on_exchange` is told what goes to model services and from http tools, and comes back, with
+    secrets hidden. Raises `SpecError` with all findings, and `UsageError` where there is no such agent.
     """
     variables = os.environ if environ is None else environ
     project, document = find_agent(path, variables, tools=tools)

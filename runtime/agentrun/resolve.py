@@ -84,7 +84,7 @@ def resolve(
     """The agent of a document. `model` overrides its model's name, for the agents that it calls too.
 
     `live`: what the model says is shown at once and can't be taken back, so a turn that was begun is not retried.
-    `on_exchange` is told what goes to model services and comes back, with secrets hidden.
+    `on_exchange` is told what goes to model services and from http tools, and comes back, with secrets hidden.
     Raises `SpecError` where the agent or what it reaches has errors.
     """
     documents = project.reachable(document)
@@ -93,13 +93,18 @@ def resolve(
 
 
 def resolve_tool(
-    project: Project, document: Document, environ: Mapping[str, str], *, model: str | None = None
+    project: Project,
+    document: Document,
+    environ: Mapping[str, str],
+    *,
+    model: str | None = None,
+    on_exchange: OnExchange | None = None,
 ) -> tuple[BoundTool, Masker]:
     """One tool alone, as `agentrun tools call` needs it. `model` is for the agent behind it, where there is one."""
     documents = project.reachable(document)
     check_runnable(project, documents)
     masker = _masker(project, environ)
-    return _Resolver(project, environ, masker, model, False).tool(document), masker
+    return _Resolver(project, environ, masker, model, False, on_exchange).tool(document), masker
 
 
 def _masker(project: Project, environ: Mapping[str, str]) -> Masker:
@@ -313,7 +318,7 @@ class _Resolver:
             from agentrun.tools.network import Network
             from agentrun.tools.oauth2 import TokenSources
 
-            network = Network()
+            network = Network(watch=self.on_exchange)
             self._closers.append(network.aclose)
             self._network = network, TokenSources(network, self.masker)
         return self._network

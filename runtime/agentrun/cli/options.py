@@ -56,7 +56,7 @@ verbose_option = click.option(
     "-v",
     "--verbose",
     is_flag=True,
-    help="Show what goes to the model service and comes back, secrets masked. Example: run support -v 'Hi'",
+    help="Show what goes to model services and from http tools, and what comes back, secrets masked. Example: -v",
 )
 
 approve_option = click.option(

@@ -14,7 +14,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from agentrun.cli import options
-from agentrun.cli.options import approve_option, args_option, env_file_option, model_option, tools_option
+from agentrun.cli.options import (
+    approve_option,
+    args_option,
+    env_file_option,
+    model_option,
+    tools_option,
+    verbose_option,
+)
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine.events import Event
 from agentrun.errors import UsageError
@@ -131,6 +138,7 @@ def _complete_tool(ctx: click.Context, param: click.Parameter, incomplete: str) 
 @approve_option
 @tools_option
 @env_file_option
+@verbose_option
 def call_command(
     name: str,
     pairs: tuple[str, ...],
@@ -139,6 +147,7 @@ def call_command(
     approve: tuple[str, ...],
     tools: tuple[Path, ...],
     env_file: Path | None,
+    verbose: bool,
 ) -> int:
     """Call the tool NAME as a model would and print the result as the model would get it.
 
@@ -147,7 +156,7 @@ def call_command(
 
     \b
     Examples:
-      agentrun tools call get_weather --arg city=Oslo
+      agentrun tools call get_weather --arg city=Oslo --verbose
       agentrun tools call refund_order --args '{"order_id": "1042", "amount": 5}'
       agentrun tools call researcher --arg input="How is a call approved?" --model offline
     """
@@ -157,11 +166,13 @@ def call_command(
     from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
     from agentrun.engine.approval import StandingApprover
     from agentrun.observers.console import Console
+    from agentrun.observers.exchange import ExchangeConsole
     from agentrun.resolve import resolve_tool
 
     environ = options.environment(env_file)
     project = _project(environ, tools)
-    tool, masker = resolve_tool(project, _find(project, name), environ, model=model)
+    exchanges = ExchangeConsole(_write_stderr, Painter(sys.stderr)) if verbose else None
+    tool, masker = resolve_tool(project, _find(project, name), environ, model=model, on_exchange=exchanges)
     hide_secrets(masker.text)
     given = options.collect_arguments(pairs, arguments, tool.function.parameters)
     console = Console(None, _write_stderr, Painter(sys.stderr))

@@ -1,6 +1,7 @@
-"""What goes to a model service and comes back, for a person who wants to see it: values, told by the client.
+"""What goes to a model service or from an http tool and comes back, for a person who wants to see it: values, told by
+the client.
 
-Told beside the run's events, since it is about one request and not about the run. Holds no header: keys travel
+Told beside the run's events, since it is about one request and not about the run. Holds no header's value: keys travel
 there. What else may be secret is the masker's matter, before anybody sees it.
 """
 
@@ -37,7 +38,37 @@ class Failed(msgspec.Struct, frozen=True):
     cause: str
 
 
-Exchange = Sent | Received | Failed
+class ToolSent(msgspec.Struct, frozen=True):
+    """A tool's request goes out. `headers` are names; `body` is as it is sent, of the type `content_type`."""
+
+    method: str
+    url: str
+    headers: tuple[str, ...]
+    content_type: str
+    body: bytes
+
+
+class ToolReceived(msgspec.Struct, frozen=True):
+    """Its response was read, as far as it was wanted. `size_bytes` is without compression."""
+
+    method: str
+    url: str
+    status: int
+    content_type: str
+    size_bytes: int
+    duration_s: float
+
+
+class ToolFailed(msgspec.Struct, frozen=True):
+    """Nothing came of it."""
+
+    method: str
+    url: str
+    duration_s: float
+    cause: str
+
+
+Exchange = Sent | Received | Failed | ToolSent | ToolReceived | ToolFailed
 OnExchange = Callable[[Exchange], None]
 
 
@@ -51,6 +82,13 @@ def masked(exchange: Exchange, mask: Callable[[str], str]) -> Exchange:
             return Sent(mask(url), mask(model), mask(_texts_masked(body.decode(), mask)).encode())
         case Failed(status, duration_s, cause):
             return Failed(status, duration_s, mask(cause))
+        case ToolSent(url=url, body=body):
+            hidden = mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            return msgspec.structs.replace(exchange, url=mask(url), body=hidden)
+        case ToolReceived(url=url, content_type=content_type):
+            return msgspec.structs.replace(exchange, url=mask(url), content_type=mask(content_type))
+        case ToolFailed(url=url, cause=cause):
+            return msgspec.structs.replace(exchange, url=mask(url), cause=mask(cause))
     return exchange
 
 

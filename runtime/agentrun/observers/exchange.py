@@ -1,4 +1,4 @@
-"""The exchange with the model service as a person reads it: `--verbose`.
+"""The exchange with the model service, and that of http tools, as a person reads it: `--verbose`.
 
 A line for the request, below it the request's JSON, laid out and shortened, and a line for what came back. Gets
 masked values only; what models and services wrote passes the escaping sink.
@@ -7,17 +7,19 @@ masked values only; what models and services wrote passes the escaping sink.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from agentrun.engine.events import Event, TurnFinished
-from agentrun.engine.exchange import Exchange, Failed, Received, Sent
+from agentrun.engine.exchange import Exchange, Failed, Received, Sent, ToolFailed, ToolReceived, ToolSent
 from agentrun.engine.messages import Usage
 from agentrun.visible import one_line, visible
 
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
 
+_PART = re.compile(rb"^Content-Disposition: (form-data; .*?)\r$", re.MULTILINE)
 _WIDTH = 110
 _TEXT_CHARS = 300
 _LINE_CHARS = 400
@@ -42,6 +44,15 @@ class ExchangeConsole:
                 self._line(f"← {status}, first event after {first_event_s:.2f} s, end after {duration_s:.2f} s", "info")
             case Failed(status, duration_s, cause):
                 self._line(f"← {status or 'no response'}, failed after {duration_s:.2f} s: {cause}", "error")
+            case ToolSent(method, url, headers, content_type, body):
+                self._line(f"→ {method} {url} ({', '.join([*headers, *([_size(len(body))] if body else [])])})", "info")
+                if shown := _sent_text(content_type, body):
+                    self._write(self._style(visible(shown), "dim") + "\n")
+            case ToolReceived(method, url, status, content_type, size_bytes, duration_s):
+                answered = ", ".join(filter(None, [content_type, _size(size_bytes), f"{duration_s:.2f} s"]))
+                self._line(f"← {status} ({answered}) for {method} {url}", "info")
+            case ToolFailed(method, url, duration_s, cause):
+                self._line(f"← failed after {duration_s:.2f} s for {method} {url}: {cause}", "error")
 
     def event(self, event: Event) -> None:
         """What became of a response is an event of the run."""
@@ -50,6 +61,14 @@ class ExchangeConsole:
 
     def _line(self, text: str, style: str) -> None:
         self._write(self._style(one_line(text, _LINE_CHARS), style) + "\n")
+
+
+def _sent_text(content_type: str, body: bytes) -> str:
+    """A tool's body as far as it is readable: JSON laid out, the heads of parts, else a text."""
+    if content_type.startswith("multipart/"):
+        return "\n".join(found.decode("utf-8", "replace") for found in _PART.findall(body)[:_ITEMS])
+    value = _decoded(body)
+    return value[:_TEXT_CHARS] if isinstance(value, str) else laid_out(value)
 
 
 def laid_out(value: Any) -> str:

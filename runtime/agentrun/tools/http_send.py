@@ -120,6 +120,7 @@ class Sender:
             request.content,
             checked=request.checked,
             max_bytes=lambda status: max_bytes if self.expects(status) else _MAX_ERROR_BODY_BYTES,
+            hidden=request.key[0] if request.key else None,
         )
 
 

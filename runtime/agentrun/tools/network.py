@@ -13,11 +13,13 @@ import errno
 import os
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from agentrun.engine.exchange import OnExchange, ToolFailed, ToolReceived, ToolSent
 from agentrun.errors import FailureType, ToolFailure
 from agentrun.tools.addresses import is_metadata, is_public, parse_address
 from agentrun.tools.inflate import CorruptBody, Inflater
@@ -73,9 +75,12 @@ class Network:
         resolve: Resolve | None = None,
         dial: Dial | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        watch: OnExchange | None = None,
     ) -> None:
+        """`watch` is told what goes out and comes back."""
         self._resolve = resolve or _resolve
         self._dial = dial or _dial
+        self._watch = watch
         self._make_tls = tls or _system_tls
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,8 +95,37 @@ class Network:
         *,
         checked: bool,
         max_bytes: Callable[[int], int],
+        hidden: str | None = None,
     ) -> Answer:
-        """One request and its answer, read up to `max_bytes(status)` bytes. Raises `NetworkFailure`."""
+        """One request and its answer, read up to `max_bytes(status)` bytes. Raises `NetworkFailure`.
+
+        `hidden` is a query entry whose value is told to nobody.
+        """
+        if self._watch is None:
+            return await self._exchange(method, url, headers, content, checked, max_bytes)
+        shown, started = url.shown(hidden), time.monotonic()
+        names = tuple(name for name, _ in headers)
+        sent_as = next((value for name, value in headers if name.lower() == "content-type"), "")
+        self._watch(ToolSent(method, shown, names, sent_as, content or b""))
+        try:
+            answer = await self._exchange(method, url, headers, content, checked, max_bytes)
+        except NetworkFailure as failure:
+            self._watch(ToolFailed(method, shown, time.monotonic() - started, failure.message))
+            raise
+        came_as = answer.header("content-type") or ""
+        duration_s = time.monotonic() - started
+        self._watch(ToolReceived(method, shown, answer.status, came_as, len(answer.content), duration_s))
+        return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        url: Url,
+        headers: Sequence[tuple[str, str]],
+        content: bytes | None,
+        checked: bool,
+        max_bytes: Callable[[int], int],
+    ) -> Answer:
         import httpcore2
 
         origin = url.origin
