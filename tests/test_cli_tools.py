@@ -412,7 +412,7 @@ def test_verbose_shows_the_heads_of_parts_and_what_failed(project, capsys):
     assert run_cli(["tools", "call", "send", "-v"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith(f"→ POST http://{down}/?key=*** (")
-    assert lines[1:3] == ['form-data; name="title"', 'form-data; name="file"; filename="b%1B[2Jx"']
+    assert lines[1:3] == ['form-data; name="title"', 'form-data; name="file"; filename="b␛[2Jx"']
     assert lines[3].endswith(
         f"for POST http://{down}/?key=***: could not connect to http://{down} (connection refused)"
     )
