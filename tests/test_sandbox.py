@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 CONTEXT = CallContext(RunInfo("r1", "2025-01-02", "desk", "s1"), CallInfo("c1", "tool", 1), run_child=None)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
 NOBODY = 65534
-PYTHON = [sys.executable, "-I", "-S", "-c"]
+PYTHON = [os.path.realpath(sys.executable), "-I", "-S", "-c"]  # not a link that may lie below /tmp
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can make what this looks for")
 
 

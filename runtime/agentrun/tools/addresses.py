@@ -45,7 +45,10 @@ _IPV4_NOT_PUBLIC = tuple(
     )
 )
 _IPV6_UNICAST = IPv6Network("2000::/3")  # all that is handed out as globally routable
-_IPV6_NOT_PUBLIC = (IPv6Network("3fff::/20"),)  # documentation; unknown to older Pythons
+_IPV6_NOT_PUBLIC = (  # unknown to older Pythons
+    IPv6Network("2002::/16"),  # 6to4, whose relays are retired
+    IPv6Network("3fff::/20"),  # documentation
+)
 
 _NAT64 = 0x0064_FF9B << 64  # 64:ff9b::/96
 _LOCAL_NAT64 = 0x0064_FF9B_0001  # 64:ff9b:1::/48
