@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrun.errors import ToolFailure
-from agentrun.spec.types import is_guarded_env
+from agentrun.spec.guarded import is_guarded_env
 from agentrun.templates import Arguments, compile_template
 from agentrun.tools.argv import (
     MAX_ELEMENT_BYTES,

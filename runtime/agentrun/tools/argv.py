@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import ToolFailure
-from agentrun.spec.types import CommandElement, Scalar, is_guarded_env
+from agentrun.spec.guarded import is_guarded_env
+from agentrun.spec.types import CommandElement, Scalar
 from agentrun.templates import Absent, Template, TemplateFailure, compile_template, to_text
 
 # What every command gets of agentrun's own environment.

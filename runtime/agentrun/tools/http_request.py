@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from agentrun.errors import ToolFailure, UsageError
-from agentrun.spec.types import HttpSpec, is_guarded_header
+from agentrun.spec.guarded import is_guarded_header
+from agentrun.spec.types import HttpSpec
 from agentrun.templates import Absent, Template, to_text
 from agentrun.tools.auth import authorized_header, check_authors_header, credentials, header_problem
 from agentrun.tools.data_templates import Shape, compile_data, render, templates_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.guarded import is_guarded_env, is_guarded_header
 from agentrun.spec.nodes import Node
-from agentrun.spec.types import is_guarded_env, is_guarded_header
 from agentrun.spec.wording import misspelt, shown
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
