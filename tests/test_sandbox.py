@@ -129,6 +129,7 @@ PROCESSES = f"{{ ulimit -u 64 || ulimit -p 64; }} 2>/dev/null || {REFUSE}; "
 BECOME = 'echo >&3; exec 3>&-; unset PWD OLDPWD SHLVL; exec "$@"'
 
 
+READ_ONLY = ("--remount-ro", "/proc", "--remount-ro", "/dev")
 SMALL = ("--size", str(16 * 1024 * 1024), "--tmpfs")
 LARGE = ("--size", str(256 * 1024 * 1024), "--tmpfs")
 
@@ -141,6 +142,7 @@ def test_the_argument_list_of_the_strictest_sandbox():
         *HELD,
         *("--ro-bind", "/", "/", "--dev", "/dev", *SMALL, "/dev/shm", "--proc", "/proc"),
         *(*SMALL, "/run", *LARGE, "/tmp", *SMALL, "/var/tmp"),
+        *READ_ONLY,
         *("--chdir", "/home/me", "--"),
         *("/bin/sh", "-c", PROCESSES + BECOME, "sh"),
         *("a", "b c"),
@@ -167,6 +169,7 @@ def test_the_argument_list_with_all_that_can_be_asked_for():
         *("--bind", "/srv", "/srv"),
         *(*LARGE, "/tmp", "--ro-bind", "/tmp/p", "/tmp/p", "--bind", "/tmp/p/out", "/tmp/p/out"),
         *("--bind", "/tmp/p/out/in", "/tmp/p/out/in"),
+        *READ_ONLY,
         *("--chdir", "/tmp/p", "--"),
         *("/bin/sh", "-c", f"{PROCESSES}{{ ulimit -v 2048; }} 2>/dev/null || {REFUSE}; {BECOME}", "sh"),
         "a",
@@ -254,7 +257,7 @@ def test_nothing_outside_the_given_paths_is_written(environ, tmp_path):
         for path in {outside} {inside}/link {inside}/../outside . /proc/self/root{outside} /proc/1/root{outside} \\
             /proc/self/cwd /proc/1/cwd /etc /usr /var /sys/kernel {Path.home()}
         do echo x > $path/new; echo x > $path/kept; rm -f $path/kept; mv $path/kept $path/moved; mkdir $path/made; done
-        mount -o remount,rw /; mount -o remount,bind,rw {outside}; umount /tmp; echo x > /proc/sys/kernel/core_pattern
+        mount -o remount,rw /; mount -o remount,bind,rw {outside}; umount /tmp
         unshare -Ur sh -c 'mount -o remount,bind,rw /; mount -o remount,rw {tmp_path}; umount /tmp; rm {outside}/kept'
         echo 1 > /sys/kernel/uevent_seqnum; mknod {inside}/disk b 8 0
         ls {tmp_path}
@@ -268,6 +271,14 @@ def test_nothing_outside_the_given_paths_is_written(environ, tmp_path):
     for folder in (Path("/etc"), Path("/usr"), Path("/var"), Path.home()):
         assert not (folder / "new").exists()
         assert not (folder / "made").exists()
+
+
+def test_no_setting_of_the_kernel_can_be_opened_and_dev_takes_no_file(environ):
+    """Opened for appending and not written to: where the test fails nothing has changed."""
+    settings = ("kernel/core_pattern", "kernel/hostname", "vm/drop_caches", "net/ipv4/ip_forward")
+    text = 'for path in "$@"; do ( : >> $path ) 2>/dev/null && echo $path; done; echo x > /dev/null && echo fine'
+    tried = [*(f"/proc/sys/{name}" for name in settings), "/proc/sysrq-trigger", "/dev/new"]
+    assert call({"command": ["sh", "-c", text, "sh", *tried], "expect": [0]}, environ).value == "fine\n"
 
 
 def test_the_folders_for_temporary_files_are_its_own_and_empty(environ):

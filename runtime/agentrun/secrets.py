@@ -7,11 +7,11 @@ those). Short values are not masked: hiding every `a` would hide the text. `vali
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 MIN_CHARS = 6
@@ -25,45 +25,51 @@ _CODE_UNIT = re.compile(r"\\u[0-9a-f]{4}")
 
 
 class Masker:
-    """Hides every form of some secrets.
+    """Hides every form of some secrets: those of the files, and tokens that come and go.
 
-    Those of the files are known from the start and make one pattern. Tokens come and go while others wait, and
-    compiling takes long: their forms are looked for one by one.
+    Which forms a text holds is looked up first, since compiling them all, or searching for them all at once, takes
+    long: fifty secrets have a thousand forms.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms = _forms_of_all(secrets)
-        self._pattern = re.compile("|".join(map(_pattern, self._forms))) if self._forms else None
-        self._tokens: dict[str, list[str]] = {}
+        self._secrets = Counter(secrets)
         self._index()
 
     def add(self, token: str) -> None:
         """From now on it is hidden too."""
-        self._tokens[token] = _forms_of_all([token])
+        self._secrets[token] += 1
         self._index()
 
     def discard(self, token: str) -> None:
-        self._tokens.pop(token, None)
+        self._secrets = +(self._secrets - Counter([token]))
         self._index()
 
     def _index(self) -> None:
-        forms = sorted({*self._forms, *itertools.chain(*self._tokens.values())}, key=_longest_first)
-        self._longest = len(forms[0]) if forms else 0
+        forms = {form for secret in self._secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
+        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._breakable = {form for form in forms if _may_be_broken(form)}
         self._by_first: dict[str, list[str]] = {}
-        for form in forms:
+        for form in self._forms:
             self._by_first.setdefault(form[0], []).append(form)
 
     def text(self, text: str) -> str:
-        if self._pattern is not None:
-            text = self._pattern.sub(MASKED, text)
-        for forms in self._tokens.values():
-            for form in forms:
-                text = text.replace(form, MASKED)
-        return text
+        pattern = self._pattern(text)
+        return text if pattern is None else pattern.sub(MASKED, text)
+
+    def _pattern(self, text: str) -> re.Pattern[str] | None:
+        """What finds the secrets of a text: the longest first, and what is masked already left alone."""
+        flat = _flat(text) if self._breakable else text
+        found = [form for form in self._forms if form in text or (form in self._breakable and form in flat)]
+        if not found:
+            return None
+        return re.compile("|".join([re.escape(MASKED), *(self._matching(form) for form in found)]))
+
+    def _matching(self, form: str) -> str:
+        return r"(?:\r?\n)?".join(map(re.escape, form)) if form in self._breakable else re.escape(form)
 
     def data(self, value: Any) -> Any:
         """JSON data with every text in it masked, keys too. A number whose digits are a secret becomes text."""
-        if not self._longest:
+        if not self._forms:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -82,24 +88,25 @@ class Masker:
 
     def settled(self, text: str) -> int:
         """How much of the beginning of a text is masked the same whatever follows it."""
-        waiting = (
-            at
-            for at in range(max(0, len(text) - self._longest + 1), len(text))
-            if any(
-                form.startswith(text[at:]) and len(form) > len(text) - at for form in self._by_first.get(text[at], ())
-            )
-        )
-        end = next(waiting, len(text))
-        return next((stop for start, stop in self._places(text) if start < end < stop), end)
+        if not self._forms:
+            return len(text)
+        longest = len(self._forms[0])
+        begin = max(0, len(text) - longest - longest // _LINE_CHARS * 2 - 2)  # with the ends of lines
+        end = next((at for at in range(begin, len(text)) if self._may_become_one(text[at:])), len(text))
+        if end == len(text):
+            return end
+        pattern = self._pattern(text)
+        places = (found.span() for found in pattern.finditer(text)) if pattern else ()
+        return next((stop for start, stop in places if start < end < stop), end)
 
-    def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        if self._pattern is not None:
-            yield from (found.span() for found in self._pattern.finditer(text))
-        for form in itertools.chain(*self._tokens.values()):
-            at = text.find(form)
-            while at >= 0:
-                yield at, at + len(form)
-                at = text.find(form, at + 1)
+    def _may_become_one(self, tail: str) -> bool:
+        """Whether what follows could make a secret of the end of a text."""
+        flat = _flat(tail) if "\n" in tail or "\r" in tail else tail
+        return any(
+            (form.startswith(tail) and len(form) > len(tail))
+            or (flat is not tail and form in self._breakable and form.startswith(flat) and len(form) > len(flat))
+            for form in self._by_first.get(tail[0], ())
+        )
 
 
 class StreamMasker:
@@ -120,20 +127,13 @@ class StreamMasker:
         return self._masker.text(rest)
 
 
-def _forms_of_all(secrets: Iterable[str]) -> list[str]:
-    forms = {form for secret in secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
-    return sorted(forms, key=_longest_first)
+def _may_be_broken(form: str) -> bool:
+    """A long form that may be base64 may stand in lines, as the program `base64` prints it."""
+    return len(form) >= _LINE_CHARS and _BASE64.fullmatch(form) is not None
 
 
-def _longest_first(form: str) -> tuple[int, str]:
-    return -len(form), form
-
-
-def _pattern(form: str) -> str:
-    """A long one that may be base64 may be broken into lines, as the program `base64` does it."""
-    if len(form) < _LINE_CHARS or not _BASE64.fullmatch(form):
-        return re.escape(form)
-    return r"(?:\r?\n)?".join(map(re.escape, form))
+def _flat(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
 
 
 def forms_of(secret: str) -> set[str]:

@@ -84,6 +84,8 @@ def wrap(
         "--die-with-parent",
         *("--cap-drop", "ALL"),
         *(word for path in sorted(mounts) for word in mounts[path]),  # what lies inside another comes after it
+        # Root's files below /proc/sys are root's in here too, and /dev is memory without a bound.
+        *("--remount-ro", "/proc", "--remount-ro", "/dev"),
         *("--chdir", str(cwd)),
         "--",
         *("/bin/sh", "-c", _launch_script(max_processes, max_memory_mb), "sh"),
