@@ -209,6 +209,22 @@ def test_the_end_of_the_input_is_no_answer(tmp_path):
     assert terminal.leave() == 0
 
 
+def test_what_was_typed_before_a_question_was_seen_does_not_answer_it(tmp_path):
+    turns = ["tool_calls: [{name: slow}]", "tool_calls: [{name: add, arguments: {a: 1}}]", "content: Done."]
+    slow = "description: Waits.\nshell: {command: [sh, -c, 'until [ -e go ]; do sleep 0.02; done'], cwd: ..}\n"
+    files = APPROVED | {"tools.d/slow.yaml": slow, "agents/a.yaml": scripted_agent(turns, tools="[slow, add]")}
+    terminal = Terminal(write_project(tmp_path, files), "a")
+    terminal.say("go")
+    terminal.type("y\ry\r")
+    terminal.wait_until(lambda lines: lines[-1] != ">")
+    (tmp_path / "go").touch()
+    terminal.wait_for("allow?")
+    terminal.type("n\r")
+    terminal.wait_for("Done.")
+    assert "the user said no" in "\n".join(terminal.lines)
+    assert terminal.leave() == 0
+
+
 def test_hostile_arguments_are_shown_and_stay_inside_their_lines(tmp_path):
     fake = "a wants to call nothing (allow: nothing) "
     note = r"\e[2J\e[31m\u202e\u200b\n" + fake * 120

@@ -9,9 +9,10 @@ import pytest
 
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.secrets import Masker
-from agentrun.spec.types import AuthSpec, OAuth2Auth
+from agentrun.spec.types import AuthSpec, OAuth2Auth, PaginateSpec
 from agentrun.tools.network import Network
 from agentrun.tools.oauth2 import TokenSource, TokenSources
+from agentrun.tools.retry import Deadline
 from http_calls import CONTEXT, Waits, call, failure, tool
 from loopback_http import Loopback, reply, unused_port
 
@@ -207,23 +208,61 @@ def test_calls_that_are_refused_together_fetch_one_new_token():
         assert targets(server).count("/token") == 2
 
 
+def elsewhere():
+    """A network where every name leads to this machine, by an address that looks public."""
+
+    async def resolve(host, port):
+        return ["93.184.215.14"]
+
+    async def dial(address, port, timeout_s):
+        import httpcore2
+
+        return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", port)
+
+    return Network(resolve=resolve, dial=dial)
+
+
 def test_a_token_does_not_follow_a_redirect_to_another_host():
     with Loopback() as other:
         location = reply(302, headers=[("Location", f"http://elsewhere.example:{other.port}/")])
         with Loopback(lambda one: granted() if one.target == "/token" else location) as server:
-
-            async def resolve(host, port):
-                return ["93.184.215.14"]
-
-            async def dial(address, port, timeout_s):
-                import httpcore2
-
-                return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", port)
-
-            network = Network(resolve=resolve, dial=dial)
             hosts = [f"elsewhere.example:{other.port}"]
-            call(tool(f"{server.url}/api", hosts=hosts, network=network, auth=AuthSpec(oauth2=client(server))))
+            call(tool(f"{server.url}/api", hosts=hosts, network=elsewhere(), auth=AuthSpec(oauth2=client(server))))
         assert other.last.header("authorization") is None
+
+
+def test_a_token_does_not_go_to_a_host_of_a_next_page():
+    with Loopback(reply(200, "{}", content_type="application/json")) as other:
+        body = json.dumps({"next": f"http://pages.example:{other.port}/2"})
+        first = reply(200, body, content_type="application/json")
+        with Loopback(lambda one: granted() if one.target == "/token" else first) as server:
+            auth = AuthSpec(oauth2=client(server))
+            hosts = [f"pages.example:{other.port}"]
+            paginate = PaginateSpec("{{ body.next }}")
+            call(tool(f"{server.url}/1", hosts=hosts, network=elsewhere(), auth=auth, paginate=paginate))
+            assert server.last.header("authorization") == "Bearer t0ken-one"
+        assert other.last.target == "/2"
+        assert other.last.header("authorization") is None
+
+
+def test_a_token_can_not_be_asked_for_an_address_that_the_model_chooses():
+    with pytest.raises(UsageError, match="can't be used with `url: "):
+        tool("{url}", hosts=["a.example"], auth=AuthSpec(oauth2=OAuth2Auth("https://a.example/token", "i", "s")))
+
+
+def test_a_wait_of_the_token_service_that_the_call_has_no_time_for_is_not_begun():
+    waits = Waits()
+    with Loopback(reply(503, headers=[("Retry-After", "20")])) as server:
+
+        async def get():
+            network = Network()
+            source = TokenSource(client(server), network, sleep=waits)
+            with pytest.raises(ToolFailure, match="it answered 503"):
+                await source.get(Deadline(10))
+            await network.aclose()
+
+        asyncio.run(get())
+    assert waits == []
 
 
 def test_a_passing_failure_of_the_token_service_is_asked_again():

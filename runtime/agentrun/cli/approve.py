@@ -104,13 +104,13 @@ class TerminalApprover:
 
     def _show(self, question: ApprovalQuestion, *, whole: bool) -> None:
         call = f"{one_line(question.agent, 64)} wants to call {one_line(question.tool, 64)}"
-        reason = f"({one_line(question.reason, _REASON_CHARS)})"
+        reason = f"({_brief(question.reason, whole=whole)})"
         if len(call) + len(reason) < self._columns():
             self._rows(f"{call} {reason}")
         else:
             self._rows(call)
             self._rows(f"  {reason}")
-        if action := one_line(self._action(question), _REASON_CHARS):
+        if action := _brief(self._action(question), whole=whole):
             self._rows(f"  {action}")
         for line in _arguments(question, whole=whole):
             self._rows(f"  {visible(line)}")
@@ -138,6 +138,13 @@ class TerminalApprover:
 
 def _grant(question: ApprovalQuestion) -> Grant:
     return question.agent, question.tool, question.rule
+
+
+def _brief(text: str, *, whole: bool) -> str:
+    """On one line, and not longer than what can be looked over, unless the person wants to see it all."""
+    line = visible(" ".join(text.split()))
+    hidden = 0 if whole else len(line) - _REASON_CHARS
+    return line if hidden <= 0 else f"{line[:_REASON_CHARS]} … {hidden:,} more characters: v shows all"
 
 
 def _no(message: str) -> ApprovalAnswer:

@@ -7,6 +7,7 @@ changes no agent that runs: what is written counts from the next start on.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -148,7 +149,10 @@ def _replace(target: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-            os.fchmod(stream.fileno(), target.stat().st_mode & 0o7777)
+            before = target.stat()
+            with contextlib.suppress(PermissionError):  # only root may give a file away
+                os.fchown(stream.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(stream.fileno(), before.st_mode & 0o7777)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)

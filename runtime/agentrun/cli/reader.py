@@ -61,6 +61,7 @@ class TerminalReader:
                 sys.stdout.write("Ctrl-C again or Ctrl-D leaves\n")
 
     async def answer(self, prompt: str) -> str | None:
+        self._forget_what_was_typed()
         try:
             return await self._questions.prompt_async(prompt, handle_sigint=False)
         except EOFError:
@@ -70,3 +71,12 @@ class TerminalReader:
             signal.raise_signal(signal.SIGINT)
             await asyncio.Event().wait()
             return None
+
+    def _forget_what_was_typed(self) -> None:
+        """What was typed before a question stood on the screen doesn't answer it."""
+        import termios
+
+        from prompt_toolkit.input.typeahead import clear_typeahead
+
+        clear_typeahead(self._questions.app.input)
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

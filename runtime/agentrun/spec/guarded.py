@@ -15,8 +15,28 @@ _GUARDED_HEADERS = frozenset(
         "upgrade",
     }
 )
-_GUARDED_ENV = frozenset({"BASH_ENV", "ENV", "HOME", "IFS", "NODE_OPTIONS", "PATH", "SHELLOPTS"})
-_GUARDED_ENV_PREFIXES = ("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY")
+_GUARDED_ENV = frozenset(
+    {
+        *(
+            "BASH_ENV",
+            "CDPATH",
+            "ENV",
+            "GLOBIGNORE",
+            "HOME",
+            "IFS",
+            "PATH",
+            "PROMPT_COMMAND",
+            "PS4",
+            "SHELL",
+            "SHELLOPTS",
+        ),
+        *("BROWSER", "EDITOR", "LESSCLOSE", "LESSOPEN", "MANPAGER", "PAGER", "VISUAL"),
+        *("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "DOTNET_STARTUP_HOOKS"),
+        *("GCONV_PATH", "LOCPATH", "NLSPATH", "OPENSSL_CONF", "TERMINFO"),
+        *("NODE_OPTIONS", "NODE_PATH", "PERLLIB"),
+    }
+)
+_GUARDED_ENV_PREFIXES = ("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY", "LUA_", "BASH_FUNC_", "NPM_CONFIG_")
 
 
 def is_guarded_header(name: str) -> bool:

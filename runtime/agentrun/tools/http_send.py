@@ -74,12 +74,12 @@ class Sender:
         """The answer, after all that may be tried. Raises `ToolFailure`."""
         if self._token is None or request.checked:  # a token is for the author's host alone
             return await self._ask(request, max_bytes, deadline)
-        token = await self._token.get()
+        token = await self._token.get(deadline)
         done = await self._ask(request.with_header(*token.header), max_bytes, deadline)
         if done.answer.status != 401 or self.expects(401) or done.request.checked:
             return done
         self._token.reject(token)  # it may have been revoked: one new one is worth a try
-        fresh = await self._token.get()
+        fresh = await self._token.get(deadline)
         return await self._ask(request.with_header(*fresh.header), max_bytes, deadline)
 
     async def _ask(self, request: PreparedRequest, max_bytes: int, deadline: Deadline) -> Exchange:

@@ -21,7 +21,7 @@ from agentrun.spec.types import OAuth2Auth
 from agentrun.tools.auth import header_problem, token_url
 from agentrun.tools.http_request import DEFAULT_HEADERS, FORM, PreparedRequest
 from agentrun.tools.network import Answer, Network, NetworkFailure
-from agentrun.tools.retry import Exchange, Sleep, with_retries
+from agentrun.tools.retry import Deadline, Exchange, Sleep, with_retries
 from agentrun.tools.url import Url
 
 EARLY_S = 60.0
@@ -110,14 +110,14 @@ class TokenSource:
         self._lock = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self) -> Token:
-        """A token that may be used now. Raises `ToolFailure`."""
+    async def get(self, deadline: Deadline | None = None) -> Token:
+        """A token that may be used now. Raises `ToolFailure`; `deadline` is that of the call that asks."""
         if self._usable is not None and self._clock() < self._usable.fresh_until:
             return self._usable
         seen = self._fetches
         async with self._one_at_a_time():
             if self._fetched is None or self._fetches == seen:  # else another call fetched while this one waited
-                self._fetched = await self._attempt()
+                self._fetched = await self._attempt(deadline)
                 self._fetches += 1
                 self._usable = self._fetched if isinstance(self._fetched, Token) else None
         if isinstance(self._fetched, Token):
@@ -129,9 +129,9 @@ class TokenSource:
         if self._usable is token:
             self._usable = None
 
-    async def _attempt(self) -> Token | ToolFailure:
+    async def _attempt(self, deadline: Deadline | None) -> Token | ToolFailure:
         try:
-            return await self._fetch()
+            return await self._fetch(deadline)
         except ToolFailure as failure:
             return failure
 
@@ -142,14 +142,14 @@ class TokenSource:
             self._loop, self._lock = loop, asyncio.Lock()
         return self._lock
 
-    async def _fetch(self) -> Token:
-        done = await self._ask(credentials_in_body=self._credentials_in_body)
+    async def _fetch(self, deadline: Deadline | None) -> Token:
+        done = await self._ask(deadline, credentials_in_body=self._credentials_in_body)
         if not self._credentials_in_body and _error(done.answer) in _WRONG_WAY:
-            done = await self._ask(credentials_in_body=True)  # some services take them in the form only
+            done = await self._ask(deadline, credentials_in_body=True)  # some services take them in the form only
             self._credentials_in_body = done.answer.status == _OK
         return self._token(done.answer)
 
-    async def _ask(self, *, credentials_in_body: bool) -> Exchange:
+    async def _ask(self, deadline: Deadline | None, *, credentials_in_body: bool) -> Exchange:
         request = token_request(self._spec, self._url, credentials_in_body=credentials_in_body)
 
         async def once() -> Exchange:
@@ -167,7 +167,7 @@ class TokenSource:
                 raise
             return Exchange(request, answer)
 
-        return await with_retries(once, _MAX_RETRIES, lambda status: status == _OK, self._sleep)
+        return await with_retries(once, _MAX_RETRIES, lambda status: status == _OK, self._sleep, deadline)
 
     def _token(self, answer: Answer) -> Token:
         where = f"no access token from {self._where}"

@@ -77,8 +77,7 @@ async def run_process(
     """Run `argv` to its end. `argv[0]` is looked up in the PATH of `env`. Raises `ToolFailure`.
 
     `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it, and file 3 takes a byte before the command
-    begins. `leftover` is a file that is removed at the
-    end, also when agentrun is gone by then.
+    begins. `leftover` is a file that is removed at the end, also when agentrun is gone by then.
     """
     request = _request(argv, cwd, env, in_sandbox, leftover)
     with ExitStack() as ours:
