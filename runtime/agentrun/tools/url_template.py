@@ -26,9 +26,8 @@ _DOTS = (".", "..")
 
 
 class UrlTemplate(msgspec.Struct, frozen=True):
-    """`path` and the entries of `query` are encoded literals and holes. `source` is the URL as the author wrote it."""
+    """`path` and the entries of `query` are encoded literals and holes."""
 
-    source: str
     origin: Origin
     path: Pieces
     query: tuple[Pieces, ...] = ()
@@ -47,7 +46,6 @@ class UrlTemplate(msgspec.Struct, frozen=True):
 class ChosenUrl(msgspec.Struct, frozen=True):
     """`url: "{url}"`: an argument is the whole URL."""
 
-    source: str
     hole: Hole
 
     @property
@@ -66,7 +64,7 @@ def compile_url(url: str, base_url: str | None) -> UrlTemplate | ChosenUrl:
     """Raises `UsageError`: a url is checked when files are read, so what is wrong here came from a `${VAR}`."""
     pieces = parse_url(url)
     if not base_url and len(pieces) == 1 and isinstance(pieces[0], Hole):
-        return ChosenUrl(url, pieces[0])
+        return ChosenUrl(pieces[0])
     if base_url and not _WHOLE.match(url) and ("?" in base_url or "#" in base_url):
         raise UsageError("`base_url` has a query or a fragment", help="end it after the path, and use `query`")
     base = whole_url(url, base_url).removesuffix(url)
@@ -86,7 +84,7 @@ def compile_url(url: str, base_url: str | None) -> UrlTemplate | ChosenUrl:
     path, query = _split(target, "?")
     if any(unquote(segment) in _DOTS for segment in _sketch(path).split("/")):
         raise UsageError("the path of a url has a `.` or `..` piece", help="write the path that is meant")
-    return UrlTemplate(base + url, origin, _encoded(path, encode_path) or ("/",), _entries(query))
+    return UrlTemplate(origin, _encoded(path, encode_path) or ("/",), _entries(query))
 
 
 def whole_url(url: str, base_url: str | None) -> str:
