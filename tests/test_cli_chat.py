@@ -225,6 +225,23 @@ def test_what_was_typed_before_a_question_was_seen_does_not_answer_it(tmp_path):
     assert terminal.leave() == 0
 
 
+def test_what_another_call_tells_does_not_stand_where_the_answer_is_typed(tmp_path):
+    turn = "tool_calls: [{name: add, arguments: {a: 1}}, {name: late}]"
+    wait = "until [ -e go ]; do sleep 0.02; done; echo was late"
+    late = f"description: Late.\nshell: {{command: [sh, -c, '{wait}'], cwd: ..}}\n"
+    files = APPROVED | {
+        "tools.d/late.yaml": late,
+        "agents/a.yaml": scripted_agent([turn, "content: Done."], tools="[add, late]"),
+    }
+    terminal = at_the_question(tmp_path, files=files)
+    (tmp_path / "go").touch()
+    answered(terminal, ("allow?", "v"), ("allow?", "?"), ("allow?", "y"))
+    terminal.wait_for("Done.")
+    assert not any("allow?" in line and "•" in line for line in terminal.lines)
+    assert any(line.startswith("• late()") and line.endswith("→ was late") for line in terminal.lines)
+    assert terminal.leave() == 0
+
+
 def test_hostile_arguments_are_shown_and_stay_inside_their_lines(tmp_path):
     fake = "a wants to call nothing (allow: nothing) "
     note = r"\e[2J\e[31m\u202e\u200b\n" + fake * 120

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from agentrun.engine.exchange import Sent
+from agentrun.engine.exchange import Sent, ToolSent, masked
 from agentrun.observers.exchange import ExchangeConsole, laid_out
+from agentrun.secrets import Masker
 from asking import KEY, ask
 from projects import ADD, scripted_agent, write_project
 from servers import ModelServer, Response, hang_up, sse, status
@@ -164,3 +165,43 @@ def test_escape_sequences_are_shown_and_not_sent():
     assert "\x1b" not in "".join(written)
     assert "\x9b" not in "".join(written)
     assert "\u202e" not in "".join(written)
+
+
+def of_a_tool(body, content_type="application/json"):
+    """What is shown of a tool's body."""
+    shown = []
+    sent = ToolSent("POST", "http://a.example/", ("Content-Type",), content_type, body)
+    ExchangeConsole(shown.append, lambda text, _: text)(masked(sent, Masker(['k-y"one/3+4']).text))
+    return "".join(shown[1:])
+
+
+@pytest.mark.parametrize("depth", [900, 959, 960, 2_000, 100_000])
+def test_a_tools_body_of_any_depth_is_shown_in_part(depth):
+    shown = of_a_tool(b"[" * depth + b"]" * depth)
+    assert shown.startswith("[")
+    assert len(shown) < 30_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(dict.fromkeys(map(str, range(5_000)))).encode(),
+        b"x" * 1_000_000,
+        bytes(range(256)) * 100,
+        b"[1,\xff]",
+    ],
+)
+def test_a_tools_body_of_any_kind_is_shown_in_part(body):
+    assert 0 < len(of_a_tool(body)) < 30_000
+
+
+def test_a_secret_in_json_in_json_of_a_tool_is_hidden():
+    deep = json.dumps({"a": json.dumps({"b": json.dumps('k-y"one/3+4')})}).encode()
+    shown = of_a_tool(deep)
+    assert "[secret]" in shown
+    assert "one/3" not in shown
+
+
+def test_the_heads_of_parts_are_cut():
+    head = b'Content-Disposition: form-data; name="' + b"n" * 100_000 + b'"\r'
+    assert len(of_a_tool(b"--x\r\n" + head + b"\n\r\n1", "multipart/form-data; boundary=x")) < 1_000

@@ -265,6 +265,23 @@ def test_a_wait_of_the_token_service_that_the_call_has_no_time_for_is_not_begun(
     assert waits == []
 
 
+def test_a_call_that_has_more_time_does_not_share_the_failure_of_one_that_had_less():
+    waits = Waits()
+    with Loopback([reply(503, headers=[("Retry-After", "20")]), granted()]) as server:
+
+        async def two():
+            network = Network()
+            source = TokenSource(client(server), network, sleep=waits)
+            tokens = await asyncio.gather(source.get(Deadline(10)), source.get(Deadline(60)), return_exceptions=True)
+            await network.aclose()
+            return tokens
+
+        short, long = asyncio.run(two())
+    assert "answered 503" in short.message
+    assert long.value == "t0ken-one"
+    assert waits == []
+
+
 def test_a_passing_failure_of_the_token_service_is_asked_again():
     waits = Waits()
     with Loopback([reply(503), None, granted()]) as server:

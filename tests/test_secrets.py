@@ -112,11 +112,22 @@ def test_what_is_masked_already_stays_as_it_is():
     assert masker.text(masker.text("a secret")) == "a [secret]"
 
 
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [("]hunter2-XyZ", "[secret]hunter2-XyZ"), ("ret]abcd", "x[secret]abcd"), ("[secret]hunter2", "pw [secret]hunter2")],
+)
+def test_a_secret_that_looks_like_the_mask_is_hidden(secret, text):
+    assert secret[-4:] not in Masker([secret]).text(text)
+    stream = Masker([secret]).stream()
+    assert "".join(map(stream.feed, text)) + stream.flush() == Masker([secret]).text(text)
+
+
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_base64_in_lines_is_hidden_in_a_stream_and_where_it_is_cut(size, line_end):
+@pytest.mark.parametrize("width", [8, 76])
+def test_base64_in_lines_is_hidden_in_a_stream_and_where_it_is_cut(size, line_end, width):
     secret = "".join(f"key-{number}-" for number in range(30))
-    lines = textwrap.wrap(base64.b64encode(secret.encode()).decode(), 76)
+    lines = textwrap.wrap(base64.b64encode(secret.encode()).decode(), width)
     text = f"a {line_end.join(lines)}{line_end} b"
     stream = Masker([secret]).stream()
     shown = "".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.flush()

@@ -57,12 +57,13 @@ class Masker:
         return text if pattern is None else pattern.sub(MASKED, text)
 
     def _pattern(self, text: str) -> re.Pattern[str] | None:
-        """What finds the secrets of a text: the longest first, and what is masked already left alone."""
+        """What finds the secrets of a text, the longest first. One that is part of the mask leaves the mask alone."""
         flat = _flat(text) if self._breakable else text
         found = [form for form in self._forms if form in text or (form in self._breakable and form in flat)]
         if not found:
             return None
-        return re.compile("|".join([re.escape(MASKED), *(self._matching(form) for form in found)]))
+        kept = [re.escape(MASKED)] if any(form in MASKED for form in found) else []
+        return re.compile("|".join([*kept, *(self._matching(form) for form in found)]))
 
     def _matching(self, form: str) -> str:
         return r"(?:\r?\n)?".join(map(re.escape, form)) if form in self._breakable else re.escape(form)
@@ -91,7 +92,7 @@ class Masker:
         if not self._forms:
             return len(text)
         longest = len(self._forms[0])
-        begin = max(0, len(text) - longest - longest // _LINE_CHARS * 2 - 2)  # with the ends of lines
+        begin = max(0, len(text) - (3 * longest if self._breakable else longest))  # with the ends of lines
         end = next((at for at in range(begin, len(text)) if self._may_become_one(text[at:])), len(text))
         if end == len(text):
             return end

@@ -21,7 +21,7 @@ from agentrun.engine import events
 from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Event
-from agentrun.engine.exchange import OnExchange
+from agentrun.engine.exchange import Exchange, OnExchange
 from agentrun.engine.loop import run
 from agentrun.engine.messages import Message
 from agentrun.engine.ports import ApprovalQuestion
@@ -83,7 +83,10 @@ class Conversation:
         self._paint = Painter(aside)
         self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=columns(aside))
         self._exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
-        self._agent = loader.load(model, self._exchanges)
+        self._asking = False
+        self._held: list[Callable[[], None]] = []  # what happened while a question stood there
+        self._on_exchange = self._hear if self._exchanges else None
+        self._agent = loader.load(model, self._on_exchange)
         self._approver = StandingApprover(approve, self._person() if self._interactive else None)
         self._exit_code = 0
         self._unanswered = False
@@ -134,14 +137,38 @@ class Conversation:
     def _person(self) -> TerminalApprover:
         propose = Grants(self._loader.project).propose
         width = partial(columns, sys.stdout)
-        return TerminalApprover(self._below, self._reader.answer, propose, width, self._loader.action)
+        return TerminalApprover(self._below, self._ask, propose, width, self._loader.action)
+
+    async def _ask(self, prompt: str) -> str | None:
+        """The answer to a question. What other calls tell meanwhile must not stand where the answer is typed."""
+        self._asking = True
+        try:
+            return await self._reader.fresh_answer(prompt)
+        finally:
+            self._asking = False
+            held, self._held = self._held, []
+            for show in held:
+                show()
 
     def _below(self, text: str) -> None:
         """Never on the line where the model's text stands."""
         self._console.end_line()
         self._aside(text)
 
+    def _hear(self, exchange: Exchange) -> None:
+        if self._exchanges is not None:
+            self._show(partial(self._exchanges, exchange))
+
     def _watch(self, event: Event) -> None:
+        self._show(partial(self._tell, event))
+
+    def _show(self, show: Callable[[], None]) -> None:
+        if self._asking:
+            self._held.append(show)
+        else:
+            show()
+
+    def _tell(self, event: Event) -> None:
         if isinstance(event, events.ApprovalDecided) and event.by == "nobody":
             self._unanswered = True
         if isinstance(event, events.RunFinished) and event.reason == "cancelled":
@@ -215,7 +242,7 @@ class Conversation:
             self._say(f"the model is {self._agent.model.name}; `/model NAME` changes it, `/model offline` needs no key")
             return
         try:
-            self._agent = self._loader.load(name, self._exchanges)
+            self._agent = self._loader.load(name, self._on_exchange)
         except SpecError as error:
             self._say(f"the model stays: {error.message}", "error")
             return

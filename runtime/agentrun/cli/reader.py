@@ -23,6 +23,9 @@ class LineReader(Protocol):
     async def answer(self, prompt: str) -> str | None:
         """The answer to a question; None where the input ended."""
 
+    async def fresh_answer(self, prompt: str) -> str | None:
+        """The same, but what was typed before the question stood there doesn't count."""
+
 
 class PipeReader:
     """One message a line. Windows line ends and a last line without one are known."""
@@ -32,6 +35,9 @@ class PipeReader:
         return line.decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n") if line else None
 
     async def answer(self, prompt: str) -> str | None:
+        return None
+
+    async def fresh_answer(self, prompt: str) -> str | None:
         return None
 
 
@@ -61,7 +67,6 @@ class TerminalReader:
                 sys.stdout.write("Ctrl-C again or Ctrl-D leaves\n")
 
     async def answer(self, prompt: str) -> str | None:
-        self._forget_what_was_typed()
         try:
             return await self._questions.prompt_async(prompt, handle_sigint=False)
         except EOFError:
@@ -72,11 +77,11 @@ class TerminalReader:
             await asyncio.Event().wait()
             return None
 
-    def _forget_what_was_typed(self) -> None:
-        """What was typed before a question stood on the screen doesn't answer it."""
+    async def fresh_answer(self, prompt: str) -> str | None:
         import termios
 
         from prompt_toolkit.input.typeahead import clear_typeahead
 
         clear_typeahead(self._questions.app.input)
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        return await self.answer(prompt)

@@ -7,6 +7,7 @@ there. What else may be secret is the masker's matter, before anybody sees it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -83,7 +84,10 @@ def masked(exchange: Exchange, mask: Callable[[str], str]) -> Exchange:
         case Failed(status, duration_s, cause):
             return Failed(status, duration_s, mask(cause))
         case ToolSent(url=url, body=body):
-            hidden = mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            text = body.decode("utf-8", "surrogateescape")
+            with contextlib.suppress(ValueError, RecursionError):  # not JSON, or as deep as a parser reads it
+                text = _texts_masked(text, mask)
+            hidden = mask(text).encode("utf-8", "surrogateescape")
             return msgspec.structs.replace(exchange, url=mask(url), body=hidden)
         case ToolReceived(url=url, content_type=content_type):
             return msgspec.structs.replace(exchange, url=mask(url), content_type=mask(content_type))

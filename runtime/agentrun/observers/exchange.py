@@ -24,6 +24,8 @@ _WIDTH = 110
 _TEXT_CHARS = 300
 _LINE_CHARS = 400
 _ITEMS = 6
+_LINES = 60  # of a tool's body
+_LAID_OUT_BYTES = 64 * 1024
 
 
 class ExchangeConsole:
@@ -66,9 +68,16 @@ class ExchangeConsole:
 def _sent_text(content_type: str, body: bytes) -> str:
     """A tool's body as far as it is readable: JSON laid out, the heads of parts, else a text."""
     if content_type.startswith("multipart/"):
-        return "\n".join(found.decode("utf-8", "replace") for found in _PART.findall(body)[:_ITEMS])
-    value = _decoded(body)
-    return value[:_TEXT_CHARS] if isinstance(value, str) else laid_out(value)
+        return "\n".join(found[:_LINE_CHARS].decode("utf-8", "replace") for found in _PART.findall(body)[:_ITEMS])
+    value = _decoded(body) if len(body) <= _LAID_OUT_BYTES else None
+    try:
+        if isinstance(value, (dict, list)):
+            lines = laid_out(value).split("\n")
+            more = [f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
+            return "\n".join([*(line[:_LINE_CHARS] for line in lines[:_LINES]), *more])
+    except RecursionError:
+        pass  # it is as deep as a parser reads it: shown as text
+    return body[: 4 * _TEXT_CHARS].decode("utf-8", "replace")[:_TEXT_CHARS]
 
 
 def laid_out(value: Any) -> str:

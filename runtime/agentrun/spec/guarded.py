@@ -8,15 +8,22 @@ _GUARDED_HEADERS = frozenset(
         "connection",
         "content-length",
         "cookie",
+        "expect",
         "host",
+        "http2-settings",
+        "keep-alive",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-http-method",  # these three change what a request does
+        "x-http-method-override",
+        "x-method-override",
     }
 )
 _GUARDED_ENV = frozenset(
     {
+        # what shells and programs run, or read first
         *(
             "BASH_ENV",
             "CDPATH",
@@ -30,13 +37,29 @@ _GUARDED_ENV = frozenset(
             "SHELL",
             "SHELLOPTS",
         ),
-        *("BROWSER", "EDITOR", "LESSCLOSE", "LESSOPEN", "MANPAGER", "PAGER", "VISUAL"),
-        *("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "DOTNET_STARTUP_HOOKS"),
+        *("BROWSER", "EDITOR", "LESSCLOSE", "LESSOPEN", "MANPAGER", "PAGER", "SYSTEMD_PAGER", "VIMINIT", "VISUAL"),
+        *("CURL_HOME", "MAKEFLAGS", "RSYNC_RSH", "SSH_ASKPASS", "TAR_OPTIONS", "XDG_CONFIG_HOME", "ZDOTDIR"),
+        # what languages load
+        *("CLASSPATH", "DOTNET_STARTUP_HOOKS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "MAVEN_OPTS", "_JAVA_OPTIONS"),
+        *(
+            "GEM_HOME",
+            "GEM_PATH",
+            "GOFLAGS",
+            "GUILE_LOAD_PATH",
+            "NODE_OPTIONS",
+            "NODE_PATH",
+            "PERLLIB",
+            "RUSTC_WRAPPER",
+        ),
         *("GCONV_PATH", "LOCPATH", "NLSPATH", "OPENSSL_CONF", "TERMINFO"),
-        *("NODE_OPTIONS", "NODE_PATH", "PERLLIB"),
+        # whom programs talk to, and trust
+        *("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE"),
     }
 )
-_GUARDED_ENV_PREFIXES = ("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY", "LUA_", "BASH_FUNC_", "NPM_CONFIG_")
+_GUARDED_ENV_PREFIXES = (
+    *("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY", "LUA_", "BASH_FUNC_"),
+    *("CARGO_", "NPM_CONFIG_", "PIP_", "UV_"),
+)
 
 
 def is_guarded_header(name: str) -> bool:

@@ -112,6 +112,9 @@ class Network:
         except NetworkFailure as failure:
             self._watch(ToolFailed(method, shown, time.monotonic() - started, failure.message))
             raise
+        except asyncio.CancelledError:
+            self._watch(ToolFailed(method, shown, time.monotonic() - started, "ended before an answer came"))
+            raise
         came_as = answer.header("content-type") or ""
         duration_s = time.monotonic() - started
         self._watch(ToolReceived(method, shown, answer.status, came_as, len(answer.content), duration_s))

@@ -30,6 +30,7 @@ _MAX_BYTES = 64 * 1024
 _MAX_CHARS = 16_384
 _MAX_LIFETIME_S = 1e9
 _MASKED_TOKENS = 3  # of one client: those before the last ones have expired, or were refused
+_SAME_TIME_S = 1.0
 _OK = 200
 # What a service calls its refusals: of an answer's text only these words are passed on.
 _ERRORS = frozenset(
@@ -107,6 +108,7 @@ class TokenSource:
         self._usable: Token | None = None
         self._fetched: Token | ToolFailure | None = None  # what came of the last fetch
         self._fetches = 0
+        self._tried_until_s = 0.0
         self._lock = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -116,13 +118,19 @@ class TokenSource:
             return self._usable
         seen = self._fetches
         async with self._one_at_a_time():
-            if self._fetched is None or self._fetches == seen:  # else another call fetched while this one waited
+            end_s = deadline.end_s if deadline else float("inf")
+            if self._fetched is None or self._fetches == seen or self._gave_up_for(end_s):
+                self._tried_until_s = end_s
                 self._fetched = await self._attempt(deadline)
                 self._fetches += 1
                 self._usable = self._fetched if isinstance(self._fetched, Token) else None
         if isinstance(self._fetched, Token):
             return self._fetched
         raise ToolFailure(self._fetched.type, self._fetched.message, **self._fetched.details)
+
+    def _gave_up_for(self, end_s: float) -> bool:
+        """Whether a call that fetched meanwhile failed, and had less time than this one."""
+        return isinstance(self._fetched, ToolFailure) and end_s > self._tried_until_s + _SAME_TIME_S
 
     def reject(self, token: Token) -> None:
         """The tool's service didn't take it. One that came meanwhile stays."""

@@ -26,10 +26,10 @@ class Deadline:
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._end_s = clock() + timeout_s
+        self.end_s = clock() + timeout_s
 
     def left_s(self) -> float:
-        return self._end_s - self._clock()
+        return self.end_s - self._clock()
 
 
 class Exchange(NamedTuple):
