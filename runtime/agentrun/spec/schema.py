@@ -86,7 +86,10 @@ Marked = tuple[Route, Node, dict[str, Any]]
 
 
 def walk_scalars(kind: Kind, node: Node) -> Iterator[Marked]:
-    """Every scalar of a document with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`)."""
+    """Every scalar of a document with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`).
+
+    What stands below an unknown key is left out: it has its own finding.
+    """
 
     def visit(node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Iterator[Marked]:
         marks = marks | marks_of(schema)
@@ -98,7 +101,10 @@ def walk_scalars(kind: Kind, node: Node) -> Iterator[Marked]:
             for index, item in enumerate(node.content):
                 yield from visit(item, branch.get("items", {}), (*route, index), marks)
             return
+        closed = branch.get("additionalProperties") is False
         for key, child in node.content.items():
+            if closed and key not in branch.get("properties", {}):
+                continue
             yield from visit(child, member_schema(branch, key), (*route, key), marks)
 
     yield from visit(node, schema_of(kind), (), {})
