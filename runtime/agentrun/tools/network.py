@@ -13,17 +13,17 @@ import errno
 import os
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from agentrun.engine.exchange import OnExchange, ToolFailed, ToolReceived, ToolSent
+from agentrun.engine.exchange import OnExchange
 from agentrun.errors import FailureType, ToolFailure
 from agentrun.tools.addresses import is_metadata, is_public, parse_address
 from agentrun.tools.inflate import CorruptBody, Inflater
 from agentrun.tools.url import Origin, Url
+from agentrun.tools.watched import told
 
 if TYPE_CHECKING:
     import httpcore2
@@ -101,34 +101,6 @@ class Network:
 
         `hidden` is a query entry whose value is told to nobody.
         """
-        if self._watch is None:
-            return await self._exchange(method, url, headers, content, checked, max_bytes)
-        shown, started = url.shown(hidden), time.monotonic()
-        names = tuple(name for name, _ in headers)
-        sent_as = next((value for name, value in headers if name.lower() == "content-type"), "")
-        self._watch(ToolSent(method, shown, names, sent_as, content or b""))
-        try:
-            answer = await self._exchange(method, url, headers, content, checked, max_bytes)
-        except NetworkFailure as failure:
-            self._watch(ToolFailed(method, shown, time.monotonic() - started, failure.message))
-            raise
-        except asyncio.CancelledError:
-            self._watch(ToolFailed(method, shown, time.monotonic() - started, "ended before an answer came"))
-            raise
-        came_as = answer.header("content-type") or ""
-        duration_s = time.monotonic() - started
-        self._watch(ToolReceived(method, shown, answer.status, came_as, len(answer.content), duration_s))
-        return answer
-
-    async def _exchange(
-        self,
-        method: str,
-        url: Url,
-        headers: Sequence[tuple[str, str]],
-        content: bytes | None,
-        checked: bool,
-        max_bytes: Callable[[int], int],
-    ) -> Answer:
         import httpcore2
 
         origin = url.origin
@@ -137,18 +109,21 @@ class Network:
         if not any(name.lower() == "host" for name, _ in headers):
             sent.insert(0, ("Host", origin.authority))
         limits = {"timeout": {"connect": CONNECT_TIMEOUT_S}}
-        try:
-            pool = self._pool(checked, origin.scheme)
-            async with pool.stream(method, target, headers=sent, content=content, extensions=limits) as response:
-                return await _read(response, max_bytes(response.status))
-        except (
-            OSError,
-            CorruptBody,
-            httpcore2.NetworkError,
-            httpcore2.TimeoutException,
-            httpcore2.RemoteProtocolError,
-        ) as error:
-            raise _explain(error, origin) from None
+        with told(self._watch, method, url, headers, content, hidden=hidden) as answered:
+            try:
+                pool = self._pool(checked, origin.scheme)
+                async with pool.stream(method, target, headers=sent, content=content, extensions=limits) as response:
+                    answer = await _read(response, max_bytes(response.status))
+            except (
+                OSError,
+                CorruptBody,
+                httpcore2.NetworkError,
+                httpcore2.TimeoutException,
+                httpcore2.RemoteProtocolError,
+            ) as error:
+                raise _explain(error, origin) from None
+            answered(answer)
+        return answer
 
     def _pool(self, checked: bool, scheme: str) -> httpcore2.AsyncConnectionPool:
         import httpcore2
