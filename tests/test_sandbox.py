@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from agentrun.engine.ports import CallContext, CallInfo, RunInfo
 from agentrun.errors import ToolFailure
+from agentrun.places import writable_paths
 from agentrun.project import read_project
-from agentrun.resolve import writable_paths
 from agentrun.spec.types import SandboxSpec, ShellSpec
 from agentrun.tools import sandbox
 from agentrun.tools.program import locate

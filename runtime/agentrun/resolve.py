@@ -7,7 +7,6 @@ network: clients are made when they are first used.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,6 +31,7 @@ from agentrun.engine.ports import Model, Tool
 from agentrun.errors import SpecError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.models.endpoint import KEY_VARIABLES
+from agentrun.places import part_folders, working_directory, writable_paths
 from agentrun.prices import ListPrice, service_url
 from agentrun.project import Project
 from agentrun.secrets import Masker
@@ -39,8 +39,6 @@ from agentrun.spec.catalog import Document
 from agentrun.spec.types import (
     AgentSpec,
     ModelSpec,
-    PartSpec,
-    SandboxSpec,
     TimeoutSpec,
     ToolSpec,
 )
@@ -327,33 +325,3 @@ class _Resolver:
 def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
     """Another model in the same place. What is written of its price is the price of the one it takes the place of."""
     return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)
-
-
-def folder_of(document: Document, *route: str | int) -> Path:
-    """The folder of the file that wrote what stands at a route, which may be a base: paths there are relative to it."""
-    written = document.node.get(*route)
-    return Path(written.span.file if written is not None else document.path).resolve().parent
-
-
-def working_directory(document: Document) -> Path:
-    spec: ToolSpec = document.spec
-    return folder_of(document, "shell", "cwd") / (spec.shell.cwd if spec.shell else ".")
-
-
-def writable_paths(document: Document) -> list[Path]:
-    """What a command in a sandbox can write."""
-    spec: ToolSpec = document.spec
-    sandbox = spec.shell.sandbox if spec.shell else None
-    written = sandbox.write if isinstance(sandbox, SandboxSpec) else []
-    return [folder_of(document, "shell", "sandbox", "write", index) / path for index, path in enumerate(written)]
-
-
-def part_folders(document: Document) -> dict[str, Path]:
-    """Where each part of a `multipart` body that is a file finds it."""
-    spec: ToolSpec = document.spec
-    folders = {}
-    for name, part in ((spec.http.multipart if spec.http else None) or {}).items():
-        if isinstance(part, PartSpec) and part.file is not None:
-            key, below = ("file", "") if part.root is None else ("root", part.root)
-            folders[name] = folder_of(document, "http", "multipart", name, key) / below
-    return folders
