@@ -13,6 +13,7 @@ The expected output stands beside a case as NAME.txt. A name begins with the cod
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -57,6 +58,16 @@ def validate(root, *arguments):
     with contextlib.chdir(root), contextlib.redirect_stdout(out), _environment(ENVIRON):
         code = run_cli(["validate", *arguments])
     return code, out.getvalue()
+
+
+def findings_in(root, files, *options):
+    """What is found in the ground project with further files, by path: the findings of these files, as JSON."""
+    shutil.copytree(SPECS / "ground", root, dirs_exist_ok=True)
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    _, output = validate(root, "--preset", "strict", "--format", "json", *options)
+    return [one for one in json.loads(output)["findings"] if one["file"] in files]
 
 
 @contextlib.contextmanager

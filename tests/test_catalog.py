@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrun.cli.findings import as_text
+from agentrun.cli.formats.text import findings_text
 from agentrun.diagnostics import report
 from agentrun.spec.catalog import RawDocument, build, merge
 from agentrun.spec.nodes import Node
@@ -330,7 +330,7 @@ def test_no_data_makes_a_check_fail_and_what_has_no_form_has_a_finding(agent, ba
         everything += findings
         if document.spec is None and not document.is_base and document.complete and not document.unknown:
             assert any(one.severity == "error" for one in findings)
-    as_text(report(everything, texts))
+    findings_text(report(everything, texts))
 
 
 def test_a_document_is_not_changed_by_what_extends_it():

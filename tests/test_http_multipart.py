@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agentrun.discovery import find_root
 from agentrun.errors import UsageError
-from agentrun.project import find_root, read_project
+from agentrun.project import read_project
 from agentrun.resolve import resolve_tool
 from agentrun.spec.types import PartSpec
 from agentrun.tools.files import MAX_BYTES

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import golden_specs
-from agentrun.project import find_root, read_project
+from agentrun.discovery import find_root
+from agentrun.project import read_project
 
 AGENT = "model: m\n"
 TOOL = "description: d\npython: m:f\n"

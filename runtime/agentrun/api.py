@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.discovery import find_root
 from agentrun.engine import loop
 from agentrun.engine import stream as streaming
 from agentrun.engine.agent import Agent
@@ -26,7 +27,7 @@ from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.ports import Approver, Journal
 from agentrun.errors import ToolFailure, UsageError
-from agentrun.project import Project, find_root, read_project
+from agentrun.project import Project, read_project
 from agentrun.resolve import check_runnable, resolve
 from agentrun.spec.catalog import Document
 

@@ -28,6 +28,25 @@ class Related(msgspec.Struct, frozen=True, order=True):
     span: Span
 
 
+class Edit(msgspec.Struct, frozen=True, order=True):
+    """A stretch of a file and what stands there afterwards, byte for byte. An empty span inserts."""
+
+    span: Span
+    text: str
+
+
+class Fix(msgspec.Struct, frozen=True):
+    """A change that mends a finding. `title` says what it does: "write `tools`".
+
+    A fix is `safe` where it can't change what a file that worked means, and only one thing can have been meant;
+    `--fix` makes safe ones, `--unsafe-fixes` all.
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+
 class Diagnostic(msgspec.Struct, frozen=True):
     """One finding. `code` is stable (`AR201`); `help` says what is allowed or what to do."""
 
@@ -37,6 +56,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
     span: Span
     help: str | None = None
     related: tuple[Related, ...] = ()
+    fix: Fix | None = None
 
 
 class Report(msgspec.Struct, frozen=True):

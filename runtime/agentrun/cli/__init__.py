@@ -18,6 +18,7 @@ from agentrun.errors import AgentrunError, SpecError, UsageError
 COMMANDS = {
     "chat": "Talk to an agent.",
     "completion": "Print the shell's completion script.",
+    "explain": "Say what a finding's code means.",
     "init": "Make a new project that validates and runs.",
     "inspect": "Show what an agent can do.",
     "run": "Run an agent once.",
@@ -91,9 +92,9 @@ def run_cli(arguments: list[str] | None = None) -> int:
         result = cli.main(arguments, prog_name="agentrun", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SpecError as error:
-        from agentrun.cli.findings import as_text
+        from agentrun.cli.formats.text import findings_text
 
-        click.echo(as_text(error.report), err=True)
+        click.echo(findings_text(error.report), err=True)
         return error.exit_code
     except AgentrunError as error:
         tell_error(error.message, error.help)

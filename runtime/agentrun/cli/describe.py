@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from agentrun.cli.describe_model import describe_model
+from agentrun.discovery import display
 from agentrun.effects import has_untrusted_output, http_method, is_idempotent, is_read_only
 from agentrun.json_schema import DEFAULT_PARAMETERS
 from agentrun.places import part_folders, working_directory, writable_paths
-from agentrun.project import Project, display
+from agentrun.project import Project
 from agentrun.resolve import DEFAULT_AGENT_PARAMETERS
 from agentrun.spec.catalog import Document
 from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec

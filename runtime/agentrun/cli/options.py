@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names below `agents/`, then files."""
-    from agentrun.project import find_root
+    from agentrun.discovery import find_root
 
     folder = find_root(Path.cwd()) / "agents"
     names = sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))

@@ -23,9 +23,10 @@ from agentrun.cli.options import (
     verbose_option,
 )
 from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.discovery import find_root
 from agentrun.engine.events import Event
 from agentrun.errors import UsageError
-from agentrun.project import Project, find_root, read_project
+from agentrun.project import Project, read_project
 from agentrun.spec.catalog import Document
 from agentrun.visible import visible
 

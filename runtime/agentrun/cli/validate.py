@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from agentrun.cli.findings import as_json, as_text
+from agentrun.cli.formats import FORMATS
 from agentrun.cli.options import env_file_option, environment, tools_option
-from agentrun.diagnostics import Report, counted, report
+from agentrun.diagnostics import Report, report
+from agentrun.discovery import find_root
 from agentrun.errors import UsageError
-from agentrun.project import find_root, read_project
+from agentrun.project import read_project
+from agentrun.selection import Preset, Selection, fails
 
 
 @click.command("validate", short_help="Check agents, tools and tests.")
@@ -19,14 +22,21 @@ from agentrun.project import find_root, read_project
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
     help="How findings are printed. Example: --format json",
 )
+@click.option(
+    "--preset",
+    type=click.Choice(get_args(Preset)),
+    help="minimal: errors; recommended: what most want to know; strict: all. Example: --preset strict",
+)
 @tools_option
 @env_file_option
-def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...], env_file: Path | None) -> int:
+def command(
+    paths: tuple[Path, ...], output_format: str, preset: Preset | None, tools: tuple[Path, ...], env_file: Path | None
+) -> int:
     """Check agents, tools and tests: every finding with its place.
 
     Without PATHS the whole project of the current folder is checked. A file is checked with all that it uses.
@@ -36,14 +46,10 @@ def command(paths: tuple[Path, ...], output_format: str, tools: tuple[Path, ...]
       agentrun validate
       agentrun validate agents/support.yaml --format json
     """
-    found, checked = validate(paths, environment(env_file), tools)
-    if output_format == "json":
-        click.echo(as_json(found))
-    elif found.diagnostics:
-        click.echo(as_text(found))
-    else:
-        click.echo(f"{counted(checked, 'file')} checked, no findings")
-    return 3 if found.errors else 0
+    everything, checked = validate(paths, environment(env_file), tools)
+    told = Selection(preset=preset or "recommended").of(everything)
+    click.echo(FORMATS[output_format](told, checked))
+    return 3 if fails(told, "error") else 0
 
 
 def validate(paths: tuple[Path, ...], environ: Mapping[str, str], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
@@ -63,12 +69,12 @@ def validate(paths: tuple[Path, ...], environ: Mapping[str, str], tools: tuple[P
         named = [path for path in wanted if path.is_file()]
         project = read_project(root, environ, tools=tools, files=named)
         whole = any(path.resolve() == root for path in wanted)
-        documents = list(project.catalog.documents()) if whole else project.under(wanted)
-        if not (project.sources or project.unreadable):
+        documents = None if whole else project.under(wanted)
+        if not (project.files or project.unreadable):
             raise UsageError(
                 f"there are no agents and no tools in `{root}`", help="`agentrun init` makes a project to start from"
             )
-        files += len(project.sources if whole else {document.path for document in documents})
+        files += len(project.files if documents is None else {document.path for document in documents})
         reports.append(project.report(documents))
     found = [finding for one in reports for finding in one.diagnostics]
     return report(found, {path: text for one in reports for path, text in one.sources.items()}), files

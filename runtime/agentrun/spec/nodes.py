@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from agentrun.diagnostics import Span
+from agentrun.diagnostics import Edit, Span
 
 # What libyaml counts as the end of a line.
 LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -99,6 +99,15 @@ class Node:
         if parent is not None and parent.is_mapping and route and route[-1] in parent.keys:
             return parent.keys[str(route[-1])]
         return self.place(route)
+
+    def rewrite(self, text: str) -> Edit:
+        """The edit that writes another text of one line here, in the quotes that stand there."""
+        quote = self.style if self.style in ("'", '"') else ""
+        if quote == "'":
+            text = text.replace("'", "''")
+        elif quote:
+            text = text.replace("\\", "\\\\").replace('"', '\\"')
+        return Edit(self.span, f"{quote}{text}{quote}")
 
     def find(self, pattern: re.Pattern[str]) -> Span | None:
         """Where a pattern, or its first group, is found in what was written."""

@@ -1,16 +1,57 @@
 """Checks across documents, one family a file. A rule reads a document's data and speaks in routes.
 
-Each rule is a function (catalog, document) -> findings, entered in `RULES`. A rule may meet data that the schema
-already refused: it says nothing about what it can't read.
+Each rule is a function (catalog, document) -> findings, entered in `RULES`; one that looks at the project as a whole is
+a function (catalog) -> findings in `WHOLE_RULES`. A rule may meet data that the schema already refused: it says nothing
+about what it can't read. What a code means, with an example that has it and one that mends it, stands in `explain/`.
 """
 
 from __future__ import annotations
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.spec.catalog import Catalog
-from agentrun.spec.rules import agents, parameters, references, strict, templates, tools
+from agentrun.spec.rules import (
+    agents,
+    cases,
+    commands,
+    credentials,
+    exposure,
+    models,
+    names,
+    parameters,
+    permissions,
+    references,
+    schemas,
+    scripts,
+    strict,
+    templates,
+    timeouts,
+    tools,
+    traps,
+    unused,
+    wishes,
+)
 
-RULES = (*references.RULES, *parameters.RULES, *strict.RULES, *templates.RULES, *tools.RULES, *agents.RULES)
+RULES = (
+    *references.RULES,
+    *parameters.RULES,
+    *schemas.RULES,
+    *strict.RULES,
+    *templates.RULES,
+    *wishes.RULES,
+    *tools.RULES,
+    *commands.RULES,
+    *credentials.RULES,
+    *agents.RULES,
+    *models.RULES,
+    *timeouts.RULES,
+    *names.RULES,
+    *permissions.RULES,
+    *exposure.RULES,
+    *scripts.RULES,
+    *cases.RULES,
+    *traps.RULES,
+)
+WHOLE_RULES = unused.WHOLE_RULES
 
 
 def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:
@@ -20,3 +61,8 @@ def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:
         for document in catalog.documents()
         if document.complete and not document.is_base and document.node.is_mapping
     }
+
+
+def check_whole(catalog: Catalog) -> list[Diagnostic]:
+    """The findings that hold of the project as a whole."""
+    return [found for rule in WHOLE_RULES for found in rule(catalog)]

@@ -1,13 +1,10 @@
-"""Findings as text and as JSON."""
+"""Findings as a person reads them: each with its source line and a caret, then a summary."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import click
 
-from agentrun.diagnostics import Diagnostic, Report, Span
+from agentrun.diagnostics import Diagnostic, Report, Span, counted
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.visible import visible
 
@@ -16,8 +13,14 @@ _MAX_LINE_CHARS = 160
 _UNSHOWN = ("AR608", "AR802")  # their lines hold a password or a key, whatever else is found there
 
 
-def as_text(report: Report) -> str:
+def as_text(report: Report, checked: int) -> str:
     """Each finding with its source line and a caret, then a summary."""
+    if not report.diagnostics:
+        return f"{counted(checked, 'file')} checked, no findings"
+    return findings_text(report)
+
+
+def findings_text(report: Report) -> str:
     unshown = {
         (found.span.file, line)
         for found in report.diagnostics
@@ -59,27 +62,3 @@ def _snippet(span: Span, report: Report) -> list[str]:
     shown = visible(before + after).replace("\t", " ")
     carets = "^" * max(1, min(len(visible(marked)), len(visible(after)) or 1))
     return [f"  {number} | {shown}", f"  {gutter} | {' ' * len(visible(before))}{carets}"]
-
-
-def as_json(report: Report) -> str:
-    """`{version, findings: [...]}`; lines and columns count from 1, columns in code points, ends are exclusive."""
-    return json.dumps({"version": 1, "findings": [_object(found) for found in report.diagnostics]}, indent=2)
-
-
-def _object(found: Diagnostic) -> dict[str, Any]:
-    span = found.span
-    return {
-        "code": found.code,
-        "severity": found.severity,
-        "message": found.message,
-        "file": span.file,
-        "line": span.line,
-        "column": span.column,
-        "end_line": span.end_line,
-        "end_column": span.end_column,
-        "help": found.help,
-        "related": [
-            {"message": other.message, "file": other.span.file, "line": other.span.line, "column": other.span.column}
-            for other in found.related
-        ],
-    }

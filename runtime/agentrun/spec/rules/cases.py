@@ -1,0 +1,10 @@
+"""Test cases: the tools, arguments and reasons that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agentrun.diagnostics import Diagnostic
+from agentrun.spec.catalog import Catalog, Document
+
+RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()

@@ -1,0 +1,10 @@
+"""Commands that a model's value can take over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agentrun.diagnostics import Diagnostic
+from agentrun.spec.catalog import Catalog, Document
+
+RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()

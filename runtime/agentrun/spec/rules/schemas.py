@@ -1,0 +1,10 @@
+"""What a valid schema still gets wrong: defaults and examples that break it, lists without items, words of OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agentrun.diagnostics import Diagnostic
+from agentrun.spec.catalog import Catalog, Document
+
+RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()

@@ -1,0 +1,10 @@
+"""Scripted models whose turns can't be played to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agentrun.diagnostics import Diagnostic
+from agentrun.spec.catalog import Catalog, Document
+
+RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()
