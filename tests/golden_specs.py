@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -100,3 +101,11 @@ def write():
         expected_file(case).write_text(output_of(case)[1], encoding="utf-8")
     for path in stale():
         path.unlink()
+
+
+if __name__ == "__main__":  # shows cases without writing: python tests/golden_specs.py CASE...
+    for name in sys.argv[1:]:
+        shown = Path(name).resolve()
+        print(*output_of(shown), sep="\n")
+        mended = good_twin(shown)
+        print("-- mended:", *(output_of(shown, mended) if mended is not None else ["(no `# good:`)"]), sep="\n")
