@@ -99,7 +99,7 @@ def _take_turns(
 
 
 def write_files(folder: Path, count: int) -> None:
-    """Small files of a project: of five, one is an agent with four tools, and the others are those."""
+    """Small files of a project: of five, one is an agent with four tools, and the others are those tools."""
     for kind in ("agents", "tools.d"):
         (folder / kind).mkdir()
     tools: list[str] = []

@@ -48,7 +48,7 @@ def measure(parts: Sequence[str], contenders: Sequence[str], *, quick: bool) -> 
             tables += commands.cold_starts(base_url, repeated)
     if "validate" in parts:
         _tell("validate")
-        tables += commands.validations((10, 100) if quick else (10, 100, 1000), 1 if quick else 5)
+        tables += commands.validations((10, 100) if quick else (10, 100, 250, 1000), 1 if quick else 5)
     return tables
 
 

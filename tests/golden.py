@@ -10,6 +10,7 @@ from pathlib import Path
 import golden_runs
 import golden_specs
 from agentrun.cli.schema import KINDS, schema_text
+from agentrun.explanations import FAMILIES, codes, explain
 from agentrun.spec.reference import reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,8 +22,27 @@ def golden_files():
 
 
 def definitions():
-    """What is generated from the definition of the language."""
-    return {f"schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS} | {"docs/reference.md": reference()}
+    """What is generated from the definition of the language, and from the pages of the findings."""
+    schemas = {f"schemas/{kind}.schema.json": schema_text(kind) for kind in KINDS}
+    return schemas | {"docs/reference.md": reference(), "docs/findings.md": index()}
+
+
+def index():
+    """The list of all findings, each with a link to its page."""
+    lines = ["# Findings", "", _ABOUT]
+    for prefix, family in FAMILIES.items():
+        pages = [explain(code) for code in codes() if code.startswith(prefix)]
+        lines += ["", f"## {prefix}xx: {family}", "", "| code | severity | |", "|---|---|---|"]
+        for page in pages:
+            severity = f"{page.severity} (strict)" if page.is_strict else page.severity
+            lines.append(f"| [{page.code}](../runtime/agentrun/explain/{page.code}.md) | {severity} | {page.title} |")
+    return "\n".join(lines) + "\n"
+
+
+_ABOUT = """\
+What `agentrun validate` finds. Each code has a page with a bad and a good example; `agentrun explain CODE` shows it.
+How to choose findings and to let one stand is in [checking.md](checking.md). Those marked `strict` are told with
+`--preset strict` only."""
 
 
 def findings():

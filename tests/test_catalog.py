@@ -26,14 +26,16 @@ def catalog(files, environ=None, unread=frozenset()):
 
 
 def found(files, environ=None, unread=frozenset()):
-    """All findings of some files, as `file:line:column code`."""
+    """All errors of some files, as `file:line:column code`."""
     made = catalog(files, environ, unread)
     crossed = cross_check(made)
     everything = list(made.diagnostics)
     for document in made.documents():
         everything += [*document.diagnostics, *crossed.get(id(document), [])]
     ordered = report(everything, {}).diagnostics
-    return [f"{one.span.file}:{one.span.line}:{one.span.column} {one.code}" for one in ordered]
+    return [
+        f"{one.span.file}:{one.span.line}:{one.span.column} {one.code}" for one in ordered if one.severity == "error"
+    ]
 
 
 # -- extends ------------------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ def test_the_files_of_a_page_are_a_project_without_errors_and_warnings(page, tmp
     assert [name for name in variables if name not in told] == [], "the page must say which variables it needs"
     project = read_project(tmp_path, variables)
     found = project.report().diagnostics
+    found = [one for one in found if one.code != "AR614"]  # the commands of the page make its folders
     assert [(one.code, one.message) for one in found if one.severity != "info"] == []
 
 

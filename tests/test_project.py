@@ -32,8 +32,13 @@ def put(root, name, text):
     return path
 
 
+def told(project):
+    """Errors, and what is said of files that are not read."""
+    return [one for one in project.report().diagnostics if one.severity == "error" or one.code.startswith("AR1")]
+
+
 def found(project):
-    return [f"{one.span.file}:{one.span.line} {one.code}" for one in project.report().diagnostics]
+    return [f"{one.span.file}:{one.span.line} {one.code}" for one in told(project)]
 
 
 def read(root, **options):
@@ -165,7 +170,7 @@ def test_misnamed_files_and_folders_are_told(folder):
         put(folder, name, AGENT)
     (folder / "tools.d").mkdir()
     put(folder, "tools.d/e.yml", TOOL)
-    assert [(one.span.file, one.severity) for one in read(folder).report().diagnostics] == [
+    assert [(one.span.file, one.severity) for one in told(read(folder))] == [
         ("agent/b.yaml", "warning"),
         ("agents/c.yml", "error"),
         ("tests/d.test.yml", "error"),
@@ -197,22 +202,22 @@ def test_a_prompt_of_a_file_is_relative_to_the_file_that_names_it(folder):
     [
         ("agents/a.yaml", "model: {api: scripted, script: {file: ../s.yaml}}\n"),
         ("agents/a.yaml", "model: {name: m, fallback: [{api: scripted, script: {file: ../s.yaml}}]}\n"),
-        ("tests/a.test.yaml", "agent: a\nmodel: {file: ../s.yaml}\ncases: [{name: n}]\n"),
-        ("tests/a.test.yaml", "agent: a\ncases: [{name: n, model: {file: ../s.yaml}}]\n"),
+        ("tests/a.test.yaml", "agent: a\nmodel: {file: ../s.yaml}\ncases: [{name: n, args: {input: Hi}}]\n"),
+        ("tests/a.test.yaml", "agent: a\ncases: [{name: n, args: {input: Hi}, model: {file: ../s.yaml}}]\n"),
     ],
 )
 def test_a_script_of_a_file_is_checked_where_it_is_written(folder, name, text):
     write(folder, agents__a=AGENT)
     put(folder, name, text)
     put(folder, "s.yaml", "- content: Done.\n  delay: soon\n")
-    (one,) = read(folder).report().diagnostics
+    (one,) = told(read(folder))
     assert (one.code, one.span.file, one.span.line) == ("AR303", "s.yaml", 2)
 
 
 @pytest.mark.parametrize("name", ["nowhere.md", ".", "a\\0b", "x" * 5000, "../agents/a.yaml/x"])
 def test_a_file_that_is_named_and_can_not_be_read_is_told_there(folder, name):
     write(folder, agents__a=f'model: m\nsystem_prompt: {{file: "{name}"}}\n')
-    (one,) = read(folder).report().diagnostics
+    (one,) = told(read(folder))
     assert (one.code, one.span.line, one.span.column) == ("AR408", 2, 23)
 
 

@@ -86,11 +86,19 @@ class Report(msgspec.Struct, frozen=True):
 def report(found: Iterable[Diagnostic], sources: dict[str, str]) -> Report:
     """Sorted, and each finding once: a mistake in a base is seen by every file that extends it.
 
-    What the reader could not take (AR2..) is not judged a second time for its type.
+    What the reader could not take (errors AR2..) is not judged a second time for its type; but what would be of the
+    right type is the better fix.
     """
     unique = {(one.span, one.code, one.message): one for one in found}
-    misread = {_start(one.span) for one in unique.values() if one.code.startswith("AR2")}
+    misread = {_start(one.span) for one in unique.values() if one.code.startswith("AR2") and one.severity == "error"}
     ordered = tuple(unique[key] for key in sorted(unique) if key[1].startswith("AR2") or _start(key[0]) not in misread)
+    retyped = {_start(one.span): one.fix for one in unique.values() if one.code == "AR303"}
+    ordered = tuple(
+        msgspec.structs.replace(one, fix=retyped[_start(one.span)])
+        if one.code == "AR208" and _start(one.span) in retyped
+        else one
+        for one in ordered
+    )
     files = {one.span.file for one in ordered} | {other.span.file for one in ordered for other in one.related}
     return Report(ordered, {path: sources[path] for path in sorted(files) if path in sources})
 

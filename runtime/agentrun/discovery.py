@@ -6,10 +6,11 @@ Looks at folders and names; opens no file.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agentrun.diagnostics import Diagnostic, Span
+from agentrun.diagnostics import Diagnostic, Severity, Span
 from agentrun.spec.schema import Kind
 
 
@@ -41,19 +42,25 @@ def guess_kind(path: Path) -> Kind:
 def find_files(
     root: Path, tools: Sequence[Path], files: Sequence[Path], misplaced: list[Diagnostic]
 ) -> list[tuple[Kind, Path]]:
-    folders: list[tuple[Kind, Path]] = [("agent", root / "agents"), ("tool", root / "tools.d")]
-    folders += [("tool", folder.resolve()) for folder in tools]
+    own: list[tuple[Kind, Path]] = [("agent", root / "agents"), ("tool", root / "tools.d")]
+    folders = [*own, *(("tool", folder.resolve()) for folder in tools)]
     found: list[tuple[Kind, Path]] = []
     for kind, folder in folders:
         if not folder.is_dir():
             continue
-        found += [(kind, path) for path in _yaml(folder, "*.yaml")]
+        documents = _yaml(folder, "*.yaml")
+        found += [(kind, path) for path in documents if not path.name.endswith(_TEST)]
+        misplaced += [_stray_test(path, "error") for path in documents if path.name.endswith(_TEST)]
         misplaced += [_misspelt(path) for path in _yaml(folder, "*.yml")]
-    if (root / "tests").is_dir():
-        found += [("test", path) for path in _own(root, "*.test.yaml")]
-        misplaced += [_misspelt(path) for path in _own(root, "*.test.yml")]
+    tests = _below_tests(root)
+    found += [("test", path) for path in tests if path.name.endswith(_TEST)]
+    misplaced += [_misspelt(path) for path in tests if path.name.endswith(".test.yml")]
+    misplaced += _misnamed_tests(root, tests)
     if any(folder.is_dir() for _, folder in folders):
-        misplaced += _misplaced(root)
+        read = [folder for _, folder in folders]
+        for _, folder in own:
+            misplaced += _subfolders(folder, read)
+        misplaced += _misplaced(root, read)
     for path in files:
         if path.suffix == ".yml":
             misplaced.append(_misspelt(path))
@@ -65,27 +72,107 @@ def find_files(
     return list(once.values())
 
 
+_TEST = ".test.yaml"
+_PLACES: dict[Kind, str] = {"agent": "agents", "tool": "tools.d", "test": "tests"}
+# What other names of the folders come down to, in lower case and without punctuation.
+_OTHER_NAMES: dict[str, Kind] = {
+    **dict.fromkeys(("agent", "agents", "agentd", "agentsd"), "agent"),
+    **dict.fromkeys(("tool", "tools", "toold", "toolsd"), "tool"),
+    **dict.fromkeys(("test", "tests", "testd", "testsd"), "test"),
+}
+# Folders of what agents, tools and tests name, and of data: their YAML is none of the project's own documents.
+_OTHER_THINGS = frozenset(
+    (
+        "cassettes",
+        "data",
+        "docs",
+        "examples",
+        "fixtures",
+        "golden",
+        "prompts",
+        "schemas",
+        "scripts",
+        "specs",
+        "templates",
+    )
+)
+_LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
+
+
 def _yaml(folder: Path, pattern: str) -> list[Path]:
     """By name; without what editors leave behind, such as `.#a.yaml`."""
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
-def _own(root: Path, pattern: str) -> list[Path]:
-    """The test files of this project: those below a folder that is a project itself are not its."""
-    return [path for path in sorted((root / "tests").rglob(pattern)) if find_root(path) == root]
+def _below_tests(root: Path) -> list[Path]:
+    """The YAML files of this project's tests: those below a folder that is a project itself are not its."""
+    found: list[Path] = []
+    for folder, inside, names in os.walk(root / "tests"):
+        if any(name in inside for name in ("agents", "tools.d", ".git")):
+            inside.clear()
+            continue
+        found += [Path(folder, name) for name in names if name.endswith((".yaml", ".yml")) and name[0] != "."]
+    return [path for path in sorted(found) if find_root(path) == root]
 
 
 def _misspelt(path: Path) -> Diagnostic:
-    message = f"`{path.name}` is not read: its name must end in `.yaml`"
-    return Diagnostic("AR105", "error", message, Span(display(path), 1, 1, 1, 1), "rename it")
+    return _finding("error", path, f"`{path.name}` is not read: its name must end in `.yaml`", "rename it")
 
 
-def _misplaced(root: Path) -> Iterator[Diagnostic]:
-    """A warning: such a folder may be there for something else."""
-    for wrong, right in (("agent", "agents"), ("tools", "tools.d"), ("tool", "tools.d")):
-        strays = sorted((root / wrong).glob("*.y*ml"))
+def _stray_test(path: Path, severity: Severity) -> Diagnostic:
+    message = f"`{path.name}` is not read: test files stand in `tests/`"
+    return _finding(severity, path, message, "move it there")
+
+
+def _misnamed_tests(root: Path, tests: Sequence[Path]) -> Iterator[Diagnostic]:
+    """A warning, once a folder: such a file may hold something else."""
+    told: set[Path] = set()
+    for path in tests:
+        if path.parent in told or not _LIKE_A_TEST.fullmatch(path.name) or path.name.endswith((_TEST, ".test.yml")):
+            continue
+        if _OTHER_THINGS.isdisjoint(path.relative_to(root).parts):
+            told.add(path.parent)
+            message = f"`{path.name}` is not read: the name of a test file ends in `{_TEST}`"
+            yield _finding("warning", path, message, f"rename it to `{_test_name(path)}`")
+
+
+def _test_name(path: Path) -> str:
+    stem = re.sub(r"^test_|[_-]test$|\.tests$", "", path.stem)
+    return f"{stem}{_TEST}"
+
+
+def _subfolders(folder: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
+    """Warnings: such a folder may be there for something else."""
+    for inside in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if inside.name.startswith((".", "_")) or inside.name in _OTHER_THINGS or not inside.is_dir() or inside in read:
+            continue
+        strays = _yaml(inside, "*.y*ml")
+        if strays and find_root(inside) == find_root(folder):
+            place = folder.name
+            message = f"`{place}/{inside.name}/` is not read: {_noun(place)} stand in `{place}/` itself"
+            yield _finding("warning", strays[0], message, f"move its files to `{place}`")
+
+
+def _misplaced(root: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
+    """Warnings: such a folder may be there for something else."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        kind = _OTHER_NAMES.get(re.sub(r"[._-]", "", folder.name.lower()))
+        if kind is None or folder.name.startswith((".", "_")) or not folder.is_dir() or folder in read:
+            continue
+        place = _PLACES[kind]
+        if folder.name == place or ((root / place).exists() and folder.samefile(root / place)):
+            continue
+        strays = _yaml(folder, "*.test.y*ml" if kind == "test" else "*.y*ml")
         if strays:
-            noun = "agents" if right == "agents" else "tools"
-            message = f"`{wrong}/` is not read: {noun} stand in `{right}/`"
-            place = Span(display(strays[0]), 1, 1, 1, 1)
-            yield Diagnostic("AR105", "warning", message, place, f"rename the folder to `{right}`")
+            message = f"`{folder.name}/` is not read: {_noun(place)} stand in `{place}/`"
+            yield _finding("warning", strays[0], message, f"rename the folder to `{place}`")
+    for path in _yaml(root, f"*{_TEST}")[:1]:
+        yield _stray_test(path, "warning")
+
+
+def _noun(place: str) -> str:
+    return place.removesuffix(".d")
+
+
+def _finding(severity: Severity, path: Path, message: str, help: str) -> Diagnostic:
+    return Diagnostic("AR105", severity, message, Span(display(path), 1, 1, 1, 1), help)

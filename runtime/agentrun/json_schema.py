@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from agentrun.diagnostics import did_you_mean
+from agentrun.diagnostics import nearest
 
 DEFAULT_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 MAX_VIOLATIONS = 20
@@ -99,11 +99,23 @@ def _not_a_schema(schema: Mapping[str, Any]) -> list[SchemaProblem]:
     import jsonschema
 
     meta = jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
-    found = {tuple(one.absolute_path): _meta_problem(one) for one in meta.iter_errors(schema)}
-    return [SchemaProblem("AR601", route, message, help) for route, (message, help) in found.items()]
+    found = {tuple(one.absolute_path): one for one in meta.iter_errors(schema)}
+    return [
+        _unquoted_null(route, one) or SchemaProblem("AR601", route, *_meta_problem(one)) for route, one in found.items()
+    ]
 
 
-_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+def _unquoted_null(route: Route, error: Any) -> SchemaProblem | None:
+    """`type: [string, null]`: YAML takes a bare `null` for no value, and JSON Schema wants the name of a type."""
+    written = error.instance
+    if route[-1:] != ("type",) or not (written is None or (isinstance(written, list) and None in written)):
+        return None
+    place = route if written is None else (*route, written.index(None))
+    help = 'write `type: "null"`' if written is None else 'write it in quotes: `type: [string, "null"]`'
+    return SchemaProblem("AR606", place, "`null` must be quoted in `type`: bare, it is no value at all", help)
+
+
+TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _TYPE_WORDS = {"array": "a list", "boolean": "true or false", "integer": "a whole number", "string": "text"}
 
 
@@ -114,12 +126,12 @@ def _meta_problem(error: Any) -> tuple[str, str | None]:
     if len(shown) > 60:
         shown = shown[:59] + "…"
     if key == ["type"]:
-        return f"`type` is one of {', '.join(_TYPES)}, not {shown}", _meant_type(error.instance)
+        return f"`type` is one of {', '.join(TYPES)}, not {shown}", _meant_type(error.instance)
     if key == ["required"] and isinstance(error.instance, bool):
         return "`required` is a list of names", "it stands beside `properties`: `required: [name]`"
     subject = f"`{key[0]}`" if key and isinstance(key[0], str) else "this"
     if error.validator == "type" and "boolean" in error.validator_value:
-        help = f"write {{type: {error.instance}}}" if error.instance in _TYPES else None
+        help = f"write {{type: {error.instance}}}" if error.instance in TYPES else None
         return f"{subject} must be a schema, which is a mapping, not {shown}", help
     if error.validator == "type":
         return f"{subject} must be {_TYPE_WORDS.get(error.validator_value, 'a mapping')}, not {shown}", None
@@ -130,9 +142,19 @@ _OTHER_TYPES = {"bool": "boolean", "dict": "object", "float": "number", "int": "
 _OTHER_TYPES |= {"map": "object", "mapping": "object", "str": "string", "text": "string"}
 
 
+def is_known_word(written: str) -> bool:
+    """Whether another language says so for a type."""
+    return written.lower() in _OTHER_TYPES
+
+
+def meant_type(written: str) -> str | None:
+    """The type that another language's word, or a misspelt one, stands for."""
+    return _OTHER_TYPES.get(written.lower()) or nearest(written, TYPES)
+
+
 def _meant_type(written: Any) -> str | None:
-    other = _OTHER_TYPES.get(str(written).lower())
-    return f"did you mean `{other}`?" if other else did_you_mean(str(written), _TYPES)
+    meant = meant_type(str(written))
+    return f"did you mean `{meant}`?" if meant else None
 
 
 def _bad_references(schema: Mapping[str, Any]) -> Iterator[SchemaProblem]:

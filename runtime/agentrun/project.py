@@ -13,6 +13,7 @@ import msgspec
 from agentrun.bindable import unbindable
 from agentrun.diagnostics import Diagnostic, Report, Span, report
 from agentrun.discovery import find_files
+from agentrun.on_disk import missing_on_disk
 from agentrun.reading import Reader
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, build
@@ -113,10 +114,16 @@ def read_project(
     found = find_files(root, tools, files, misplaced)
     raw = [document for kind, path in found for document in reader.documents(kind, path)]
     known = {(document.kind, document.name) for document in raw}
-    catalog = build(raw, environ, frozenset(reader.unread - known))
+    written = {path: read.text for path, read in reader.files.items()}
+    catalog = build(raw, environ, frozenset(reader.unread - known), written)
     crossed = cross_check(catalog)
     for document in catalog.documents():
         found_before = [*document.diagnostics, *crossed.get(id(document), [])]
         if not any(one.severity == "error" for one in found_before):
-            crossed.setdefault(id(document), []).extend(unbindable(document))
+            crossed.setdefault(id(document), []).extend([*unbindable(document), *missing_on_disk(document)])
+            if document.node.get("python") is not None:
+                from agentrun.python_source import python_findings
+
+                crossed[id(document)] += python_findings(document, root)
+        crossed.setdefault(id(document), []).extend(reader.traps.get(document.path, ()))
     return Project(root, catalog, crossed, [*misplaced, *reader.found], check_whole(catalog), reader.files)

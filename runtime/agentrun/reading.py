@@ -18,6 +18,7 @@ from agentrun.discovery import display
 from agentrun.spec.catalog import RawDocument
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
+from agentrun.spec.text_traps import text_traps
 from agentrun.spec.yaml_nodes import MAX_BYTES, ReadFile, read_bytes, read_plain
 
 
@@ -25,7 +26,7 @@ class Reader:
     """Reads the files of one project. `texts` stand for the content of files, by absolute path.
 
     `files` holds what was read, `found` what was wrong with files whose content is unknown, `unread` the names that
-    files seem to define which could not be read to their end.
+    files seem to define which could not be read to their end, `traps` what the text of a file shows, by its path.
     """
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
@@ -33,6 +34,7 @@ class Reader:
         self.files: dict[str, ReadFile] = {}
         self.found: list[Diagnostic] = []
         self.unread: set[tuple[Kind, str]] = set()
+        self.traps: dict[str, list[Diagnostic]] = {}
 
     def documents(self, kind: Kind, path: Path) -> list[RawDocument]:
         """The documents of a file, each with the files that it names."""
@@ -47,11 +49,14 @@ class Reader:
 
     def _file(self, path: Path, shown: str) -> ReadFile:
         try:
-            return read_bytes(shown, self._bytes(path))
+            raw = self._bytes(path)
         except OSError as error:
             message = f"the file can't be read: {_reason(error)}"
             found = Diagnostic("AR101", "error", message, Span(shown, 1, 1, 1, 1))
             return ReadFile(shown, "", [], [found], stopped=True)
+        read = read_bytes(shown, raw)
+        self.traps[shown] = text_traps(read, raw)
+        return read
 
     def _bytes(self, path: Path) -> bytes:
         """No more than what is needed to see that it is too much."""

@@ -42,6 +42,7 @@ from agentrun.spec.types import (
     TimeoutSpec,
     ToolSpec,
 )
+from agentrun.suppress import accepted
 from agentrun.templates import compile_template
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def check_runnable(project: Project, documents: list[Document]) -> Report:
 
     Raises `SpecError` where there are errors.
     """
-    report = project.report(documents)
+    report = accepted(project.report(documents), project.sources)
     found = tuple(
         msgspec.structs.replace(one, severity="error") if one.code == "AR510" else one for one in report.diagnostics
     )

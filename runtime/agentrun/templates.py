@@ -144,8 +144,17 @@ def _syntax_problem(name: str, inner: str, rest: str) -> EnvProblem:
 
 def quote_jinja(value: str) -> str:
     """A text that Jinja gives back as it is."""
-    # Jinja would take a carriage return for a line end, and write another.
-    return value.replace("{", "{{ '{' }}").replace("\r", "{{ '\\r' }}")
+    if "{" not in value and "\r" not in value:
+        return value
+    # Jinja would take a carriage return for a line end, and write another. Space beside one `{{ }}` counts for nothing.
+    inner = value.strip()
+    before, after = value[: value.index(inner)], value[value.index(inner) + len(inner) :]
+    quoted = inner.replace("{", "{{ '{' }}").replace("\r", "{{ '\\r' }}")
+    return f"{_quoted_space(before)}{quoted}{_quoted_space(after)}"
+
+
+def _quoted_space(space: str) -> str:
+    return f"{{{{ {json.dumps(space)} }}}}" if space else ""
 
 
 def quote_url(value: str) -> str:

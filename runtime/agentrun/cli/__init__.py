@@ -19,8 +19,10 @@ COMMANDS = {
     "chat": "Talk to an agent.",
     "completion": "Print the shell's completion script.",
     "explain": "Say what a finding's code means.",
+    "fmt": "Put files in the house layout.",
     "init": "Make a new project that validates and runs.",
     "inspect": "Show what an agent can do.",
+    "lsp": "Serve an editor: findings, completion, hover, definitions.",
     "run": "Run an agent once.",
     "schema": "Print the JSON Schema of a kind of file.",
     "tools": "List and call tools.",
@@ -92,9 +94,10 @@ def run_cli(arguments: list[str] | None = None) -> int:
         result = cli.main(arguments, prog_name="agentrun", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SpecError as error:
+        from agentrun.cli.colors import columns, wants_color
         from agentrun.cli.formats.text import findings_text
 
-        click.echo(findings_text(error.report), err=True)
+        click.echo(findings_text(error.report, columns(sys.stderr)), err=True, color=wants_color(sys.stderr))
         return error.exit_code
     except AgentrunError as error:
         tell_error(error.message, error.help)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from agentrun.cli.colors import wants_color
 from agentrun.diagnostics import did_you_mean
 from agentrun.errors import UsageError
 from agentrun.explanations import FAMILIES, codes, explain
@@ -24,7 +27,7 @@ def command(wanted: tuple[str, ...]) -> int:
     if wanted:
         click.echo("\n\n".join(_page(code) for code in wanted))
     else:
-        click.echo(_list())
+        click.echo(_list(), color=wants_color(sys.stdout))
     return 0
 
 

@@ -7,15 +7,14 @@ changes no agent that runs: what is written counts from the next start on.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from agentrun.cli.permit import AllowRule, NoRule, with_rule
+from agentrun.cli.replacing import replace_file
 from agentrun.diagnostics import one_of
 from agentrun.engine.ports import ApprovalQuestion
 from agentrun.project import Project
@@ -135,29 +134,9 @@ class Grants:
         mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
         target = Path(os.path.realpath(self._home / file))  # a link stays one
         try:
-            _replace(target, mark + text.encode())
+            replace_file(target, mark + text.encode())
         except OSError as error:
             raise NoRule(f"{file} can't be written: {_reason(error)}") from None
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """All at once: whoever reads meanwhile sees the old file or the new one."""
-    if not os.access(target, os.W_OK):
-        raise PermissionError(0, "it is read-only")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            before = target.stat()
-            with contextlib.suppress(PermissionError):  # only root may give a file away
-                os.fchown(stream.fileno(), before.st_uid, before.st_gid)
-            os.fchmod(stream.fileno(), before.st_mode & 0o7777)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _rules(permissions: Node | None) -> list[Node]:

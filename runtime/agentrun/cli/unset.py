@@ -21,6 +21,7 @@ from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.types import AgentSpec, ToolSpec
+from agentrun.suppress import accepted
 
 _UNSET = ("AR509", "AR510")
 _CALLED_SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
@@ -70,7 +71,7 @@ def _mask(documents: list[Document], environ: Mapping[str, str]) -> Masker:
 
 
 def _check(project: Project, documents: list[Document]) -> None:
-    report = project.report(documents)
+    report = accepted(project.report(documents), project.sources)
     errors = tuple(one for one in report.diagnostics if one.severity == "error" and one.code not in _UNSET)
     if errors:
         raise SpecError(Report(errors, report.sources))
@@ -89,6 +90,7 @@ def _completed(project: Project, reached: list[Document], missing: set[str]) -> 
         project.catalog,
         agents={name: complete(one) for name, one in project.catalog.agents.items()},
         tools={name: complete(one) for name, one in project.catalog.tools.items()},
+        listed={},
     )
     return msgspec.structs.replace(project, catalog=catalog)
 

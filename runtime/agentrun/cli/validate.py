@@ -1,20 +1,29 @@
-"""`agentrun validate`: all findings of all files in one pass. Opens no socket and runs nothing."""
+"""`agentrun validate`: all findings of all files in one pass. Opens no socket and runs nothing, but with `--online`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from agentrun.cli.formats import FORMATS
+from agentrun.cli.checking import Checked, Checker, read_stdin
+from agentrun.cli.colors import wants_color
+from agentrun.cli.formats import FORMATS, for_a_file
 from agentrun.cli.options import env_file_option, environment, tools_option
-from agentrun.diagnostics import Report, report
-from agentrun.discovery import find_root
+from agentrun.diagnostics import Report, counted, report
 from agentrun.errors import UsageError
-from agentrun.project import read_project
-from agentrun.selection import Preset, Selection, fails
+from agentrun.selection import FailLevel, Preset, Selection, fails
+from agentrun.settings import Settings, find_settings
+from agentrun.visible import visible
+
+_STDIN = Path("-")
+
+
+def _codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    return [code.strip().upper() for value in values for code in value.split(",") if code.strip()]
 
 
 @click.command("validate", short_help="Check agents, tools and tests.")
@@ -23,58 +32,200 @@ from agentrun.selection import Preset, Selection, fails
     "--format",
     "output_format",
     type=click.Choice(list(FORMATS)),
-    default="text",
+    default="auto",
     show_default=True,
-    help="How findings are printed. Example: --format json",
+    help="How findings are printed; auto: text, with annotations inside GitHub Actions. Example: --format json",
+)
+@click.option(
+    "--output-file",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help="Write the findings to a file as well; repeatable. Example: --output-file sarif=agentrun.sarif",
 )
 @click.option(
     "--preset",
     type=click.Choice(get_args(Preset)),
-    help="minimal: errors; recommended: what most want to know; strict: all. Example: --preset strict",
+    help="minimal: errors alone; recommended (default); strict: matters of taste too. Example: --preset strict",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    callback=_codes,
+    metavar="CODES",
+    help="Tell these findings only, by codes or their beginnings. Example: --select AR4,AR802",
+)
+@click.option(
+    "--ignore", multiple=True, callback=_codes, metavar="CODES", help="Leave findings out. Example: --ignore AR620"
+)
+@click.option(
+    "--fail-level",
+    type=click.Choice(get_args(FailLevel)),
+    help="The least severity that exits with 3; default: error. Example: --fail-level warning",
+)
+@click.option("--strict-env", is_flag=True, help="A variable that is not set is an error. Example: --strict-env")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Leave out the findings that this file knows. Example: --baseline agentrun-baseline.json",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write all findings into a baseline, and exit with 0. Example: --write-baseline agentrun-baseline.json",
+)
+@click.option("--fix", is_flag=True, help="Mend what has a safe fix. Example: --fix agents/support.yaml")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: guesses too. Example: --fix --unsafe-fixes")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing. Example: --diff")
+@click.option(
+    "--online", is_flag=True, help="Also ask the model services whether they have the models. Example: --online"
+)
+@click.option(
+    "--stdin-filename",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What `-` on the command line is the content of. Example: validate - --stdin-filename agents/support.yaml",
 )
 @tools_option
 @env_file_option
 def command(
-    paths: tuple[Path, ...], output_format: str, preset: Preset | None, tools: tuple[Path, ...], env_file: Path | None
+    paths: tuple[Path, ...],
+    output_format: str,
+    outputs: tuple[str, ...],
+    preset: Preset | None,
+    select: list[str],
+    ignore: list[str],
+    fail_level: FailLevel | None,
+    strict_env: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
+    online: bool,
+    stdin_filename: Path | None,
+    tools: tuple[Path, ...],
+    env_file: Path | None,
 ) -> int:
     """Check agents, tools and tests: every finding with its place.
 
-    Without PATHS the whole project of the current folder is checked. A file is checked with all that it uses.
+    PATHS are files, folders or globs, or `-` for standard input; without them the whole project of the current folder
+    is checked. A file is checked with all that it uses. Exits with 0, with 3 where there are findings at or above
+    --fail-level, with 2 for bad usage. `agentrun explain CODE` says what a finding means.
 
     \b
     Examples:
       agentrun validate
       agentrun validate agents/support.yaml --format json
+      agentrun validate --fix
     """
-    everything, checked = validate(paths, environment(env_file), tools)
-    told = Selection(preset=preset or "recommended").of(everything)
-    click.echo(FORMATS[output_format](told, checked))
-    return 3 if fails(told, "error") else 0
+    files = _files(outputs)
+    texts = read_stdin(stdin_filename) if _STDIN in paths else {}
+    named = [stdin_filename if path == _STDIN and stdin_filename else path for path in paths]
+    environ = environment(env_file)
+    check = Checker(named, environ, tools, texts)
+    settings = _merged(find_settings(check.root), preset, select, ignore, fail_level, strict_env, baseline)
+    selection = Selection(settings.preset, settings.select, settings.ignore, settings.strict_env)
+    if (fix or diff or unsafe_fixes) and texts:
+        raise UsageError("what came from standard input can't be fixed", help="name the file instead of `-`")
+    if fix or diff:
+        from agentrun.cli.fixing import fix_all
+
+        changed = fix_all(lambda held: selection.of(check(held).report), unsafe=unsafe_fixes, diff=diff)
+        if diff:
+            return 3 if changed else 0
+    elif unsafe_fixes:
+        raise UsageError("`--unsafe-fixes` goes with `--fix` or `--diff`")
+    checked = check()
+    found = selection.of(_with_answers(checked, environ) if online else checked.report)
+    if write_baseline is not None:
+        return _write_baseline(found, write_baseline)
+    if settings.baseline is not None:
+        found = _new(found, Path(settings.baseline))
+    for name, path in files:
+        _write(path, for_a_file(name, found, len(checked.files)))
+    if text := FORMATS[output_format](found, len(checked.files)):
+        click.echo(text, color=wants_color(sys.stdout))
+    return 3 if fails(found, settings.fail_level) else 0
 
 
-def validate(paths: tuple[Path, ...], environ: Mapping[str, str], tools: tuple[Path, ...] = ()) -> tuple[Report, int]:
-    """The findings for some paths, and how many files were read."""
-    for folder in tools:
-        if not folder.is_dir():
-            raise UsageError(f"there is no folder `{folder}`", help="`--tools` takes a folder of tool files")
-    chosen = paths or (find_root(Path.cwd()),)
-    by_root: dict[Path, list[Path]] = {}
-    for path in chosen:
-        if not path.exists():
-            raise UsageError(f"there is no `{path}`", help="pass a file or a folder")
-        by_root.setdefault(find_root(path), []).append(path)
-    reports: list[Report] = []
-    files = 0
-    for root, wanted in by_root.items():
-        named = [path for path in wanted if path.is_file()]
-        project = read_project(root, environ, tools=tools, files=named)
-        whole = any(path.resolve() == root for path in wanted)
-        documents = None if whole else project.under(wanted)
-        if not (project.files or project.unreadable):
-            raise UsageError(
-                f"there are no agents and no tools in `{root}`", help="`agentrun init` makes a project to start from"
-            )
-        files += len(project.files if documents is None else {document.path for document in documents})
-        reports.append(project.report(documents))
-    found = [finding for one in reports for finding in one.diagnostics]
-    return report(found, {path: text for one in reports for path, text in one.sources.items()}), files
+def _merged(
+    settings: Settings,
+    preset: Preset | None,
+    select: Sequence[str],
+    ignore: Sequence[str],
+    fail_level: FailLevel | None,
+    strict_env: bool,
+    baseline: Path | None,
+) -> Settings:
+    """The project's settings with those of the command line over them; `--ignore` adds to the file's."""
+    merged = Settings(
+        preset=preset or settings.preset,
+        select=list(select or settings.select),
+        ignore=[*settings.ignore, *ignore],
+        fail_level=fail_level or settings.fail_level,
+        strict_env=strict_env or settings.strict_env,
+        baseline=str(baseline) if baseline else settings.baseline,
+    )
+    _refuse_unknown([*merged.select, *merged.ignore])
+    return merged
+
+
+def _refuse_unknown(beginnings: Sequence[str]) -> None:
+    if beginnings:
+        from agentrun.explanations import codes
+
+        for one in beginnings:
+            if not any(code.startswith(one) for code in codes()):
+                help = "write a code such as AR401, or its beginning: AR4; `agentrun explain` lists them"
+                raise UsageError(f"no finding has a code like `{one}`", help=help)
+
+
+def _files(outputs: Sequence[str]) -> list[tuple[str, Path]]:
+    found: list[tuple[str, Path]] = []
+    for one in outputs:
+        name, equals, path = one.partition("=")
+        if not equals or not path or name not in FORMATS:
+            help = f"write FORMAT=PATH; formats: {', '.join(FORMATS)}"
+            raise UsageError(f"`--output-file {one}` can't be used", help=help)
+        found.append((name, Path(path)))
+    return found
+
+
+def _with_answers(checked: Checked, environ: dict[str, str]) -> Report:
+    from agentrun.online import check_models
+
+    found = [*checked.report.diagnostics, *check_models(checked.documents, environ)]
+    return report(found, checked.report.sources)
+
+
+def _new(found: Report, path: Path) -> Report:
+    """What the baseline doesn't know. What is left of it is told, so that it can be written anew."""
+    from agentrun.baseline import compare
+
+    compared = compare(found, path)
+    if compared.known:
+        click.echo(f"{counted(compared.known, 'finding')} of the baseline left out", err=True)
+    if compared.gone:
+        gone = counted(len(compared.gone), "finding")
+        click.echo(
+            visible(f"{gone} of the baseline no longer there: write it anew with --write-baseline {path}"), err=True
+        )
+    return compared.report
+
+
+def _write_baseline(found: Report, path: Path) -> int:
+    from agentrun.baseline import baseline_text
+
+    _write(path, baseline_text(found, path))
+    click.echo(f"{counted(len(found.diagnostics), 'finding')} in {visible(str(path))}", err=True)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(f"{text}\n" if text and not text.endswith("\n") else text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"`{path}` can't be written: {error.strerror}") from None

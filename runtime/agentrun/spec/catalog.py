@@ -9,18 +9,21 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Related, Span, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, Fix, Related, Span, did_you_mean, one_of
 from agentrun.spec.check import check, shape
+from agentrun.spec.edits import Texts, write_name
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
 from agentrun.spec.types import NAME_PATTERN
 from agentrun.spec.wording import NAME_HELP
 
 _UNSET = ("AR509", "AR510")
+ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 Unread = frozenset[tuple[Kind, str]]
 
 
@@ -75,7 +78,9 @@ class Document(msgspec.Struct, frozen=True, eq=False):
 class Catalog(msgspec.Struct, frozen=True, eq=False):
     """All documents of a project. Bases are apart: they are used through `extends` only.
 
-    `unread` are names that files define which could not be read.
+    `unread` are names that files define which could not be read; `texts` the files as they were read, by path;
+    `addresses` those of model services that the environment names, by variable;
+    `listed` remembers what `tools_of` gave, by id of the agent.
     """
 
     agents: dict[str, Document]
@@ -84,6 +89,9 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     bases: list[Document]
     diagnostics: list[Diagnostic]
     unread: Unread = frozenset()
+    texts: Texts = {}
+    addresses: dict[str, str] = {}
+    listed: dict[int, list[Document]] = {}
 
     def documents(self) -> Iterator[Document]:
         for document in [*self.agents.values(), *self.tools.values(), *self.tests, *self.bases]:
@@ -102,6 +110,12 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     def tools_of(self, agent: Document) -> list[Document]:
         """The tools of an agent in the order of its list, each name once; a name wins over a glob."""
+        found = self.listed.get(id(agent))
+        if found is None:
+            found = self.listed[id(agent)] = self._named_by(agent)
+        return found
+
+    def _named_by(self, agent: Document) -> list[Document]:
         chosen: dict[str, Document] = {}
         entries = agent.node.get("tools")
         listed = entries.content if entries is not None and entries.is_list else []
@@ -117,14 +131,21 @@ def is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
-def build(raw: Iterable[RawDocument], environ: Mapping[str, str], unread: Unread = frozenset()) -> Catalog:
-    return _Builder(environ, unread).build(list(raw))
+def build(
+    raw: Iterable[RawDocument],
+    environ: Mapping[str, str],
+    unread: Unread = frozenset(),
+    texts: Texts = MappingProxyType({}),
+) -> Catalog:
+    """`texts` are the files of the documents, by path: what fixes need to see."""
+    return _Builder(environ, unread, texts).build(list(raw))
 
 
 class _Builder:
-    def __init__(self, environ: Mapping[str, str], unread: Unread) -> None:
+    def __init__(self, environ: Mapping[str, str], unread: Unread, texts: Texts) -> None:
         self.environ = environ
         self.unread = unread
+        self.texts = texts
         self.found: list[Diagnostic] = []
         self.by_kind: dict[Kind, dict[str, RawDocument]] = {"agent": {}, "tool": {}, "test": {}}
 
@@ -147,6 +168,8 @@ class _Builder:
             bases,
             self.found,
             self.unread,
+            self.texts,
+            {name: self.environ[name] for name in ADDRESS_VARIABLES if name in self.environ},
         )
 
     def _duplicate(self, first: RawDocument, second: RawDocument) -> None:
@@ -171,7 +194,7 @@ class _Builder:
             found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
-        spec, violations = check(kind, shaped, partial=is_base or not merged.complete)
+        spec, violations = check(kind, shaped, partial=is_base or not merged.complete, texts=self.texts)
         found += violations
         return Document(
             kind,
@@ -245,7 +268,8 @@ class _Builder:
             known = f"known: {one_of(others)}" if others else None
             message = f"`extends` names no {kind} of this project: `{wanted}`"
             help = did_you_mean(wanted, others, known)
-            found.append(_error("AR403", message, node.content["extends"].span, help))
+            place = node.content["extends"]
+            found.append(_error("AR403", message, place.span, help, write_name(place, others)))
         return _Merged(_without(node, "extends"), (), found, complete=False)
 
 
@@ -287,5 +311,5 @@ def _name_place(raw: RawDocument) -> Span:
     return own.span if own is not None else raw.node.first_line
 
 
-def _error(code: str, message: str, place: Span, help: str | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, place, help)
+def _error(code: str, message: str, place: Span, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, place, help, fix=fix)

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Severity, Span, did_you_mean, nearest, one_of
+from agentrun.diagnostics import Diagnostic, Fix, Severity, Span, did_you_mean, nearest, one_of
 from agentrun.secrets import MIN_CHARS
 from agentrun.spec import wording
+from agentrun.spec.edits import Texts, rename_key, replace_all
 from agentrun.spec.nodes import Node, Route, kind_of
+from agentrun.spec.retype import respelt, retyped
 from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, marks_of, member_schema, schema_of
+from agentrun.spec.spelling import is_surely
 from agentrun.spec.types import NAME_PATTERN
 from agentrun.spec.yaml_nodes import parse_scalar
 from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
@@ -117,7 +121,7 @@ class _Shaper:
             self.unknown.add(route)
             return node.like("")
         filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
-        self._environment_findings(filled, node.span)
+        self._environment_findings(filled, node)
         self.variables |= filled.values.keys() | {problem.name for problem in filled.problems if problem.name}
         if marks.get("x-secret"):
             self._keep_secrets(filled, node.span)
@@ -136,13 +140,15 @@ class _Shaper:
                 message = f"the secret {name} is shorter than {MIN_CHARS} characters, and is not masked in outputs"
                 self.found.append(Diagnostic("AR801", "warning", message, span, "use a longer one"))
 
-    def _environment_findings(self, filled: Interpolated, span: Span) -> None:
+    def _environment_findings(self, filled: Interpolated, node: Node) -> None:
         for problem in filled.problems:
             severity: Severity = "error"
             help: str | None = None
+            fix: Fix | None = None
             if problem.kind == "syntax":
                 code, message = "AR508", problem.message
                 help = "a literal `$` before a brace is written `$$`"
+                fix = _with_colon(node, problem.name)
             elif problem.kind == "required":
                 code = "AR509"
                 state = "empty" if problem.name in self.environ else "not set"
@@ -152,22 +158,30 @@ class _Shaper:
                 code, severity = "AR510", "warning"
                 message = f"the environment variable {problem.name} is not set"
                 help = f"set it before a run, or give a default: `${{{problem.name}:-…}}`"
-            self.found.append(Diagnostic(code, severity, message, span, help))
+            self.found.append(Diagnostic(code, severity, message, node.span, help, fix=fix))
 
 
-def check(kind: Kind, shaped: Shaped, *, partial: bool) -> tuple[Any, list[Diagnostic]]:
+def _with_colon(node: Node, name: str) -> Fix | None:
+    """`${VAR-x}` as `${VAR:-x}`, and `${VAR?x}` as `${VAR:?x}`."""
+    before = re.compile(rf"(?<!\$)(?:\$\$)*\${{{name}()(?=[-?])")
+    return replace_all(node, before, ":", f"write `${{{name}:…}}`", safe=True) if name else None
+
+
+def check(
+    kind: Kind, shaped: Shaped, *, partial: bool, texts: Texts = MappingProxyType({})
+) -> tuple[Any, list[Diagnostic]]:
     """The typed form, and what the schema finds; the form is None where it doesn't fit.
 
-    `partial` is for bases, where a required key may be missing.
+    `partial` is for bases, where a required key may be missing; `texts` are the files, for fixes.
     """
     try:
         spec = msgspec.convert(shaped.node.data(), SPECS[kind])
     except msgspec.ValidationError:
-        return None, _explain(kind, shaped, partial)
+        return None, _explain(kind, shaped, partial, texts)
     return spec, _choices(kind, shaped.node, partial)
 
 
-def _explain(kind: Kind, shaped: Shaped, partial: bool) -> list[Diagnostic]:
+def _explain(kind: Kind, shaped: Shaped, partial: bool, texts: Texts) -> list[Diagnostic]:
     """The types say that something is wrong, the schema of the same types says all that is."""
     node = shaped.node
     if not node.is_mapping:
@@ -175,8 +189,9 @@ def _explain(kind: Kind, shaped: Shaped, partial: bool) -> list[Diagnostic]:
         help = "write each tool as a document of its own, with `---` between them" if several else None
         return [_error("AR309", f"{_article(kind)} is a mapping of keys, not {node.kind}", node.span, help)]
     found: list[Diagnostic] = []
+    place = _Place(kind, node, shaped.unknown, partial, texts)
     for error in _validator(kind).iter_errors(node.data()):
-        found.extend(_findings(kind, node, error, shaped.unknown, partial))
+        found.extend(_findings(place, error))
     found.extend(_choices(kind, node, partial))
     return found
 
@@ -193,38 +208,55 @@ def _validator(kind: Kind) -> Any:
     return jsonschema.Draft202012Validator(schema_of(kind))
 
 
-def _findings(
-    kind: Kind, node: Node, error: ValidationError, unknown: Iterable[Route], partial: bool
-) -> list[Diagnostic]:
+class _Place(msgspec.Struct, frozen=True):
+    """The document that errors of the schema are about."""
+
+    kind: Kind
+    node: Node
+    unknown: frozenset[Route]
+    partial: bool
+    texts: Texts
+
+
+def _findings(place: _Place, error: ValidationError) -> list[Diagnostic]:
     route: Route = tuple(error.absolute_path)
-    if route in unknown:
+    node = place.node
+    if route in place.unknown:
         return []
     if error.validator in ("anyOf", "allOf"):
-        return _alternative(kind, node, error, unknown, partial)
+        return _alternative(place, error)
     if error.validator == "additionalProperties":
-        return _unknown_keys(node, error, route)
+        return _unknown_keys(place, error, route)
     if error.validator == "required":
-        return [] if partial else _missing(node, error, route)
+        return [] if place.partial else _missing(node, error, route)
     code, message, help = _violation(error, route)
-    return [_error(code, message, node.place(route), help)]
+    fix = None
+    if code == "AR304":
+        names: Any = error.validator_value
+        fix = respelt(node.get(*route), [name for name in names if isinstance(name, str)])
+    elif error.validator == "type":
+        schema: Any = error.schema
+        fix = retyped(place.kind, place.texts, node.get(*route), route, [schema], schema.get("description", ""))
+    return [_error(code, message, node.place(route), help, fix)]
 
 
-def _alternative(
-    kind: Kind, node: Node, error: ValidationError, unknown: Iterable[Route], partial: bool
-) -> list[Diagnostic]:
+def _alternative(place: _Place, error: ValidationError) -> list[Diagnostic]:
     """Of several alternatives, the findings of the one that the value was meant for."""
     meant = [
         child
         for child in error.context or ()
         if not (child.validator in ("type", "enum") and not child.relative_path and _other_type(child))
     ]
-    if not meant:
-        route: Route = tuple(error.absolute_path)
-        schema: Any = error.schema
-        wanted = list(dict.fromkeys(wording.wanted(branch) for branch in branches(kind, schema)))
-        message = f"{wording.subject(route)} must be {wording.either(wanted)}, not {wording.shown(error.instance)}"
-        return [_error("AR303", message, node.place(route), wording.type_help(error.instance, wanted, schema))]
-    return [found for child in meant for found in _findings(kind, node, child, unknown, partial)]
+    if meant:
+        return [found for child in meant for found in _findings(place, child)]
+    route: Route = tuple(error.absolute_path)
+    schema: Any = error.schema
+    options = list(branches(place.kind, schema))
+    wanted = list(dict.fromkeys(wording.wanted(branch) for branch in options))
+    message = f"{wording.subject(route)} must be {wording.either(wanted)}, not {wording.shown(error.instance)}"
+    help = wording.type_help(error.instance, wanted, schema)
+    fix = retyped(place.kind, place.texts, place.node.get(*route), route, options, schema.get("description", ""))
+    return [_error("AR303", message, place.node.place(route), help, fix)]
 
 
 def _other_type(error: ValidationError) -> bool:
@@ -234,19 +266,26 @@ def _other_type(error: ValidationError) -> bool:
     return not any(kind_of(option) == kind_of(error.instance) for option in options)
 
 
-def _unknown_keys(node: Node, error: ValidationError, route: Route) -> list[Diagnostic]:
+def _unknown_keys(place: _Place, error: ValidationError, route: Route) -> list[Diagnostic]:
     schema: Any = error.schema
     allowed = list(schema.get("properties", {}))
     instance: Any = error.instance
-    written = set(instance)
+    unwritten = [name for name in allowed if name not in instance]
+    mapping = place.node.get(*route)
+    taken = set(mapping.keys) if mapping is not None else set()  # also what was written without a value
     found = []
     for key in instance:
         if key in allowed or key.startswith("x-"):
             continue
         where = f" in {wording.subject(route)}" if route else ""
-        help = wording.meant(key, [name for name in allowed if name not in written])
-        help = help or f"allowed: {one_of(allowed, limit=40)}"
-        found.append(_error("AR301", f"unknown key `{key}`{where}", node.key_place((*route, key)), help))
+        help = wording.meant(key, unwritten) or f"allowed: {one_of(allowed, limit=40)}"
+        span = place.node.key_place((*route, key))
+        name = wording.meant_name(key, unwritten)
+        fix = None
+        if name is not None and name not in taken:
+            fix = rename_key(place.texts, span, key, name, safe=is_surely(key, name, unwritten))
+            taken.add(name)
+        found.append(_error("AR301", f"unknown key `{key}`{where}", span, help, fix))
     return found
 
 
@@ -343,5 +382,5 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
     return found
 
 
-def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, help)
+def _error(code: str, message: str, span: Span, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, help, fix=fix)

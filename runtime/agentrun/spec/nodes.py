@@ -114,8 +114,11 @@ class Node:
         found = pattern.search(self.source)
         if found is None:
             return None
-        group = 1 if pattern.groups else 0
-        return Span(self.span.file, *self._at(found.start(group)), *self._at(found.end(group)))
+        return self.part(*found.span(1 if pattern.groups else 0))
+
+    def part(self, start: int, end: int) -> Span:
+        """Where a piece of `source` stands."""
+        return Span(self.span.file, *self._at(start), *self._at(end))
 
     def _at(self, offset: int) -> tuple[int, int]:
         lines = LINE_BREAK.split(self.source[:offset])

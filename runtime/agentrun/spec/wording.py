@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.diagnostics import nearest, one_of
 from agentrun.spec.nodes import Node, Route, kind_of
 from agentrun.spec.schema import JsonSchema
 from agentrun.spec.yaml_nodes import parse_scalar
@@ -60,7 +60,7 @@ def shown(value: Any) -> str:
     return kind_of(value)
 
 
-_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _WORDS_OF_TYPES: dict[type, tuple[str, ...]] = {
     bool: ("true or false",),
     int: ("a number", "a whole number"),
@@ -70,8 +70,8 @@ _WORDS_OF_TYPES: dict[type, tuple[str, ...]] = {
 
 def type_help(value: Any, wanted: Sequence[str], schema: JsonSchema) -> str | None:
     """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
-    if isinstance(value, str) and "true or false" in wanted and value.lower() in _SWITCHES:
-        return f"`{value}` is text in YAML 1.2: write `{_SWITCHES[value.lower()]}`"
+    if isinstance(value, str) and "true or false" in wanted and value.lower() in SWITCHES:
+        return f"`{value}` is text in YAML 1.2: write `{SWITCHES[value.lower()]}`"
     if isinstance(value, str) and set(wanted) & set(_WORDS_OF_TYPES.get(type(parse_scalar(value)), ())):
         return f"write {value} without quotes"
     if type(value) in (int, float) and "text" in wanted:
@@ -98,13 +98,17 @@ _OTHER_WORDS = {
 
 def meant(key: str, allowed: Sequence[str]) -> str | None:
     """What an unknown key was probably meant for, as help."""
-    other = _OTHER_WORDS.get(key)
-    if other in allowed:
-        return f"did you mean `{other}`?"
-    near = did_you_mean(key, allowed)
+    name = meant_name(key, allowed)
+    near = f"did you mean `{name}`?" if name else None
     if near is None and "settings" in allowed:
         return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(allowed, limit=40)}"
     return near
+
+
+def meant_name(key: str, allowed: Sequence[str]) -> str | None:
+    """The key that an unknown one was probably meant for."""
+    other = _OTHER_WORDS.get(key)
+    return other if other in allowed else nearest(key, allowed)
 
 
 def misspelt(node: Node, key: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
-from agentrun.diagnostics import Diagnostic, Related, Span
+from agentrun.diagnostics import Diagnostic, Fix, Related, Span
+from agentrun.spec.lines import line_starts, place, quoted_line, quoted_template
 from agentrun.spec.nodes import LINE_BREAK
 
 MAX_DEPTH = 64
@@ -68,7 +70,32 @@ def syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
         related = (Related(f"{opened} begins here", beginning),)
     if line > len(lines):
         line, column = len(lines), len(lines[-1]) + 1
-    return _error(message, _point(path, line, column), help, related)
+    fix = _quoted_value(path, text, lines[line - 1], line, problem) if began is None or not opened else None
+    if opened == "the mapping" and began is not None:
+        fix = _quoted_template(path, text, began.index, lines[began.line])
+    return _error(message, _point(path, line, column), help, related, fix)
+
+
+_KEY_AND_VALUE = re.compile(r" *(?:- +)*[A-Za-z_][A-Za-z0-9_-]*: +(?=[^\s\"'\[{|>&*!#%])")
+_QUOTED_BY = ("mapping values are not allowed in this context", "found character that cannot start any token")
+
+
+def _quoted_template(path: str, text: str, began: int, line: str) -> Fix | None:
+    """Quotes around a template that YAML began to read as a mapping, where it is the value of its line."""
+    start = began - 1 if text.startswith("{{", began - 1) else began
+    before = line[: start - line_starts(text)[place(text, path, start, start).line - 1]]
+    if not text.startswith("{{", start) or not _BEFORE_A_VALUE.fullmatch(before):
+        return None
+    return quoted_template(path, text, start, in_flow=False)
+
+
+_BEFORE_A_VALUE = re.compile(r" *(?:- +)*(?:[A-Za-z_][A-Za-z0-9_-]*: +)?")
+
+
+def _quoted_value(path: str, text: str, line: str, number: int, problem: str) -> Fix | None:
+    """Quotes around the value of a line `key: value`."""
+    found = _KEY_AND_VALUE.match(line) if problem in _QUOTED_BY else None
+    return quoted_line(path, text, line_starts(text)[number - 1] + found.end()) if found else None
 
 
 def _bad_start(character: str) -> tuple[str, str]:
@@ -89,5 +116,7 @@ def _point(path: str, line: int, column: int) -> Span:
     return Span(path, line, column, line, column + 1)
 
 
-def _error(message: str, span: Span, help: str | None, related: tuple[Related, ...] = ()) -> Diagnostic:
-    return Diagnostic("AR201", "error", f"not YAML: {message}", span, help, related)
+def _error(
+    message: str, span: Span, help: str | None, related: tuple[Related, ...] = (), fix: Fix | None = None
+) -> Diagnostic:
+    return Diagnostic("AR201", "error", f"not YAML: {message}", span, help, related, fix)

@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from agentrun.diagnostics import Diagnostic, Related, Span
+from agentrun.diagnostics import Diagnostic, Fix, Related, Span
+from agentrun.spec.lines import put_around, quoted_template, remove_entry
 from agentrun.spec.nodes import Node, Scalar
 from agentrun.spec.yaml_errors import MAX_DEPTH, syntax_finding
 
 MAX_BYTES = 1_048_576
 MAX_NODES = 50_000
+MAX_COMPARED = 100
 
 
 class ReadFile(msgspec.Struct, frozen=True):
@@ -85,12 +87,13 @@ class _Stop(Exception):
 class _Open:
     """A collection whose end was not seen yet."""
 
-    __slots__ = ("anchor", "is_mapping", "items", "key", "key_spans", "merges", "start", "values")
+    __slots__ = ("anchor", "is_flow", "is_mapping", "items", "key", "key_spans", "merges", "start", "values")
 
-    def __init__(self, is_mapping: bool, start: Any, anchor: str | None) -> None:
+    def __init__(self, event: Any, is_mapping: bool) -> None:
         self.is_mapping = is_mapping
-        self.start = start
-        self.anchor = anchor
+        self.is_flow = bool(event.flow_style)
+        self.start = event.start_mark
+        self.anchor: str | None = event.anchor
         self.items: list[Node] = []
         self.values: dict[str, Node] = {}
         self.key_spans: dict[str, Span] = {}
@@ -173,14 +176,14 @@ class _Reader:
             self._tag(event.tag, self._span(event.start_mark, event.end_mark))
         if len(self._stack) >= MAX_DEPTH:
             self._stop("AR205", f"nested deeper than {MAX_DEPTH} levels", self._span(event.start_mark, event.end_mark))
-        self._stack.append(_Open(is_mapping, event.start_mark, event.anchor))
+        self._stack.append(_Open(event, is_mapping))
 
     def _close(self, event: Any) -> None:
         done = self._stack.pop()
         # A block collection ends where its last child ends: libyaml's own mark stands on the next token.
         span = self._span(done.start, event.end_mark)
         children = list(done.values.values()) if done.is_mapping else done.items
-        if children and children[-1].span > span:
+        if children and not done.is_flow and children[-1].span > span:
             span = Span(self.path, span.line, span.column, children[-1].span.end_line, children[-1].span.end_column)
         if done.is_mapping:
             for merged in done.merges:
@@ -217,16 +220,27 @@ class _Reader:
             start = parent.start
             if self.text.startswith("{{", start.index):
                 span = Span(self.path, start.line + 1, start.column + 1, key.span.end_line, key.span.end_column + 1)
-                self._stop("AR206", "a template must be quoted: YAML takes `{` for a mapping", span, 'write "{{ … }}"')
+                message = "a template must be quoted: YAML takes `{` for a mapping"
+                in_flow = any(above.is_flow for above in self._stack[:-1])
+                fix = quoted_template(self.path, self.text, start.index, in_flow=in_flow)
+                raise _Stop(_finding("AR206", message, span, 'write "{{ … }}"', fix=fix))
             self._stop("AR206", f"a key must be text, not {key.kind}", key.span)
         if not isinstance(name, str):
             name = key.source
         if name in parent.values:
             first = Related("first defined here", parent.key_spans[name])
-            self.found.append(_finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,)))
+            fix = None
+            if self._is_the_same(value, parent.values[name]):
+                fix = remove_entry(self.text, key.span, value.span, f"remove the second `{name}`")
+            self.found.append(_finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,), fix=fix))
             return
         parent.values[name] = value
         parent.key_spans[name] = key.span
+
+    def _is_the_same(self, value: Node, first: Node) -> bool:
+        """Told for small values only: aliases make large ones cheap to write many times."""
+        is_small = all(self._sizes.get(id(one), (1, 1))[0] <= MAX_COMPARED for one in (value, first))
+        return is_small and value.data() == first.data()
 
     def _merge_sources(self, parent: _Open, value: Node) -> None:
         sources = value.content if value.is_list else [value]
@@ -288,7 +302,9 @@ class _Reader:
     # -- findings
 
     def _quotes(self, code: str, message: str, text: str, span: Span, otherwise: str = "") -> None:
-        self.found.append(_finding(code, message, span, f'write "{text}" if it is text{otherwise}'))
+        is_alone = span.end_column - span.column == len(text) and bool(otherwise)  # no anchor before it
+        fix = put_around(span, '"', '"', "put it in quotes", safe=False) if is_alone else None
+        self.found.append(_finding(code, message, span, f'write "{text}" if it is text{otherwise}', fix=fix))
 
     def _tag(self, tag: str, span: Span) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
@@ -320,6 +336,11 @@ def parse_scalar(text: str) -> Scalar:
 
 
 def _finding(
-    code: str, message: str, span: Span, help: str | None = None, related: tuple[Related, ...] = ()
+    code: str,
+    message: str,
+    span: Span,
+    help: str | None = None,
+    related: tuple[Related, ...] = (),
+    fix: Fix | None = None,
 ) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, help, related)
+    return Diagnostic(code, "error", message, span, help, related, fix)

@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from agentrun.cli.colors import columns
+from agentrun.cli.formats.snippet import snippet
+from agentrun.cli.formats.unshown import unshown_lines
 from agentrun.diagnostics import Diagnostic, Report, Span, counted
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.visible import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
-_MAX_LINE_CHARS = 160
-_UNSHOWN = ("AR608", "AR802")  # their lines hold a password or a key, whatever else is found there
 
 
-def as_text(report: Report, checked: int) -> str:
-    """Each finding with its source line and a caret, then a summary."""
+def as_text(report: Report, checked: int, width: int | None = None) -> str:
+    """Each finding with its source line and a caret, then a summary, and what can be done."""
     if not report.diagnostics:
         return f"{counted(checked, 'file')} checked, no findings"
-    return findings_text(report)
+    code = report.diagnostics[0].code
+    hint = click.style(f"agentrun explain {code} says more", dim=True)
+    return f"{findings_text(report, width)}{_fixable(report)}\n{hint}"
 
 
-def findings_text(report: Report) -> str:
-    unshown = {
-        (found.span.file, line)
-        for found in report.diagnostics
-        if found.code in _UNSHOWN
-        for line in range(found.span.line, found.span.end_line + 1)
-    }
-    blocks = [_block(found, report, unshown) for found in report.diagnostics]
-    return "\n\n".join([*blocks, f"{report.summary()}"])
+def findings_text(report: Report, width: int | None = None) -> str:
+    """The findings and their counts. Lines of files are cut at `width` cells, by default the terminal's width."""
+    width = columns(sys.stdout) if width is None else width
+    unshown = unshown_lines(report)
+    lines_of = {file: LINE_BREAK.split(text) for file, text in report.sources.items()}
+
+    def block(found: Diagnostic) -> str:
+        is_shown = (found.span.file, found.span.line) not in unshown
+        shown = snippet(lines_of.get(found.span.file, []), found.span, width) if is_shown else []
+        return "\n".join([_head(found), *shown, *_further(found)])
+
+    return "\n\n".join([*map(block, report.diagnostics), report.summary()])
 
 
-def _block(found: Diagnostic, report: Report, unshown: set[tuple[str, int]]) -> str:
+def _head(found: Diagnostic) -> str:
     label = click.style(found.severity, fg=_COLORS[found.severity], bold=True)
-    lines = [f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"]
-    lines += _snippet(found.span, report) if (found.span.file, found.span.line) not in unshown else []
-    if found.help:
-        lines.append(f"  help: {visible(found.help)}")
-    lines += [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]
-    return "\n".join(lines)
+    return f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"
+
+
+def _further(found: Diagnostic) -> list[str]:
+    help = [f"  help: {visible(found.help)}"] if found.help else []
+    return help + [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]
 
 
 def _place(span: Span) -> str:
     return f"{visible(span.file)}:{span.line}:{span.column}"
 
 
-def _snippet(span: Span, report: Report) -> list[str]:
-    source = LINE_BREAK.split(report.sources.get(span.file, ""))
-    if not 0 < span.line <= len(source) or not source[span.line - 1].strip():
-        return []
-    line = source[span.line - 1]
-    before = line[: span.column - 1]
-    end = span.end_column if span.end_line == span.line else len(line) + 1
-    marked = line[span.column - 1 : max(end - 1, span.column - 1)]
-    # A long line is cut before the place, so that the place stays in sight.
-    if len(before) > _MAX_LINE_CHARS // 2:
-        before = "…" + before[-_MAX_LINE_CHARS // 2 :]
-    after = line[span.column - 1 :][: _MAX_LINE_CHARS - len(before)]
-    number = str(span.line)
-    gutter = " " * len(number)
-    shown = visible(before + after).replace("\t", " ")
-    carets = "^" * max(1, min(len(visible(marked)), len(visible(after)) or 1))
-    return [f"  {number} | {shown}", f"  {gutter} | {' ' * len(visible(before))}{carets}"]
+def _fixable(report: Report) -> str:
+    """How many findings can be fixed, and with which option."""
+    fixes = [found.fix for found in report.diagnostics if found.fix is not None]
+    safe = sum(fix.safe for fix in fixes)
+    unsafe = len(fixes) - safe
+    if safe:
+        return f" · {safe} can be fixed with --fix" + (f", {unsafe} more with --unsafe-fixes" if unsafe else "")
+    return f" · {unsafe} can be fixed with --unsafe-fixes" if unsafe else ""

@@ -14,6 +14,7 @@ from agentrun.spec.rules import (
     cases,
     commands,
     credentials,
+    descriptions,
     exposure,
     models,
     names,
@@ -35,6 +36,7 @@ RULES = (
     *references.RULES,
     *parameters.RULES,
     *schemas.RULES,
+    *descriptions.RULES,
     *strict.RULES,
     *templates.RULES,
     *wishes.RULES,
@@ -50,6 +52,7 @@ RULES = (
     *scripts.RULES,
     *cases.RULES,
     *traps.RULES,
+    *unused.RULES,
 )
 WHOLE_RULES = unused.WHOLE_RULES
 

@@ -11,6 +11,7 @@ import msgspec
 from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
 from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import write_name
 from agentrun.spec.nodes import Node
 from agentrun.spec.types import AgentSpec, ModelSpec
 from agentrun.spec.wording import misspelt
@@ -79,7 +80,8 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         message = f"`tool_choice` names no tool of this agent: `{name}`"
         unlisted = f"list `{name}` in `tools`" if name in catalog.tools else None
         suggestion = unlisted or did_you_mean(name, options, f"allowed: {one_of(options)}")
-        yield Diagnostic("AR701", "error", message, node.span, suggestion)
+        fix = None if unlisted else write_name(node, options)
+        yield Diagnostic("AR701", "error", message, node.span, suggestion, fix=fix)
 
 
 def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -99,7 +101,9 @@ def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iter
             if catalog.may_be_unread("tool", text):
                 continue
             help = did_you_mean(text, names, f"tools: {one_of(names)}" if names else "this agent has no tools")
-            yield Diagnostic("AR407", "error", f"`{action}: {text}` matches no tool of this agent", pattern.span, help)
+            message = f"`{action}: {text}` matches no tool of this agent"
+            fix = write_name(pattern, names, is_guess=True)  # it says what may be called
+            yield Diagnostic("AR407", "error", message, pattern.span, help, fix=fix)
 
 
 def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:

@@ -1,10 +1,211 @@
-"""What an agent as a whole exposes: private data, untrusted content and a way out together."""
+"""What an agent as a whole exposes: private data, untrusted content and a way out together.
+
+Any two are harmless. With all three, text that a stranger wrote can have the model carry out what it has read. What is
+asked for is a decision that somebody has written down: `auto`, which holds where nothing is written, asks once
+untrusted output was read; but where nobody can answer that means no, and one `--approve` opens it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 
-from agentrun.diagnostics import Diagnostic
-from agentrun.spec.catalog import Catalog, Document
+import msgspec
 
-RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()
+from agentrun.diagnostics import Diagnostic, one_of
+from agentrun.effects import has_untrusted_output, is_read_only
+from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.known_programs import INERT
+from agentrun.spec.nodes import Node
+from agentrun.spec.programs import Word, program_name
+from agentrun.spec.rules.commands import chosen_addresses, has_network
+from agentrun.spec.rules.credentials import has_credentials
+from agentrun.spec.types import ToolSpec
+
+
+class Reached(msgspec.Struct, frozen=True, eq=False):
+    """A tool that an agent can have called. `entry` is what brings it, in the agent's own list.
+
+    `decided` says that its author has stated who decides about its calls; `within` is the agent behind a tool that has
+    it, where it is not the agent's own.
+    """
+
+    tool: Document
+    entry: Node
+    decided: bool
+    within: str | None = None
+
+    @property
+    def spec(self) -> ToolSpec:
+        found: ToolSpec = self.tool.spec
+        return found
+
+
+def undecided_ways_out(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    if document.kind != "agent":
+        return
+    found = _exposed(catalog, document)
+    if found is None:
+        return
+    way_out, finding = found
+    called = catalog.agents.get(way_out.within or "")
+    if called is None or called is document or _exposed(catalog, called) is None:  # else it is that agent's finding
+        yield finding
+
+
+def _exposed(catalog: Catalog, agent: Document) -> tuple[Reached, Diagnostic] | None:
+    reached = [one for one in _reached(catalog, agent) if isinstance(one.tool.spec, ToolSpec)]
+    return _trifecta(reached) or _unasked_write(reached)
+
+
+# -- the three together -------------------------------------------------------------------------------------
+
+
+def _trifecta(reached: list[Reached]) -> tuple[Reached, Diagnostic] | None:
+    for way_out in _undecided(reached, _leads_out):
+        others = [one for one in reached if one.tool is not way_out.tool]
+        private = next((one for one in others if _reads_private(one)), None)
+        sources = [one for one in others if has_untrusted_output(one.spec)]
+        untrusted = next((one for one in sources if one is not private), private if private in sources else None)
+        if private is not None and untrusted is not None:
+            out = way_out.tool.name
+            message = (
+                f"private data (`{private.tool.name}`), untrusted content (`{untrusted.tool.name}`) and a way out "
+                f"(`{out}`) meet in this agent, and nothing says who decides about `{out}`"
+            )
+            return way_out, Diagnostic("AR808", "warning", message, way_out.entry.span, _help(way_out))
+    return None
+
+
+def _unasked_write(reached: list[Reached]) -> tuple[Reached, Diagnostic] | None:
+    writes = _undecided(reached, _changes_something)
+    for write in writes:
+        sources = [one for one in reached if one.tool is not write.tool and has_untrusted_output(one.spec)]
+        if sources:
+            names = one_of((f"`{one.tool.name}`" for one in sources), limit=3)
+            message = (
+                f"`{write.tool.name}` may act on untrusted content from {names}, and nothing says who decides about it"
+            )
+            return write, Diagnostic("AR809", "info", message, write.entry.span, _help(write))
+    return None
+
+
+def _undecided(reached: list[Reached], is_meant: Callable[[Reached], bool]) -> list[Reached]:
+    return [one for one in reached if not one.decided and is_meant(one)]
+
+
+def _help(one: Reached) -> str:
+    name = one.tool.name
+    if is_read_only(one.spec):
+        return f"write `require_approval: always` in `{name}`, hold it to hosts of yours, or `deny` it in `permissions`"
+    decide = "`always`; or `auto`, which asks once untrusted output was read, and means no where nobody can answer"
+    other = "`ask` in `permissions`, or `read_only: true` if it changes nothing"
+    return f"write `require_approval` in `{name}` ({decide}), {other}"
+
+
+# -- what a tool does ---------------------------------------------------------------------------------------
+
+
+def _reads_private(one: Reached) -> bool:
+    """By credentials, or on this machine: what a tool there reads is taken for private if its author says it reads."""
+    if one.spec.shell is not None or one.spec.python is not None:
+        return (one.spec.read_only is True and not _is_inert(one.tool)) or has_credentials(one.tool)
+    return has_credentials(one.tool)
+
+
+def _leads_out(one: Reached) -> bool:
+    spec = one.spec
+    if spec.shell is not None and not has_network(one.tool):
+        return False
+    if is_read_only(spec):
+        is_free = (
+            spec.http is not None and spec.http.url.startswith("{") and any("*" in host for host in spec.http.hosts)
+        )
+        return is_free or next(chosen_addresses(one.tool), None) is not None
+    return _changes_something(one)
+
+
+def _changes_something(one: Reached) -> bool:
+    spec = one.spec
+    is_backend = spec.final is None and spec.agent is None
+    return is_backend and not is_read_only(spec) and not _is_inert(one.tool) and not _is_shut_in(one.tool)
+
+
+def _is_inert(tool: Document) -> bool:
+    """Whether a command only prints what it was given."""
+    first = tool.node.get("shell", "command", 0)
+    return first is not None and program_name(Word(str(first.content), True)) in INERT
+
+
+def _is_shut_in(tool: Document) -> bool:
+    """Whether a command has a sandbox without network and without a place to write."""
+    write = tool.node.get("shell", "sandbox", "write")
+    return tool.node.get("shell") is not None and not has_network(tool) and not (write is not None and write.content)
+
+
+# -- what an agent reaches ----------------------------------------------------------------------------------
+
+
+def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
+    """The tools of an agent and of the agents behind them; without those that are never called.
+
+    Each agent is looked at once, first on a way on which nobody is asked.
+    """
+    seen: set[str] = set()
+    waiting: list[tuple[Document, Node | None, bool]] = [(start, None, False)]
+    while waiting:
+        agent, way, asks = waiting.pop()
+        if agent.name in seen:
+            continue
+        seen.add(agent.name)
+        for tool in catalog.tools_of(agent):
+            stand = _permission(agent, tool)
+            if stand == "deny":
+                continue
+            approval, entry = tool.node.get("require_approval"), way or _entry(agent, tool)
+            called = catalog.agents.get(tool.called_agent or "")
+            if called is None:
+                decided = asks or stand == "decided" or approval is not None
+                yield Reached(tool, entry, decided, None if agent is start else agent.name)
+            elif asks or (approval is not None and approval.content == "always"):
+                waiting.insert(0, (called, entry, True))
+            else:
+                waiting.append((called, entry, False))
+
+
+def _permission(agent: Document, tool: Document) -> str:
+    """What the agent's rules say of a tool: `deny`, `decided`, or nothing. A glob that allows decides about no tool."""
+    rules = agent.node.get("permissions")
+    is_set = tool.node.get("mcp") is not None or tool.node.get("openapi") is not None
+    for rule in rules.content if rules is not None and rules.is_list else ():
+        if not rule.is_mapping:
+            continue
+        for action in ("deny", "ask", "allow"):
+            pattern = rule.get(action)
+            if pattern is None or not isinstance(pattern.content, str):
+                continue
+            text = pattern.content
+            if not (fnmatchcase(tool.name, text) or (is_set and text.startswith(f"{tool.name}_"))):
+                continue
+            always = rule.get("when") is None and not is_set
+            if action == "deny" and always:
+                return "deny"
+            if action != "allow" or not is_glob(text):
+                return "decided"
+            if always:
+                return ""
+    return ""
+
+
+def _entry(agent: Document, tool: Document) -> Node:
+    """What brings a tool, in an agent's list: its name or itself, else a glob."""
+    listed = agent.node.content["tools"].content
+    for index, entry in enumerate(listed):
+        if agent.inline.get(index) is tool or (index not in agent.inline and entry.content == tool.name):
+            found: Node = entry
+            return found
+    by_glob: Node = next(entry for entry in listed if fnmatchcase(tool.name, str(entry.content)))
+    return by_glob
+
+
+RULES = (undecided_ways_out,)

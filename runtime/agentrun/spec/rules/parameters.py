@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, did_you_mean
-from agentrun.json_schema import problems_of
+from agentrun.diagnostics import Diagnostic, Edit, Fix, did_you_mean
+from agentrun.json_schema import TYPES, SchemaProblem, is_known_word, meant_type, problems_of
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import add_first, is_as_written, write, write_name
+from agentrun.spec.lines import put_around
 from agentrun.spec.nodes import Node, Route
+from agentrun.spec.spelling import is_surely
 from agentrun.spec.wording import misspelt, shown
 
 _SCHEMAS: tuple[Route, ...] = (("parameters",), ("response_format", "json_schema", "schema"))
@@ -26,7 +29,25 @@ def invalid_schemas(catalog: Catalog, document: Document) -> Iterator[Diagnostic
         for problem in problems_of(node.data()):
             is_key = problem.route[-2:-1] == ("patternProperties",)
             place = node.key_place(problem.route) if is_key else node.place(problem.route)
-            yield Diagnostic(problem.code, "error", problem.message, place, problem.help)
+            written = node.get(*problem.route)
+            if problem.code != "AR606" or written is None:
+                fix = _mended(written, problem) if written is not None else None
+                yield Diagnostic(problem.code, "error", problem.message, place, problem.help, fix=fix)
+            elif written.source:
+                fix = Fix('write `"null"`', (Edit(place, '"null"'),))
+                yield Diagnostic("AR606", "error", problem.message, place, problem.help, fix=fix)
+            else:
+                yield Diagnostic("AR601", "error", "`type` has no value", node.key_place(problem.route))
+
+
+def _mended(node: Node, problem: SchemaProblem) -> Fix | None:
+    written = node.content
+    if problem.code != "AR601" or not isinstance(written, str):
+        return None
+    if problem.help == f"write {{type: {written}}}" and is_as_written(node):
+        return put_around(node.span, "{type: ", "}", f"write `{{type: {written}}}`", safe=True)
+    meant = meant_type(written) if problem.route[-1] == "type" else None
+    return write(node, meant, safe=is_known_word(written) or is_surely(written, meant, TYPES)) if meant else None
 
 
 def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -37,7 +58,8 @@ def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Itera
     if kind is None:
         message = "`parameters` needs `type: object`"
         help = None if node.get("properties") else "write `{type: object, properties: {…}}`"
-        yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), help)
+        fix = add_first(catalog.texts, node, "type: object") if help is None else None
+        yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), help, fix=fix)
     elif kind.content != "object":
         message = f"`parameters` must be of `type: object`, not {shown(kind.content)}"
         yield Diagnostic("AR602", "error", message, kind.span, "arguments are named")
@@ -59,7 +81,9 @@ def _required(schema: Node) -> Iterator[Diagnostic]:
             if isinstance(name.content, str) and name.content not in properties.content:
                 message = f"`required` names no property: `{name.content}`"
                 help = did_you_mean(name.content, properties.content)
-                yield Diagnostic("AR605", "warning", message, name.span, help)
+                listed = [one.content for one in required.content]
+                fix = write_name(name, [one for one in properties.content if one not in listed])
+                yield Diagnostic("AR605", "warning", message, name.span, help, fix=fix)
 
 
 def declared(document: Document) -> dict[str, Any] | None:

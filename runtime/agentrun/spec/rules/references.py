@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.edits import remove_item, write_name
 from agentrun.spec.nodes import Node
 
 RESERVED = ("search_tools",)
@@ -27,21 +28,30 @@ def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             yield _error("AR401", f"`{name}` is a base: it is used through `extends` only", entry, None)
         else:
             help = did_you_mean(name, catalog.tools, _known_tools(catalog))
-            yield _error("AR401", f"there is no tool `{name}`", entry, help)
+            yield _error("AR401", f"there is no tool `{name}`", entry, help, write_name(entry, catalog.tools))
 
 
 def tools_listed_twice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if document.kind != "agent":
         return
     first: dict[str, Node] = {}
-    for _, entry in _entries(document, "tools"):
+    for index, entry in _entries(document, "tools"):
         if not isinstance(entry.content, str) or is_glob(entry.content):
             continue
         if entry.content in first:
             related = Related("first listed here", first[entry.content].span)
             message = f"the tool `{entry.content}` is listed twice"
-            yield Diagnostic("AR410", "error", message, entry.span, "remove one, or give it a `name`", (related,))
+            help = "remove one, or give it a `name`"
+            fix = _without(catalog, document, index, entry.content) if first[entry.content].source else None
+            yield Diagnostic("AR410", "error", message, entry.span, help, (related,), fix)
         first.setdefault(entry.content, entry)
+
+
+def _without(catalog: Catalog, document: Document, index: int, name: str) -> Fix | None:
+    """An inline tool is not taken out: it says more than its name."""
+    if index in document.inline:
+        return None
+    return remove_item(catalog.texts, document.node.content["tools"], index, f"remove the second `{name}`", safe=True)
 
 
 def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -57,7 +67,9 @@ def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
             if any(base.kind == "agent" and base.name == name for base in catalog.bases):
                 yield _error("AR402", f"`{name}` is a base: it is used through `extends` only", entry, None)
             else:
-                yield _error("AR402", f"there is no agent `{name}`", entry, did_you_mean(name, catalog.agents, known))
+                help = did_you_mean(name, catalog.agents, known)
+                fix = write_name(entry, catalog.agents)
+                yield _error("AR402", f"there is no agent `{name}`", entry, help, fix)
 
 
 def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -109,8 +121,8 @@ def _known_tools(catalog: Catalog) -> str:
     return f"tools: {one_of(sorted(catalog.tools))}" if catalog.tools else "this project has no tools: see `tools.d/`"
 
 
-def _error(code: str, message: str, node: Node, help: str | None) -> Diagnostic:
-    return Diagnostic(code, "error", message, node.span, help)
+def _error(code: str, message: str, node: Node, help: str | None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, node.span, help, fix=fix)
 
 
 RULES = (unknown_tools, tools_listed_twice, unknown_agents, agents_in_a_circle, reserved_names)

@@ -1,10 +1,190 @@
-"""Scripted models whose turns can't be played to the end."""
+"""Scripted models whose turns can't be played to the end: of agents, and of tests.
+
+A script plays one turn for each request. A turn with calls is followed by another request, unless a call is of a
+final tool; a turn with text and no calls ends a run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from agentrun.diagnostics import Diagnostic
+from agentrun.diagnostics import Diagnostic, counted
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import write_name
+from agentrun.spec.nodes import Node
+from agentrun.spec.rules.toolbox import Toolbox, items, members, text_of, toolbox
 
-RULES: tuple[Callable[[Catalog, Document], Iterator[Diagnostic]], ...] = ()
+ENDED_WELL = ("answered", "final_tool")
+_ENDING = ("content_filter", "refusal")
+_SAYING = ("content", "chunks", "error")
+
+
+class Script(NamedTuple):
+    """A script, the agent that it plays for, and what is known of the run.
+
+    `may_break_off` says that the run is meant to end otherwise than by an answer, or that another model takes over;
+    `is_one_run` that it answers one user message and that nobody else plays from it.
+    """
+
+    turns: list[Node]
+    agent: Document
+    box: Toolbox
+    may_break_off: bool
+    is_one_run: bool
+
+
+def scripts(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    for script in scripts_of(catalog, document):
+        for rule in _OF_A_SCRIPT:
+            yield from rule(script)
+
+
+def end_that_is_too_early(script: Script) -> Iterator[Diagnostic]:
+    last = script.turns[-1]
+    calls = _calls(last)
+    if not calls or script.may_break_off or _ends_otherwise(last) or _reaches_a_limit(script):
+        return
+    if any(name is None or not script.box.tools.get(name) or _is_final(script.box, name) for name in calls):
+        return
+    message = f"the script ends with {'a call' if len(calls) == 1 else 'calls'}, and the model is asked once more"
+    help = "add the turn that answers: each request to the model plays one"
+    yield Diagnostic("AR715", "warning", message, last.key_place(("tool_calls",)), help)
+
+
+def turns_that_say_nothing(script: Script) -> Iterator[Diagnostic]:
+    """One with an empty text is a reply that is empty on purpose."""
+    for turn in script.turns:
+        reason = text_of(turn.get("finish_reason"))
+        written = members(turn)
+        says = any(key in written for key in _SAYING) or _calls(turn) or reason in (*_ENDING, "length")
+        if not says and _is_known(written):
+            message = "the turn says nothing: a reply without text and calls is asked for again"
+            help = "write `content`, `tool_calls` or `error`; `content: ''` if that is what you want to see"
+            yield Diagnostic("AR715", "warning", message, turn.span, help)
+
+
+def turns_that_are_never_played(script: Script) -> Iterator[Diagnostic]:
+    """Behind the turn that answers the one user message of a case."""
+    if not script.is_one_run or _may_ask_again(script.agent):
+        return
+    answer = next((index for index, turn in enumerate(script.turns) if _answers(turn)), len(script.turns))
+    rest = script.turns[answer + 1 :]
+    if rest:
+        others = f" and the {counted(len(rest) - 1, 'turn')} after it are" if len(rest) > 1 else " is"
+        message = f"this turn{others} never played: turn {answer + 1} answers, which ends the run"
+        help = f"a case is one user message: leave {'it' if len(rest) == 1 else 'them'} out"
+        yield Diagnostic("AR715", "info", message, rest[0].span, help)
+
+
+def calls_of_unknown_tools(script: Script) -> Iterator[Diagnostic]:
+    """A warning: a script may show on purpose what comes of such a call."""
+    for turn in script.turns:
+        for call in items(turn.get("tool_calls")):
+            name = call.get("name")
+            if name is None or not isinstance(name.content, str) or script.box.may_have(name.content):
+                continue
+            fix = write_name(name, script.box.tools) if script.box.meant(name.content) else None
+            message = f"the script calls `{name.content}`, and the agent `{script.agent.name}` has no such tool"
+            yield Diagnostic("AR902", "warning", message, name.span, script.box.help_for(name.content), fix=fix)
+
+
+_OF_A_SCRIPT = (end_that_is_too_early, turns_that_say_nothing, turns_that_are_never_played, calls_of_unknown_tools)
+
+
+def scripts_of(catalog: Catalog, document: Document) -> Iterator[Script]:
+    """The scripts of an agent's models, or of a test file: for all its cases and of single ones."""
+    if document.kind == "agent":
+        found = _of_an_agent(catalog, document)
+    elif document.kind == "test":
+        found = _of_a_test(catalog, document)
+    else:
+        return
+    for script in found:
+        if script.turns and all(turn.is_mapping for turn in script.turns):
+            yield script
+
+
+def _of_an_agent(catalog: Catalog, document: Document) -> Iterator[Script]:
+    model = document.node.get("model")
+    models = [model, *items(model.get("fallback"))] if model is not None else []
+    if not any(members(one).get("script") for one in models):
+        return
+    box = toolbox(catalog, document, with_agents=False)
+    ends_early = any(document.node.get(*route) is not None for route in (("limits", "timeout"), ("context",)))
+    for index, one in enumerate(models):
+        turns = items(members(one).get("script"))
+        yield Script(turns, document, box, ends_early or index < len(models) - 1, is_one_run=False)
+
+
+def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
+    agent = catalog.agents.get(text_of(document.node.get("agent")) or "")
+    if agent is None:
+        return
+    box = toolbox(catalog, agent)
+    alone = all(tool.called_agent is None for found in box.tools.values() for tool in found)
+    cases = items(document.node.get("cases"))
+    shared = [case for case in cases if not any(key in members(case) for key in ("model", "cassette", "live"))]
+    scripts = [(document.node.get("model"), shared), *((case.get("model"), [case]) for case in cases)]
+    for node, played in scripts:
+        reasons = {text_of(case.get("expect", "reason")) for case in played}
+        yield Script(items(node), agent, box, bool(reasons - {None, *ENDED_WELL}), is_one_run=alone)
+
+
+def _calls(turn: Node) -> list[str | None]:
+    """The names of a turn's calls; None for one that can't be read."""
+    return [text_of(call.get("name")) for call in items(turn.get("tool_calls"))]
+
+
+def _is_final(box: Toolbox, name: str) -> bool:
+    return any(tool.node.get("final") is not None for tool in box.tools[name])
+
+
+def _ends_otherwise(turn: Node) -> bool:
+    return turn.get("error") is not None or text_of(turn.get("finish_reason")) in _ENDING
+
+
+def _answers(turn: Node) -> bool:
+    """Text and no calls: the end of a run, whatever its `finish_reason`."""
+    pieces = [text_of(piece) or "" for piece in items(turn.get("chunks"))]
+    said = "".join(pieces) if turn.get("chunks") is not None else text_of(turn.get("content")) or ""
+    return bool(said.strip()) and turn.get("error") is None and not turn.get("tool_calls")
+
+
+def _may_ask_again(agent: Document) -> bool:
+    """An answer that breaks its format is asked for once more, and so is a summary of a long conversation."""
+    return any(agent.node.get(key) is not None for key in ("response_format", "context"))
+
+
+def _reaches_a_limit(script: Script) -> bool:
+    limits = members(script.agent.node.get("limits"))
+    calls = [json.dumps(call.data(), sort_keys=True) for turn in script.turns for call in items(turn.get("tool_calls"))]
+    if "max_total_tokens" in limits or "max_cost_usd" in limits:
+        return True
+    return (
+        len(script.turns) >= _number(limits, "max_turns", 25)
+        or len(calls) > _number(limits, "max_tool_calls", 100)
+        or _longest_row(calls) >= _number(limits, "max_repeated_calls", 4)
+    )
+
+
+def _number(limits: dict[str, Node], key: str, default: int) -> int:
+    found = limits.get(key)
+    return found.content if found is not None and type(found.content) is int else default
+
+
+def _longest_row(calls: list[str]) -> int:
+    longest = row = 0
+    for index, call in enumerate(calls):
+        row = row + 1 if index and call == calls[index - 1] else 1
+        longest = max(longest, row)
+    return longest
+
+
+def _is_known(written: dict[str, Node]) -> bool:
+    """Without keys that have a finding of their own and were meant for something."""
+    return not set(written) - {"finish_reason", "usage", "delay", "tool_calls"}
+
+
+RULES = (scripts,)

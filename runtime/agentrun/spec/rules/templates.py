@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, Span, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, Fix, Span, did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import replace_all
 from agentrun.spec.nodes import Node, Route
+from agentrun.spec.retype import respelt
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.schema import walk_scalars
+from agentrun.spec.spelling import is_same_word, typos
+from agentrun.spec.template_edits import as_holes, blocks, make_expression, only_the_template, rename_in_template
 from agentrun.spec.wording import misspelt, subject
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
@@ -35,15 +39,30 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
             template = compile_template(node.content)
         except TemplateSyntax as error:
             place = _name_place(node, error.name) if error.name else _line(node, error.line)
-            yield _error("AR501", f"not a template: {error.message}", place, error.help)
+            fix = _suggested(node, error)
+            yield _error("AR501", f"not a template: {error.message}", place, error.help, fix)
             continue
         if route[-1] in _CONDITIONS:
             yield from _condition(route, node, template)
         if route[-2:] == ("paginate", "next") and template.literal:
             help = "such as `{{ body.cursor }}` or `{{ links.next }}`"
-            yield _error("AR504", "`next` must hold a `{{ }}`: a fixed text would follow every page", node.span, help)
+            message = "`next` must hold a `{{ }}`: a fixed text would follow every page"
+            fix = make_expression(node) if _OF_A_RESULT.fullmatch(node.content) else None
+            yield _error("AR504", message, node.span, help, fix)
         if not template.literal:
             yield from _names(catalog, document, route, node, template, str(scope))
+
+
+_SUGGESTION = re.compile(r"did you mean `(\w+)`\?")
+_OF_A_RESULT = re.compile(r"(?:body|links|headers)(?:\.\w+)+")
+
+
+def _suggested(node: Node, error: TemplateSyntax) -> Fix | None:
+    """A filter or a test by its right name."""
+    found = _SUGGESTION.fullmatch(error.help or "")
+    if found is None or not error.name or typos(error.name, found.group(1), 2) > 2:
+        return None
+    return rename_in_template(node, error.name, found.group(1), safe=False)
 
 
 def template_where_none_is_read(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -67,7 +86,7 @@ def default_input(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         place = document.node.key_place(("parameters",))
         names = one_of(sorted(properties))
         help = f"write `input:` with the parameters it needs: {names}" if properties else "write `input:`"
-        yield Diagnostic("AR502", "warning", message, place, help)
+        yield Diagnostic("AR512", "warning", message, place, help)
 
 
 def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnostic]:
@@ -75,12 +94,23 @@ def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnos
         allowed = ("auto", "always", "never")
         if template.source not in allowed:
             help = did_you_mean(template.source, allowed)
+            fix = respelt(node, allowed) or _expression(node, template)
             message = f"`require_approval` is auto, always, never or one `{{{{ }}}}`, not `{template.source}`"
-            yield _error("AR304", message, node.span, help)
+            yield _error("AR304", message, node.span, help, fix)
     elif not template.expression:
-        yield _error(
-            "AR504", f"`{route[-1]}` must be exactly one `{{{{ }}}}`", node.span, "nothing may stand around it"
-        )
+        message = f"`{route[-1]}` must be exactly one `{{{{ }}}}`"
+        fix = _expression(node, template) if template.literal else only_the_template(node)
+        yield _error("AR504", message, node.span, "nothing may stand around it", fix)
+
+
+def _expression(node: Node, template: Template) -> Fix | None:
+    """A condition that was written without its braces."""
+    try:
+        compiled = compile_template(f"{{{{ {template.source} }}}}")
+    except TemplateSyntax:
+        return None
+    is_meant = compiled.expression and compiled.args and not compiled.names - _CALL.keys()
+    return make_expression(node) if is_meant else None
 
 
 def _names(
@@ -88,15 +118,22 @@ def _names(
 ) -> Iterator[Diagnostic]:
     known: dict[str, tuple[str, ...]] = dict(_RUN if scope == "run" else _CALL)
     results = _result_names(document) if scope == "result" else ()
+    help: str | None
     for name in sorted(template.names - set(known) - set(results)):
-        help = did_you_mean(name, ["args", *known, *results], f"known here: {one_of(['args', *known, *results])}")
+        near = nearest(name, ["args", *known, *results])
+        help = f"did you mean `{near}`?" if near else f"known here: {one_of(['args', *known, *results])}"
+        fix = rename_in_template(node, name, near, safe=is_same_word(name, near)) if near else None
         if name in (declared(document) or {}):
             help = f"did you mean `args.{name}`?"
-        yield _error("AR503", f"the template uses `{name}`, which is not known here", _name_place(node, name), help)
+            fix = rename_in_template(node, name, f"args.{name}", safe=True)
+        message = f"the template uses `{name}`, which is not known here"
+        yield _error("AR503", message, _name_place(node, name), help, fix)
     for owner, attribute in sorted(template.attributes):
         if owner in known and attribute not in known[owner]:
             help = did_you_mean(attribute, known[owner], f"`{owner}` has {one_of(known[owner])}")
-            yield _error("AR503", f"`{owner}` has no `{attribute}`", _name_place(node, f"{owner}.{attribute}"), help)
+            place = _name_place(node, f"{owner}.{attribute}")
+            fix = _renamed(node, f"{owner}.{attribute}", known[owner])
+            yield _error("AR503", f"`{owner}` has no `{attribute}`", place, help, fix)
     properties = _arguments(catalog, document, route)
     if properties is None:
         return
@@ -107,7 +144,15 @@ def _names(
             "no tool of this rule declares it" if route[0] == "permissions" else f"`parameters` declares no `{name}`"
         )
         message = f"the template uses `args.{name}`, and {nothing}"
-        yield _error("AR502", message, _name_place(node, f"args.{name}"), help)
+        fix = _renamed(node, f"args.{name}", properties)
+        yield _error("AR502", message, _name_place(node, f"args.{name}"), help, fix)
+
+
+def _renamed(node: Node, name: str, known: Iterable[str]) -> Fix | None:
+    """The last part of `args.name` as the known name that was probably meant."""
+    written = name.rpartition(".")[2]
+    near = nearest(written, known)
+    return rename_in_template(node, name, near, safe=is_same_word(written, near)) if near else None
 
 
 def _arguments(catalog: Catalog, document: Document, route: Route) -> dict[str, Any] | None:
@@ -135,6 +180,12 @@ def _result_names(document: Document) -> tuple[str, ...]:
     return _RESULT_NAMES[backend] if backend else ("result",)
 
 
+def names_in_scope(scope: str, backend: str | None = None) -> dict[str, tuple[str, ...]]:
+    """The names that a template sees beside `args`, each with its parts where these are fixed."""
+    results = _RESULT_NAMES.get(backend or "", ("result",)) if scope == "result" else ()
+    return dict(_RUN if scope == "run" else _CALL) | dict.fromkeys(results, ())
+
+
 def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node = document.node.get("http", "url")
     if document.kind != "tool" or node is None or not isinstance(node.content, str):
@@ -143,7 +194,8 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         pieces = parse_url(node.content)
     except TemplateSyntax as error:
         place = node.find(re.compile(r"\{[{%].*[}%]\}|\{[^}]*\}?|\}")) or node.span
-        yield _error("AR501", error.message, place, "write `{name}` for the argument `name`")
+        fix = as_holes(node, declared(document) or ())
+        yield _error("AR501", error.message, place, "write `{name}` for the argument `name`", fix)
         return
     properties = declared(document)
     written = document.node.get("parameters", "required")
@@ -160,19 +212,23 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             help = 'the author owns scheme, host and port; use `hosts` with `url: "{url}"` for a free choice'
             yield _error("AR506", message, place, help)
         else:
-            yield from _hole(piece, place, properties, required, in_query="?" in before)
+            yield from _hole(node, piece, place, properties, required, in_query="?" in before)
         before += "x"
 
 
 def _hole(
-    hole: Hole, place: Span, properties: dict[str, Any] | None, required: list[Any], *, in_query: bool
+    node: Node, hole: Hole, place: Span, properties: dict[str, Any] | None, required: list[Any], *, in_query: bool
 ) -> Iterator[Diagnostic]:
     if properties is None:
         return
     if hole.name not in properties:
         names = f"declared: {one_of(sorted(properties))}" if properties else "no parameters are declared"
-        help = did_you_mean(hole.name, properties, names)
-        yield _error("AR505", f"`{{{hole.name}}}` names no parameter", place, help)
+        near = nearest(hole.name, properties)
+        help = f"did you mean `{near}`?" if near else names
+        written = re.compile(rf"\{{\+?({hole.name})\}}")
+        safe = near is not None and is_same_word(hole.name, near)
+        fix = replace_all(node, written, near, f"write `{{{near}}}`", safe=safe) if near else None
+        yield _error("AR505", f"`{{{hole.name}}}` names no parameter", place, help, fix)
         return
     schema = properties[hole.name]
     kind = schema.get("type") if isinstance(schema, dict) else None
@@ -205,20 +261,24 @@ def _line(node: Node, line: int) -> Span:
 
 def _name_place(node: Node, name: str) -> Span:
     """Where a name first stands in a template."""
-    inside = r"\{[{%](?:(?![%}]\}).)*?"
     owner, _, attribute = name.rpartition(".")
-    written = rf"{re.escape(name)}(?!\w)"
+    written = rf"(?<![\w.]){re.escape(name)}(?!\w)"
     if owner:
-        written += rf"|{owner}\[\W{{1,2}}{re.escape(attribute)}\W{{1,2}}\]"
-    return node.find(re.compile(rf"{inside}(?<![\w.])({written})", re.DOTALL)) or node.span
+        written += rf"|(?<![\w.]){owner}\[\W{{1,2}}{re.escape(attribute)}\W{{1,2}}\]"
+    pattern = re.compile(written)
+    for kind, start, end in blocks(node.source):
+        found = pattern.search(node.source, start, end) if kind != "{#" else None
+        if found is not None:
+            return node.part(*found.span())
+    return node.span
 
 
 def _hole_place(node: Node, hole: Hole) -> Span:
     return node.find(re.compile(rf"\{{\+?{hole.name}\}}")) or node.span
 
 
-def _error(code: str, message: str, span: Span, help: str | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, help)
+def _error(code: str, message: str, span: Span, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, help, fix=fix)
 
 
 RULES = (template_names, template_where_none_is_read, default_input, url_holes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from agentrun.diagnostics import Diagnostic
+from agentrun.diagnostics import Diagnostic, Fix
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import put_before
 from agentrun.spec.guarded import is_guarded_env, is_guarded_header
 from agentrun.spec.nodes import Node
 from agentrun.spec.wording import misspelt, shown
@@ -25,14 +25,13 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
     if address_is_unknown(document) or _is_one_hole(text):
         return
     if "://" not in text and text and not text.startswith(("/", "?")):
-        yield _error("AR607", f"{shown(text)} has no scheme", node, f"write `https://{text}`")
+        fix = put_before(node, "https://", "add `https://`", safe=False)
+        yield _error("AR607", f"{shown(text)} has no scheme", node, f"write `https://{text}`", fix)
     elif "://" not in text:
         message = f"{shown(text)} has no host" if text else "the url is empty"
         yield _error("AR607", message, node, "write a whole URL, or `base_url: https://…`")
     elif text.partition("://")[0].lower() not in ("http", "https"):
         yield _error("AR607", f"`{text.partition('://')[0]}:` is no http address", node, "http and https are allowed")
-    elif "@" in text.partition("://")[2].partition("/")[0]:
-        yield _error("AR608", "credentials stand in the url", node, "write them in `auth`, from a `${VAR}`")
 
 
 def address_is_unknown(document: Document) -> bool:
@@ -48,19 +47,6 @@ def _is_one_hole(text: str) -> bool:
     except TemplateSyntax:
         return False
     return len(pieces) == 1 and isinstance(pieces[0], Hole)
-
-
-# Forms that only a real key has: those of providers, and a bearer token written out.
-_KEY = re.compile(
-    r"\b(sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{20,})\b"
-    r"|\bBearer +[A-Za-z0-9._~+/-]{16,}"
-)
-
-
-def keys_in_the_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for _, node in document.node.walk():
-        if isinstance(node.content, str) and _KEY.search(node.source):
-            yield _error("AR802", "a key stands in the file", node, "take it out, write `${VAR}`, and change the key")
 
 
 def headers_from_the_model(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -106,8 +92,23 @@ def _compiled(node: Node) -> Template | None:
         return None  # has its own finding
 
 
-def _error(code: str, message: str, node: Node, help: str | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, node.span, help)
+def _error(code: str, message: str, node: Node, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, node.span, help, fix=fix)
 
 
-RULES = (url_without_host, keys_in_the_file, headers_from_the_model, environment_from_the_model, program_from_the_model)
+def root_without_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    parts = document.node.get("http", "multipart")
+    for name, part in parts.content.items() if parts is not None and parts.is_mapping else ():
+        if part.get("root") is not None and part.get("content") is not None and part.get("file") is None:
+            message = "`root` has no effect beside `content`: no file is read"
+            place = document.node.key_place(("http", "multipart", name, "root"))
+            yield Diagnostic("AR616", "warning", message, place, "leave it out, or write `file` instead of `content`")
+
+
+RULES = (
+    url_without_host,
+    headers_from_the_model,
+    environment_from_the_model,
+    program_from_the_model,
+    root_without_file,
+)

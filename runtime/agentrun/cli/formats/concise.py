@@ -1,0 +1,17 @@
+"""Findings in a line each, as editors and `grep` take them: `file:line:column: error AR401 message (help)`."""
+
+from __future__ import annotations
+
+from agentrun.cli.formats.words import with_help
+from agentrun.diagnostics import Diagnostic, Report
+from agentrun.visible import visible
+
+
+def as_concise(report: Report, checked: int) -> str:
+    return "\n".join(_line(found) for found in report.diagnostics)
+
+
+def _line(found: Diagnostic) -> str:
+    span = found.span
+    place = f"{span.file}:{span.line}:{span.column}"
+    return visible(" ".join(f"{place}: {found.severity} {found.code} {with_help(found)}".splitlines()))

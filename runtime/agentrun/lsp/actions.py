@@ -1,0 +1,89 @@
+"""What can be done about a finding: its fix, a comment that lets it stand, all safe fixes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from agentrun.diagnostics import Diagnostic, Edit, Span
+from agentrun.spec.nodes import LINE_BREAK
+from agentrun.spec.yaml_nodes import read_text
+
+_NEVER_IGNORED = ("AR1", "AR2")  # the file could not be read as it is
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A change with its title. `mends` is the finding that it is about; None: several."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    mends: Diagnostic | None = None
+    is_fix: bool = False
+    is_preferred: bool = False
+
+
+def actions_for(found: Diagnostic, text: str) -> list[Action]:
+    """The actions on one finding of a file with this text."""
+    actions = []
+    if found.fix is not None:
+        title = _sentence(found.fix.title)
+        actions.append(Action(title, found.fix.edits, found, is_fix=True, is_preferred=found.fix.safe))
+    if not found.code.startswith(_NEVER_IGNORED):
+        actions.append(Action(f"Ignore {found.code} here", (ignoring(found, text),), found))
+    return actions
+
+
+def ignoring(found: Diagnostic, text: str) -> Edit:
+    """The edit that writes a comment above the line of a finding, or above the text of several lines it is in."""
+    line = _first_line(found.span, text)
+    lines = LINE_BREAK.split(text)
+    written = lines[line - 1] if line <= len(lines) else ""
+    indent = written[: len(written) - len(written.lstrip(" "))]
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    place = Span(found.span.file, line, 1, line, 1)
+    return Edit(place, f"{indent}# agentrun: ignore[{found.code}]{line_end}")
+
+
+def _first_line(span: Span, text: str) -> int:
+    for document in read_text("", text).documents:
+        for _, node in document.walk():
+            begin, end = (node.span.line, node.span.column), (node.span.end_line, node.span.end_column)
+            if not (node.is_mapping or node.is_list) and begin <= (span.line, span.column) < end:
+                return node.span.line
+    return span.line
+
+
+def safe_fixes(found: Iterable[Diagnostic]) -> tuple[Edit, ...]:
+    """The edits of all safe fixes; of two that touch the same stretch the first is made."""
+    fixes = [one.fix for one in found if one.fix is not None and one.fix.safe]
+    taken: list[Edit] = []
+    for fix in fixes:
+        if not any(_overlap(edit, other) for edit in fix.edits for other in taken):
+            taken += fix.edits
+    return tuple(taken)
+
+
+def _overlap(one: Edit, other: Edit) -> bool:
+    if one.span.file != other.span.file:
+        return False
+    first, second = sorted((one.span, other.span))
+    if first == second:
+        return True
+    return (second.line, second.column) < (first.end_line, first.end_column)
+
+
+def touches(span: Span, begin: tuple[int, int], end: tuple[int, int]) -> bool:
+    """Whether a finding and a stretch of its file have a place in common, ends included."""
+    return (span.line, span.column) <= end and begin <= (span.end_line, span.end_column)
+
+
+def _sentence(title: str) -> str:
+    return title[:1].upper() + title[1:]
+
+
+def by_file(edits: Sequence[Edit]) -> dict[str, list[Edit]]:
+    found: dict[str, list[Edit]] = {}
+    for edit in edits:
+        found.setdefault(edit.span.file, []).append(edit)
+    return found

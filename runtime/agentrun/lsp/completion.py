@@ -1,0 +1,234 @@
+"""What may be written at a place: keys, values, names of tools and agents, and what templates may name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from agentrun.lsp.json_schema_keys import KEYS, TYPES, is_schema, within_schema
+from agentrun.lsp.naming import bases_for, named_at
+from agentrun.lsp.outline import Cursor, Token, cursor_at
+from agentrun.lsp.variables import dotted_at, known_names, scope_of, type_of
+from agentrun.lsp.view import Place, View
+from agentrun.lsp.wording import about_document, description_of, kind_of_value
+from agentrun.spec.catalog import Document
+from agentrun.spec.schema import JsonSchema
+from agentrun.spec.types import AT_MOST_ONE, EXACTLY_ONE
+from agentrun.spec.wording import plain
+
+_WORD_BEFORE = re.compile(r"[\w.*-]*\Z")
+_WORD_AFTER = re.compile(r"[\w.*-]*")
+_GROUPS = [set(names) for names in (*EXACTLY_ONE.values(), *AT_MOST_ONE.values())]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One thing that may be written. `text` is what is written, `detail` a few words, `about` Markdown."""
+
+    label: str
+    what: Literal["key", "value", "tool", "agent", "variable"]
+    detail: str = ""
+    about: str = ""
+    text: str = ""
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """The choices in the order of their worth, and the stretch of the text that they replace."""
+
+    start: int
+    end: int
+    choices: list[Choice]
+
+
+def complete(view: View, offset: int) -> Completion | None:
+    cursor = cursor_at(view.text, offset)
+    if cursor is None:
+        return None
+    place = view.place(cursor.token)
+    in_template = _in_template(view, place, cursor.token, offset)
+    if in_template is not None:
+        return in_template
+    start, end = _word(view.text, cursor.token, offset)
+    choices = list(_choices(place, cursor, is_followed=_is_followed_by_colon(view.text, end)))
+    if start > 0 and view.text[start - 1] in ":-":  # without a blank it would be one word with what stands before
+        choices = [msgspec.structs.replace(one, text=f" {one.text or one.label}") for one in choices]
+    return Completion(start, end, choices)
+
+
+def _word(text: str, token: Token, offset: int) -> tuple[int, int]:
+    if token.role == "key" and token.has_colon:
+        return token.start, token.end
+    before = _WORD_BEFORE.search(text, token.start, offset)
+    after = _WORD_AFTER.match(text, offset, max(token.end, offset))
+    return before.start() if before else offset, after.end() if after else offset
+
+
+def _is_followed_by_colon(text: str, end: int) -> bool:
+    return text[end : end + 1] == ":"
+
+
+def _choices(place: Place, cursor: Cursor, *, is_followed: bool) -> Iterator[Choice]:
+    role = cursor.token.role
+    if role == "key":
+        yield from _keys(place, place.route[:-1], cursor.siblings, is_followed=is_followed)
+        return
+    values = list(_values(place, role, cursor.siblings))
+    if role != "value":
+        values += _keys(place, place.route, cursor.siblings, is_followed=is_followed)
+    if role == "open" and any(branch.get("type") == "array" for branch in place.branches()):
+        values += _items(place, cursor)
+    yield from values
+
+
+def _items(place: Place, cursor: Cursor) -> Iterator[Choice]:
+    """The elements of a list that has no dash yet."""
+    route = (*cursor.token.route, 0)
+    element = msgspec.structs.replace(cursor.token, route=route, role="item")
+    for choice in _values(place.view.place(element), "item", cursor.siblings):
+        yield msgspec.structs.replace(choice, text=f"- {choice.text or choice.label}")
+
+
+# -- keys
+
+
+def _keys(
+    place: Place, route: tuple[str | int, ...], siblings: frozenset[str], *, is_followed: bool
+) -> Iterator[Choice]:
+    for choice in [*_free_keys(place, route), *_schema_keys(place, route, siblings)]:
+        if choice.label not in siblings:
+            yield choice if is_followed else msgspec.structs.replace(choice, text=f"{choice.label}: ")
+
+
+def _schema_keys(place: Place, route: tuple[str | int, ...], siblings: frozenset[str]) -> Iterator[Choice]:
+    """The keys of the language, required ones first."""
+    first: dict[str, Choice] = {}
+    others: dict[str, Choice] = {}
+    shut = {name for group in _GROUPS if group & siblings for name in group - siblings}
+    for branch in place.branches(route):
+        properties: dict[str, JsonSchema] = branch.get("properties", {})
+        required = branch.get("required", ())
+        for key, schema in properties.items():
+            if schema.get("x-later") is True or (key in shut and _is_group(shut, properties)):
+                continue
+            detail = kind_of_value(place.kind, schema) + (", required" if key in required else "")
+            (first if key in required else others)[key] = Choice(key, "key", detail, description_of(schema))
+    yield from (first | {key: one for key, one in others.items() if key not in first}).values()
+
+
+def _is_group(shut: set[str], properties: dict[str, JsonSchema]) -> bool:
+    """Whether the alternatives are of this mapping: `json` and `body` are of others too."""
+    return any(shut < group and group <= set(properties) for group in _GROUPS)
+
+
+def _free_keys(place: Place, route: tuple[str | int, ...]) -> Iterator[Choice]:
+    """Keys that the author's own files give: parameters, tools, the keys of JSON Schema."""
+    rest = within_schema(place.kind, route)
+    if rest is not None and is_schema(rest):
+        yield from (Choice(key, "key", "JSON Schema", about) for key, about in KEYS.items())
+    elif place.kind == "test" and named_at(msgspec.structs.replace(place, route=(*route, "")), "key") == "tool":
+        yield from (_document(tool) for tool in place.tools())
+    elif place.kind == "test" and route[-1:] == ("args",):
+        agent = place.agent()
+        yield from _parameters(_declared(agent) if agent is not None else {}, "key")
+    elif place.kind == "test" and route[-1:] == ("arguments",):
+        name = place.written(*route[:-1], "name")
+        tool = next((one for one in place.tools() if one.name == name), None)
+        yield from _parameters(_declared(tool) if tool is not None else {}, "key")
+
+
+def _declared(document: Document) -> dict[str, Any]:
+    from agentrun.spec.rules.parameters import declared
+
+    return declared(document) or {}
+
+
+# -- values
+
+
+def _values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choice]:
+    named = named_at(place, role)
+    if named == "agent":
+        yield from (_document(one) for one in place.catalog.agents.values() if one.name not in siblings)
+    elif named == "base":
+        yield from (_document(one) for one in bases_for(place))
+    elif named == "tool":
+        is_list = place.kind == "agent" and place.route[:1] == ("tools",)
+        tools = list(place.catalog.tools.values()) if is_list else place.tools()
+        yield from (_document(one) for one in tools if one.name not in siblings)
+    if place.kind == "agent" and place.route == ("tool_choice",):
+        yield from (Choice(word, "value") for word in ("auto", "none", "required"))
+    if place.kind == "tool" and place.route == ("require_approval",):
+        yield from (Choice(word, "value") for word in ("auto", "always", "never"))
+    yield from _schema_values(place)
+    yield from _json_schema_values(place, siblings)
+
+
+def _schema_values(place: Place) -> Iterator[Choice]:
+    seen: set[str] = set()
+    for schema, _ in place.schemas():
+        later = schema.get("x-later")
+        absent = [plain(one) for one in later] if isinstance(later, list) else []
+        for option in _options(place, schema):
+            if option not in seen and option not in absent:
+                seen.add(option)
+                is_default = "default" in schema and plain(schema["default"]) == option
+                yield Choice(option, "value", "default" if is_default else "")
+
+
+def _options(place: Place, schema: JsonSchema) -> Iterator[str]:
+    from agentrun.spec.schema import branches
+
+    for branch in branches(place.kind, schema):
+        if "enum" in branch:
+            yield from (plain(option) for option in branch["enum"] if option is not None)
+        elif branch.get("type") == "boolean":
+            yield from ("true", "false")
+
+
+def _json_schema_values(place: Place, siblings: frozenset[str]) -> Iterator[Choice]:
+    rest = within_schema(place.kind, place.route)
+    if not rest:
+        return
+    if rest[-1] == "type" and is_schema(rest[:-1]):
+        yield from (Choice(word, "value") for word in TYPES)
+    elif rest[-1] in ("uniqueItems", "additionalProperties") and is_schema(rest[:-1]):
+        yield from (Choice(word, "value") for word in ("true", "false"))
+    elif rest[-2:-1] == ("required",) and place.node is not None:
+        properties = place.node.get(*place.route[:-2], "properties")
+        names = properties.content if properties is not None and properties.is_mapping else ()
+        yield from (Choice(name, "variable", "parameter") for name in names if name not in siblings)
+
+
+# -- templates
+
+
+def _in_template(view: View, place: Place, token: Token, offset: int) -> Completion | None:
+    scope = scope_of(place) if token.role != "key" else None
+    dotted = dotted_at(view.text, token, offset, scope) if scope else None
+    if scope is None or dotted is None:
+        return None
+    if dotted.owner == "args":
+        choices = list(_parameters(place.parameters(), "variable"))
+    elif dotted.owner:
+        choices = [Choice(name, "variable") for name in known_names(place, scope).get(dotted.owner, ())]
+    else:
+        choices = [
+            Choice(name, "variable", _ABOUT.get(name, "result")) for name in ("args", *known_names(place, scope))
+        ]
+    return Completion(dotted.start, dotted.end, choices)
+
+
+_ABOUT = {"args": "arguments", "run": "this run", "call": "this call"}
+
+
+def _parameters(schemas: dict[str, Any], what: Literal["key", "variable"]) -> Iterator[Choice]:
+    for name, schema in schemas.items():
+        described = schema.get("description", "") if isinstance(schema, dict) else ""
+        yield Choice(name, what, type_of(schema), str(described))
+
+
+def _document(document: Document) -> Choice:
+    what: Literal["tool", "agent"] = "agent" if document.kind == "agent" else "tool"
+    return Choice(document.name, what, document.path, about_document(document))

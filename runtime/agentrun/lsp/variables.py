@@ -1,0 +1,88 @@
+"""What a template may name at a place: arguments, the run, the call, and the result of a tool."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from agentrun.lsp.outline import Token
+from agentrun.lsp.view import Place
+from agentrun.spec.rules.templates import names_in_scope
+
+_OPEN = re.compile(r"\{[{%](?:(?![%}]\}).)*\Z", re.DOTALL)
+_PATH = re.compile(r"((?:\w+\.)*)(\w*)\Z")
+_HOLE = re.compile(r"(?<!\{)\{\+?(\w*)\Z")
+_WORD = re.compile(r"\w*")
+
+
+class Dotted(msgspec.Struct, frozen=True):
+    """A name in a template that a place is in: `args.ci|ty` has the owner `args`, and goes from `c` to `y`."""
+
+    owner: str
+    word: str
+    start: int
+    end: int
+
+
+def scope_of(place: Place) -> str | None:
+    """Which names a template sees at a place: run, call, result or url. None where no template is read."""
+    scopes = [marks.get("x-template") for _, marks in place.schemas()]
+    return next((str(scope) for scope in scopes if scope), None)
+
+
+def dotted_at(text: str, token: Token, offset: int, scope: str) -> Dotted | None:
+    """The name at an offset, where that is within a template; in a url, the name of a hole."""
+    before = text[token.start : offset]
+    found = _HOLE.search(before) if scope == "url" else None
+    if scope == "url":
+        owner, word = "args", found[1] if found is not None else ""
+    else:
+        inside = _OPEN.search(before)
+        if inside is None or _is_quoted(inside.group()[2:]):
+            return None
+        found = _PATH.search(inside.group())
+        owner, word = (found[1].rstrip("."), found[2]) if found is not None else ("", "")
+    if found is None:
+        return None
+    after = _WORD.match(text, offset, token.end)
+    end = after.end() if after is not None else offset
+    return Dotted(owner, word + text[offset:end], offset - len(word), end)
+
+
+def _is_quoted(expression: str) -> bool:
+    """Whether an expression ends within a text. In a quoted YAML text its quotes are written as `\\"` or `''`."""
+    plain = expression.replace('\\"', '"').replace("''", "'")
+    open_quote = ""
+    for char in plain:
+        if char == open_quote:
+            open_quote = ""
+        elif char in "\"'" and not open_quote:
+            open_quote = char
+    return bool(open_quote)
+
+
+def known_names(place: Place, scope: str) -> dict[str, tuple[str, ...]]:
+    """The names that a template sees beside `args`, each with its parts where these are fixed."""
+    return names_in_scope(scope, _backend(place))
+
+
+def _backend(place: Place) -> str | None:
+    for node in (place.node, place.document.node if place.document is not None else None):
+        for backend in ("http", "shell", "agent", "python", "mcp", "openapi"):
+            if node is not None and node.get(backend) is not None:
+                return backend
+    return None
+
+
+def type_of(schema: Any) -> str:
+    """The type of a parameter, in a word or two."""
+    if not isinstance(schema, dict):
+        return "any value"
+    kind = schema.get("type")
+    if "enum" in schema and isinstance(schema["enum"], list):
+        return ", ".join(str(option) for option in schema["enum"])
+    if isinstance(kind, list):
+        return " or ".join(str(one) for one in kind)
+    return str(kind) if kind else "any value"

@@ -1,0 +1,70 @@
+"""By which names, values and addresses a credential is known. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# Forms that only a real key has: those of providers, and a bearer token written out.
+KEY = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}"
+    r"|xox[abprs]-[A-Za-z0-9-]{20,}|glpat-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{35}"
+    r"|[rs]k_live_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{40,}|npm_[A-Za-z0-9]{36}"
+    r"|eyJ[A-Za-z0-9_-]{15,2000}\.eyJ[A-Za-z0-9_-]{15,9000}\.[A-Za-z0-9_-]{20,})"
+    r"|\bBearer +[A-Za-z0-9._~+/-]{16,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_CAMEL = r"(?<=[a-z0-9])(?=[A-Z])"
+_CREDENTIAL = (
+    r"(?:^|-)(?:(?:proxy-)?authorization|bearer|cookie|credentials?|pwd|secret|token"
+    r"|(?:access|api|app|auth|private|secret|service|subscription)-key)$"
+    r"|(?:accesstoken|apikey|authtoken|passphrase|passwd|password)$"
+)
+_NO_CREDENTIAL = r"(?:^|-)(?:continuation|csrf|cursor|device|next|page|paging|sync|xsrf)-token$"
+_QUERY_ONLY = ("appid", "auth", "key", "sig", "signature")
+_DUMMY = (
+    r"x*|(?:no|not|un)?(?:key)?(?:needed|required|used|set)?|llama(?:cpp)?|lmstudio|ollama|sglang|vllm"
+    r"|(?:anything|demo|dummy|empty|example|fake|local|localhost|na|none|null|placeholder|test|testing)(?:key)?"
+)
+_SCHEME = r"(?i)(?:Bearer|Basic|Token|ApiKey|Key)\s+"
+_HTTP_HOST = r"(?i)http://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)"
+_NEAR = ("arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "svc", "test")
+
+
+def names_credential(name: str) -> bool:
+    """Whether a header, variable or field of this name carries a credential: `X-Api-Key`, `ORDERS_TOKEN`."""
+    folded = re.sub(r"[^a-z0-9]+", "-", re.sub(_CAMEL, "-", name).lower())
+    return re.search(_CREDENTIAL, folded) is not None and re.search(_NO_CREDENTIAL, folded) is None
+
+
+def names_query_credential(name: str) -> bool:
+    """The same of a query parameter, whose names are shorter."""
+    return names_credential(name) or name.lower() in _QUERY_ONLY
+
+
+def is_dummy(value: str) -> bool:
+    """Whether a text stands where a credential would, and is none."""
+    folded = re.sub(r"[^a-z0-9]", "", re.sub(_SCHEME, "", value.strip().lower()).removeprefix("sk-"))
+    return re.fullmatch(_DUMMY, folded) is not None
+
+
+def plain_host(url: str) -> str | None:
+    """The host of an `http://` address; None of any other."""
+    found = re.match(_HTTP_HOST, url)
+    return found[1].strip("[]").lower() if found else None
+
+
+def is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.") or host.endswith(".localhost")  # noqa: S104
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine or one of a network of one's own, by its name or address."""
+    if is_loopback(host) or not ("." in host or ":" in host):
+        return True
+    if host.rpartition(".")[2] in _NEAR or host.endswith(".ts.net"):
+        return True
+    from ipaddress import ip_address
+
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False

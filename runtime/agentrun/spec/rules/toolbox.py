@@ -1,0 +1,121 @@
+"""What a run of an agent can call: its own tools, and those of the agents that it runs as tools or hands over to.
+
+Not all of it is known offline: the members of a set, and what stands in a file that could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from agentrun.diagnostics import did_you_mean, nearest, one_of
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.nodes import Node
+from agentrun.spec.types import BACKENDS
+from agentrun.spec.wording import misspelt
+
+# Where a schema may declare members beside its `properties`.
+HIDING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas")
+
+
+class Toolbox(msgspec.Struct, frozen=True, eq=False):
+    """The tools by name; agents may have tools of one name. `loose` are names that stand in a list and mean nothing,
+    with what was probably meant: they have a finding there. Where a list can't be read the box is not `complete`."""
+
+    catalog: Catalog
+    tools: dict[str, list[Document]]
+    sets: tuple[str, ...]
+    loose: frozenset[str]
+    complete: bool
+
+    def may_have(self, pattern: str) -> bool:
+        """Whether a name or glob stands for a tool, or for one that can't be known."""
+        if not self.complete or any(fnmatchcase(name, pattern) for name in (*self.tools, *self.loose)):
+            return True
+        return pattern.startswith(self.sets) or self.catalog.may_be_unread("tool", pattern)
+
+    def meant(self, name: str) -> str | None:
+        """The tool that a name was probably meant for. A tool of the project that is not listed was meant as it is."""
+        return None if name in self.catalog.tools else nearest(name, self.tools)
+
+    def help_for(self, name: str) -> str:
+        """What to do about a name that no tool has."""
+        if name in self.catalog.tools:
+            return f"`{name}` is a tool of this project: list it in the agent's `tools`"
+        return did_you_mean(name, self.tools) or (
+            f"its tools: {one_of(sorted(self.tools))}" if self.tools else "it has no tools"
+        )
+
+
+def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> Toolbox:
+    """The tools of an agent and, `with_agents`, of those that a run of it leads to."""
+    tools: dict[str, list[Document]] = {}
+    loose: set[str] = set()
+    complete = True
+    agents = list(_reached(catalog, agent)) if with_agents else [agent]
+    for one in agents:
+        complete = complete and one.complete and one.node.is_mapping and not misspelt(one.node, "tools")
+        loose |= _loose(catalog, one)
+        for tool in catalog.tools_of(one):
+            tools.setdefault(tool.name, []).append(tool)
+    sets = tuple(
+        f"{name}_" for name, found in tools.items() if any(backend(one) in ("mcp", "openapi") for one in found)
+    )
+    complete = complete and all(tool.complete for found in tools.values() for tool in found)
+    return Toolbox(catalog, tools, sets, frozenset(loose), complete)
+
+
+def _reached(catalog: Catalog, agent: Document) -> Iterator[Document]:
+    seen: set[str] = set()
+    waiting = [agent]
+    while waiting:
+        one = waiting.pop()
+        if one.name in seen:
+            continue
+        seen.add(one.name)
+        yield one
+        called = [tool.called_agent for tool in catalog.tools_of(one)]
+        waiting += [
+            catalog.agents[name] for name in (*called, *texts(one.node.get("handoffs"))) if name in catalog.agents
+        ]
+
+
+def _loose(catalog: Catalog, agent: Document) -> set[str]:
+    unknown = [name for name in texts(agent.node.get("tools")) if not catalog.matching(name)]
+    known = {tool.name for tool in agent.inline.values()}
+    meant = [nearest(name, catalog.tools) for name in unknown if name not in known]
+    return {name for name in (*unknown, *meant) if name}
+
+
+def takes_more(document: Document) -> bool:
+    """Whether a schema may take further arguments on purpose: it says so, or says it in other words."""
+    schema = members(document.node.get("parameters"))
+    others = schema.get("additionalProperties")
+    return (others is not None and others.content is not False) or any(key in schema for key in HIDING)
+
+
+def backend(tool: Document) -> str | None:
+    """The key of a tool's backend; None where it has none, or several."""
+    written = [name for name in BACKENDS if tool.node.is_mapping and tool.node.get(name) is not None]
+    return written[0] if len(written) == 1 else None
+
+
+def texts(node: Node | None) -> list[str]:
+    """The texts of a list."""
+    return [one.content for one in items(node) if isinstance(one.content, str)]
+
+
+def items(node: Node | None) -> list[Node]:
+    """What stands in a list; nothing where it is none."""
+    return list(node.content) if node is not None and node.is_list else []
+
+
+def members(node: Node | None) -> dict[str, Node]:
+    """What stands in a mapping, by key; nothing where it is none."""
+    return dict(node.content) if node is not None and node.is_mapping else {}
+
+
+def text_of(node: Node | None) -> str | None:
+    return node.content if node is not None and isinstance(node.content, str) else None

@@ -1,0 +1,101 @@
+"""The GitHub Action and the pre-commit hooks: that their files say what agentrun can do, and that the script works."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agentrun.cli import COMMANDS
+from projects import write_project
+
+ROOT = Path(__file__).resolve().parents[1]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+PROJECT = {
+    "agents/desk.yaml": """
+        description: Looks orders up.
+        model: gpt-4.1-mini
+        tools: [nope]
+    """
+}
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """A checkout on a runner where agentrun is installed already."""
+    bin = tmp_path / "runner/agentrun-venv/bin"
+    bin.mkdir(parents=True)
+    (bin / "agentrun").symlink_to(Path(sys.executable).with_name("agentrun"))
+    write_project(tmp_path / "checkout", PROJECT)
+    return tmp_path
+
+
+def run(workspace, **variables):
+    """The action's step with these inputs: exit code, what it printed, its outputs and the job summary."""
+    out, summary = workspace / "output", workspace / "summary"
+    inputs = {f"AGENTRUN_{name}": str(value) for name, value in variables.items()}
+    env = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TEMP": str(workspace / "runner"),
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_OUTPUT": str(out),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "AGENTRUN_PATHS": "",
+        "AGENTRUN_ARGS": "",
+        "AGENTRUN_SARIF": "agentrun.sarif",
+        "AGENTRUN_SUMMARY": "true",
+        "AGENTRUN_FOLDER": ".",
+        "AGENTRUN_PYTHON": sys.executable,
+        "AGENTRUN_SOURCE": str(ROOT),
+        **inputs,
+    }
+    script = ["bash", str(ROOT / ".github/validate.sh")]
+    done = subprocess.run(script, cwd=workspace / "checkout", env=env, capture_output=True, text=True, timeout=60)
+    outputs = dict(line.partition("=")[::2] for line in out.read_text().splitlines())
+    return done.returncode, done.stdout + done.stderr, outputs, summary.read_text() if summary.exists() else ""
+
+
+def test_the_step_annotates_writes_sarif_and_sums_up(workspace):
+    code, printed, outputs, summary = run(workspace)
+    assert code == 3
+    assert "::error file=agents/desk.yaml,line=3" in printed
+    assert outputs == {"exit-code": "3", "sarif-file": "./agentrun.sarif"}
+    sarif = json.loads((workspace / "checkout/agentrun.sarif").read_text())
+    assert [one["ruleId"] for one in sarif["runs"][0]["results"]] == ["AR401"]
+    assert "AR401" in summary
+
+
+def test_inputs_choose_paths_and_options_and_are_never_commands(workspace):
+    write_project(workspace / "checkout", {"agents/two words.yaml": "description: x\nmodel: gpt-4.1-mini\n"})
+    paths = "agents/two words.yaml\n$(touch hacked)"
+    code, printed, outputs, summary = run(workspace, PATHS=paths, SARIF="", SUMMARY="false")
+    assert code == 2
+    assert "there is no `$(touch hacked)`" in printed
+    assert outputs == {"exit-code": "2", "sarif-file": ""}
+    assert not (workspace / "checkout/hacked").exists()
+    assert summary == ""
+    options = "--ignore\nAR401,AR306"
+    assert run(workspace, PATHS="agents/two words.yaml\nagents/desk.yaml", ARGS=options)[0] == 0
+
+
+def test_each_input_reaches_the_script():
+    step = ACTION["runs"]["steps"][0]
+    assert ACTION["runs"]["using"] == "composite"
+    assert set(ACTION["inputs"]) == {
+        value.partition("inputs.")[2].removesuffix(" }}") for value in step["env"].values() if "inputs." in value
+    }
+    assert "${{" not in step["run"]
+    script = (ROOT / ".github/validate.sh").read_text()
+    assert all(f"${name}" in script or f"${{{name}" in script for name in step["env"])
+
+
+def test_each_hook_is_a_command_with_files_that_it_is_for():
+    assert [hook["id"] for hook in HOOKS] == ["agentrun-validate", "agentrun-fmt"]
+    for hook in HOOKS:
+        program, command = hook["entry"].split()
+        assert program == "agentrun"
+        assert command in COMMANDS
