@@ -280,7 +280,9 @@ def test_a_condition_that_could_not_be_evaluated_offers_no_rule(tmp_path):
     agent = scripted_agent(
         ["tool_calls: [{name: add, arguments: {a: 1}}]", "content: Done."], tools="[add]", more=rules
     )
-    terminal = at_the_question(tmp_path, columns=60, files=ADD | {"agents/a.yaml": agent, "tools.d/add.yaml": tool})
+    calc = "def add(a, b, c=0):\n    return a + b\n"
+    files = ADD | {"agents/a.yaml": agent, "tools.d/add.yaml": tool, "calc.py": calc}
+    terminal = at_the_question(tmp_path, columns=60, files=files)
     assert terminal.lines[-2] == "  y once, n no, m message, v view, ?"
     answered(terminal, ("allow?", "a"))
     terminal.wait_until(lambda lines: lines[-1] == "allow?")

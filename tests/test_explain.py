@@ -7,6 +7,7 @@ import pytest
 import golden_specs
 from agentrun.cli import run_cli
 from agentrun.explanations import codes, explain
+from agentrun.selection import STRICT_ONLY
 
 _BLOCK = re.compile(r"^```\w+\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The bytes of these can't stand on a page: the page says in words how the file comes about.
@@ -61,3 +62,8 @@ def test_without_a_code_all_are_listed(capsys):
     assert run_cli(["explain"]) == 0
     printed = capsys.readouterr().out
     assert all(code in printed for code in EVERY)
+
+
+@pytest.mark.parametrize("code", EVERY)
+def test_a_page_says_strict_where_only_that_preset_tells_it(code):
+    assert explain(code).is_strict == (code in STRICT_ONLY)

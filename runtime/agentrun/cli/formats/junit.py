@@ -30,7 +30,7 @@ def _case(found: Diagnostic) -> str:
     if found.help:
         lines.append(f"help: {found.help}")
     lines += [f"{other.message}: {other.span.file}:{other.span.line}" for other in found.related]
-    text = _text("\n".join(lines))
+    text = "\n".join(map(_text, lines))
     if found.severity == "error":
         message = _attribute(found.message)
         inside = f'      <failure type="{found.code}" message="{message}">{text}</failure>'
