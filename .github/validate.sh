@@ -9,8 +9,13 @@ if ! [ -x "$venv/bin/agentrun" ]; then
 fi
 
 options=(--format auto)
-while IFS= read -r line; do
-  if [ -n "$line" ]; then options+=("$line"); fi
+while read -r line; do
+  if [[ $line == -* ]]; then
+    read -ra words <<<"$line"
+    options+=("${words[@]}")
+  elif [ -n "$line" ]; then
+    options+=("$line")
+  fi
 done <<<"$AGENTRUN_ARGS"
 if [ -n "$AGENTRUN_SARIF" ]; then options+=(--output-file "sarif=$AGENTRUN_SARIF"); fi
 summary=""
@@ -19,7 +24,7 @@ if [ "$AGENTRUN_SUMMARY" = true ] && [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
   options+=(--output-file "markdown=$summary")
 fi
 options+=(--)
-while IFS= read -r line; do
+while read -r line; do
   if [ -n "$line" ]; then options+=("$line"); fi
 done <<<"$AGENTRUN_PATHS"
 
@@ -28,8 +33,11 @@ code=0
 if [ -s "$summary" ]; then cat "$summary" >>"$GITHUB_STEP_SUMMARY"; fi
 {
   echo "exit-code=$code"
-  if [ -n "$AGENTRUN_SARIF" ] && [ -f "$AGENTRUN_SARIF" ]; then
-    echo "sarif-file=${AGENTRUN_FOLDER%/}/$AGENTRUN_SARIF"
+  if [ -n "$AGENTRUN_SARIF" ] && [ -f "$AGENTRUN_SARIF" ] && { [ "$code" = 0 ] || [ "$code" = 3 ]; }; then
+    case $AGENTRUN_SARIF in
+      /*) echo "sarif-file=$AGENTRUN_SARIF" ;;
+      *) echo "sarif-file=${AGENTRUN_FOLDER%/}/$AGENTRUN_SARIF" ;;
+    esac
   else
     echo "sarif-file="
   fi

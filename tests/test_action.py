@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def workspace(tmp_path):
     return tmp_path
 
 
-def run(workspace, **variables):
+def run(workspace, folder=".", **variables):
     """The action's step with these inputs: exit code, what it printed, its outputs and the job summary."""
     out, summary = workspace / "output", workspace / "summary"
     inputs = {f"AGENTRUN_{name}": str(value) for name, value in variables.items()}
@@ -42,6 +43,7 @@ def run(workspace, **variables):
         "PATH": os.environ["PATH"],
         "RUNNER_TEMP": str(workspace / "runner"),
         "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(workspace / "checkout"),
         "GITHUB_OUTPUT": str(out),
         "GITHUB_STEP_SUMMARY": str(summary),
         "AGENTRUN_PATHS": "",
@@ -54,7 +56,8 @@ def run(workspace, **variables):
         **inputs,
     }
     script = ["bash", str(ROOT / ".github/validate.sh")]
-    done = subprocess.run(script, cwd=workspace / "checkout", env=env, capture_output=True, text=True, timeout=60)
+    here = workspace / "checkout" / folder
+    done = subprocess.run(script, cwd=here, env=env, capture_output=True, text=True, timeout=60)
     outputs = dict(line.partition("=")[::2] for line in out.read_text().splitlines())
     return done.returncode, done.stdout + done.stderr, outputs, summary.read_text() if summary.exists() else ""
 
@@ -82,6 +85,40 @@ def test_inputs_choose_paths_and_options_and_are_never_commands(workspace):
     assert run(workspace, PATHS="agents/two words.yaml\nagents/desk.yaml", ARGS=options)[0] == 0
 
 
+def test_options_stand_on_a_line_together_and_a_value_with_blanks_alone(workspace):
+    options = "--ignore AR401 --fail-level  never\n--output-file\nconcise=a list*.txt"
+    assert run(workspace, ARGS=options)[0] == 0
+    assert (workspace / "checkout/a list*.txt").read_text() == ""
+
+
+def test_in_a_folder_below_the_checkout_paths_are_seen_from_its_root(workspace):
+    root = workspace / "checkout"
+    write_project(root / "my desk", PROJECT)
+    where = {"FOLDER": "my desk", "SARIF": "out/found.sarif"}
+    (root / "my desk/out").mkdir()
+    code, printed, outputs, _ = run(workspace, folder="my desk", **where)
+    assert code == 3
+    assert "::error file=my desk/agents/desk.yaml,line=3" in printed
+    assert outputs["sarif-file"] == "my desk/out/found.sarif"
+    assert '"uri": "my%20desk/agents/desk.yaml"' in (root / outputs["sarif-file"]).read_text()
+
+
+def test_blanks_around_lines_mean_nothing(workspace):
+    code, printed, _, _ = run(workspace, PATHS="  agents/desk.yaml \n   \n\n", ARGS="\n  --ignore AR401 \n")
+    assert (code, "1 file checked, no findings" in printed) == (0, True)
+
+
+def test_an_older_sarif_is_not_taken_for_this_step_s(workspace):
+    assert run(workspace)[2]["sarif-file"] == "./agentrun.sarif"
+    assert run(workspace, PATHS="nothing")[2] == {"exit-code": "2", "sarif-file": ""}
+
+
+def test_sarif_may_lie_outside_of_the_checkout(workspace):
+    outputs = run(workspace, SARIF=workspace / "found.sarif")[2]
+    assert outputs["sarif-file"] == str(workspace / "found.sarif")
+    assert (workspace / "found.sarif").exists()
+
+
 def test_each_input_reaches_the_script():
     step = ACTION["runs"]["steps"][0]
     assert ACTION["runs"]["using"] == "composite"
@@ -99,3 +136,33 @@ def test_each_hook_is_a_command_with_files_that_it_is_for():
         program, command = hook["entry"].split()
         assert program == "agentrun"
         assert command in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("hook", "for_it", "not_for_it"),
+    [
+        (
+            "agentrun-validate",
+            ["agents/a.yaml", "x/tools.d/b.yml", "agents/prompts/desk.md", "tests/a.test.yaml", "x/agentrun.toml"],
+            ["src/myagents/a.yaml", "README.md", "tests/test_a.py"],
+        ),
+        (
+            "agentrun-fmt",
+            ["agents/a.yaml", "x/tools.d/b.yaml", "tests/a.test.yaml", "x/tests/deep/a.test.yaml"],
+            ["agents/a.yml", "agents/data/a.yaml", "charts/a.test.yaml", "tests/a.yaml"],
+        ),
+    ],
+)
+def test_a_hook_runs_for_the_files_that_it_is_for(hook, for_it, not_for_it):
+    [pattern] = [one["files"] for one in HOOKS if one["id"] == hook]
+    assert [path for path in for_it + not_for_it if re.search(pattern, path)] == for_it
+
+
+def test_the_job_for_gitlab_installs_no_stranger_and_keeps_the_reports_it_writes():
+    job = yaml.safe_load((ROOT / "docs/gitlab.yml").read_text())["agentrun-validate"]
+    install, validate = job["script"]
+    assert install.startswith("pip install git+")
+    written = dict(re.findall(r"--output-file (\w+)=(\S+)", validate))
+    reports = job["artifacts"]["reports"]
+    assert reports == {"codequality": written["gitlab"], "junit": written["junit"]}
+    assert job["artifacts"]["when"] == "always"

@@ -248,7 +248,7 @@ def test_without_a_key_anthropic_is_not_even_asked():
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "anthropic", None)
     failure = refused_before_sending("http://127.0.0.1:1")
-    assert failure.help == "Install it: pip install 'agentrun[anthropic]'"
+    assert failure.help == "Install it: pip install 'anthropic>=2,<3'"
 
 
 def test_proxy_variables_count_only_when_asked_for(monkeypatch):

@@ -27,6 +27,12 @@ def test_items_before_it_in_a_list_change_nothing():
     assert fingerprint("model: m\ntools: [log, find_ordr]\n", a_finding(2, 14)) == fingerprint(SOURCE, a_finding(2, 9))
 
 
+def test_places_and_counts_in_the_message_change_nothing():
+    [before] = fingerprint(SOURCE, a_finding(2, 9, message="`tools[1].extends` is 1 of 2"))
+    assert fingerprint(SOURCE, a_finding(2, 9, message="`tools[10].extends` is 3 of 4")) == [before]
+    assert fingerprint(SOURCE, a_finding(2, 9, message="`tools[1].extend5` is 1 of 2")) != [before]
+
+
 def test_another_code_file_place_or_message_is_another_finding():
     found = [
         a_finding(2, 9),

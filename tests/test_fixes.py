@@ -298,6 +298,21 @@ def test_fixes_that_undo_one_another_are_not_made():
     assert mended.fixed == 1
 
 
+def test_fixes_go_on_where_only_some_are_told_at_a_time():
+    name = "agents/shop.yaml"
+
+    def check(held):
+        text = next(iter(held.values()), b"x" * 40).decode()
+        at = text.find("x") + 1
+        span = Span(name, 1, at, 1, at + 1)
+        found = Diagnostic("AR301", "error", "no", span, fix=Fix("write `y`", (Edit(span, "y"),)))
+        return Report((found,) if at else (), {name: text})
+
+    with project({name: b"x" * 40}):
+        mended = mend(check, unsafe=False)
+    assert (mended.changes[0].after, mended.fixed) == (b"y" * 40, 40)
+
+
 def test_a_fix_that_would_make_a_file_unreadable_is_not_made():
     def check(held):
         span = Span("agents/shop.yaml", 1, 1, 1, 2)
@@ -327,6 +342,8 @@ def test_a_name_is_sure_where_one_known_name_is_near():
     assert is_surely("promt", "prompt", ["prompt", "tools"])
     assert not is_surely("FETCH", "PATCH", ["PATCH", "POST"])
     assert not is_surely("port", "post", ["post", "sort"])
+    assert not is_surely("kind", "bind", ["bind"])
+    assert not is_surely("mode", "model", ["model", "tools"])
 
 
 # -- applying -----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`agentrun fmt`: the order of keys and the indentation; comments stay, and so does what a file means."""
 
+import errno
 import io
 import json
 import random
@@ -137,6 +138,24 @@ def test_a_comment_moves_with_the_key_below_it_and_the_one_behind_a_value_with_i
 def test_a_comment_at_the_top_stays_there():
     text = "# yaml-language-server: $schema=x\n# Looks orders up.\nmodel: m\ndescription: d\n"
     assert layout(text) == "# yaml-language-server: $schema=x\n# Looks orders up.\ndescription: d\nmodel: m\n"
+
+
+def test_of_several_comments_at_the_top_the_last_is_about_the_first_key():
+    text = "# ==== Desk ====\n\n# the small one\nmodel: m\ndescription: d\n"
+    assert layout(text) == "# ==== Desk ====\n\ndescription: d\n# the small one\nmodel: m\n"
+
+
+def test_comments_in_the_place_of_a_value_stay_there():
+    text = "tools:\n    # - find\n\n    # - log\nmodel:\n   name: m\n   settings:\n      # seed: 1\n   # of all\n"
+    assert layout(text) == (
+        "model:\n  name: m\n  settings:\n    # seed: 1\n  # of all\ntools:\n  # - find\n\n  # - log\n"
+    )
+    assert layout("tools:\n# - find\n# below\nmodel: m\n") == "# below\nmodel: m\ntools:\n  # - find\n"
+
+
+def test_a_tab_within_a_comment_stays():
+    for text in ("model: m\n# one\t# two\n", "description: > # one\t# two\n  d\n", "model: m # one\t# two\n"):
+        assert layout(text) == text
 
 
 def test_a_comment_that_silences_a_finding_stays_above_its_line():
@@ -411,6 +430,22 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_formatted(project
     printed = capsys.readouterr()
     assert printed.err == "error: agents/folder.yaml can't be read: is a directory\n"
     assert printed.out.endswith("3 files formatted, 1 unchanged, 1 left as they are\n")
+
+
+def test_a_file_that_cannot_be_written_is_told_and_the_others_are_formatted(project, capsys, monkeypatch):
+    def little_room(target, content):
+        if target.name == "a.yaml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        target.write_bytes(content)
+
+    monkeypatch.setattr("agentrun.cli.fmt.replace_file", little_room)
+    before = (project / "agents/a.yaml").read_bytes()
+    assert run_cli(["fmt"]) == 3
+    told = capsys.readouterr()
+    assert "agents/a.yaml can't be written: no space left on device" in told.err
+    assert "formatted tools.d/t.yaml" in told.out
+    assert "1 left as they are" in told.out
+    assert (project / "agents/a.yaml").read_bytes() == before
 
 
 def test_a_file_without_a_house_layout_is_told(project, capsys):

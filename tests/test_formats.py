@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -17,8 +18,10 @@ from agentrun.cli.formats import FORMATS, for_a_file
 from agentrun.cli.formats.auto import as_auto
 from agentrun.cli.formats.github import as_github
 from agentrun.cli.formats.junit import as_junit
-from agentrun.cli.formats.markdown import MAX_ROWS, as_markdown
+from agentrun.cli.formats.markdown import MAX_BYTES, MAX_ROWS, as_markdown
 from agentrun.cli.formats.sarif import as_sarif
+from agentrun.cli.formats.text import as_text
+from agentrun.cli.formats.unshown import unshown_lines
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, Report, Span
 from agentrun.spec.yaml_nodes import read_text
 from agentrun.visible import visible
@@ -107,6 +110,59 @@ def test_a_line_with_a_secret_is_shown_by_no_format(code):
         assert secret not in written, name
 
 
+LITERAL = "hunter-2-4fz9"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"  apikey: {LITERAL}",
+        f"x: 1  # password: {LITERAL}",
+        f"headers: {{a: b, \"X-Auth-Token\": '{LITERAL}'}}",
+        f"password:   {LITERAL}, and more",
+    ],
+)
+def test_a_line_that_looks_secret_is_shown_by_no_format_whatever_is_found_in_it(line):
+    """A misspelt key, one that stands twice, a comment: no rule reads what is behind these."""
+    fix = Fix("quote it", (Edit(Span("agents/a.yaml", 1, 1, 1, 99), f'"{LITERAL}"'),))
+    found = a_finding(place=(1, 1, 1, 3), fix=fix, code="AR301")
+    for name in FORMATS:
+        assert LITERAL not in FORMATS[name](a_report(found, **{"agents/a.yaml": line}), 1), name
+
+
+def test_a_misspelt_key_is_read_as_what_it_is_mended_to():
+    fix = Fix("write `bearer`", (Edit(Span("agents/a.yaml", 1, 1, 1, 6), "bearer"),))
+    found = a_finding(place=(1, 1, 1, 6), fix=fix, code="AR301")
+    assert LITERAL not in as_text(a_report(found, **{"agents/a.yaml": f"berer: {LITERAL}"}), 1)
+    assert "${TOKEN}" in as_text(a_report(found, **{"agents/a.yaml": "berer: ${TOKEN}"}), 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api_key: ${SHOP_KEY-}",
+        "auth: {bearer: '{{ args.token }}'}",
+        "api_key: none",
+        "token: {type: string}",
+        "properties: {token: string}",
+        "next_page_token: a",
+        "headers: {Authorization: 'Bearer ${SHOP_KEY-}'}",
+    ],
+)
+def test_a_line_that_only_speaks_of_credentials_is_shown(line):
+    found = a_finding(place=(1, 1, 1, 3))
+    assert line in as_text(a_report(found, **{"agents/a.yaml": line}), 1)
+
+
+def test_many_findings_of_one_long_line_are_looked_through_once():
+    line = "tools: [" + "password_0, " * 20_000 + "]"
+    fix = Fix("write", (Edit(Span("agents/a.yaml", 1, 9, 1, 12), "x"),))
+    found = [a_finding(f"{number}", place=(1, 9, 1, 12), fix=fix) for number in range(5_000)]
+    begin = time.process_time()
+    unshown_lines(a_report(*found, **{"agents/a.yaml": line}))
+    assert time.process_time() - begin < 1
+
+
 # -- concise, JSON
 
 
@@ -168,7 +224,7 @@ def is_about(document, found):
     for step in found["pointer"].split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         route.append(int(name) if node.is_list else name)
-        node = node.child(route[-1])
+        node = node.get(route[-1])
         if node is None:
             return False
     begin, end = (found["line"], found["column"]), (found["end_line"], found["end_column"])
@@ -238,6 +294,8 @@ def test_in_ci_a_file_is_named_from_the_root_of_the_checkout(monkeypatch, tmp_pa
     assert command_of(as_github(report, 1))[1]["file"] == "services/desk/agents/a.yaml"
     assert artifacts(as_sarif(report, 1)) == [{"uri": "services/desk/agents/a.yaml", "uriBaseId": "%SRCROOT%"}]
     assert json.loads(FORMATS["gitlab"](report, 1))[0]["location"]["path"] == "services/desk/agents/a.yaml"
+    related = (Related("first defined here", Span("agents/b.yaml", 1, 1, 1, 2)),)
+    assert "first defined here: services/desk/agents/b.yaml:1" in as_junit(a_report(a_finding(related=related)), 1)
 
 
 # -- GitLab
@@ -361,6 +419,19 @@ def test_a_summary_of_many_findings_is_cut():
     written = as_markdown(a_report(*found), 1)
     assert written.startswith(f"### agentrun: {MAX_ROWS + 10} errors\n")
     assert written.endswith("\n10 findings more")
+
+
+def test_a_summary_of_long_findings_is_cut_where_it_would_be_too_large():
+    found = [a_finding("é" * 5_000, place=(line, 1, line, 2)) for line in range(1, MAX_ROWS + 1)]
+    written = as_markdown(a_report(*found), 1)
+    assert MAX_BYTES - 11_000 < len(written.encode()) < 1024 * 1024
+    rows = written.count("| error |")
+    assert written.endswith(f"\n{MAX_ROWS - rows} findings more")
+
+
+def test_an_address_in_a_row_of_markdown_is_no_link():
+    *_, row = as_markdown(a_report(a_finding("https://a.example.com/_x_ and www.example.com/*")), 1).splitlines()
+    assert row.endswith(r"https\://a.example.com/\_x\_ and www\.example.com/\* |")
 
 
 def test_in_a_workflow_a_place_links_to_its_line(monkeypatch):

@@ -46,14 +46,25 @@ ALLOWED = {
     "online": {"models.endpoint", "spec"} | FOUNDATION,
     "project": {"spec", "secrets", "bindable", "discovery", "reading", "on_disk", "python_source"} | FOUNDATION,
     "selection": FOUNDATION,
-    "settings": {"selection"} | FOUNDATION,
+    "settings": {"discovery", "selection"} | FOUNDATION,
     "suppress": {"explanations", "spec"} | FOUNDATION,
     "baseline": {"spec", "fingerprints"} | FOUNDATION,
     "fingerprints": {"spec"} | FOUNDATION,
     "fixes": FOUNDATION | {"spec"},
     "layout": {"layout", "spec"} | FOUNDATION,
     "explanations": set(),
-    "lsp": {"lsp", "project", "discovery", "selection", "settings", "suppress", "explanations", "spec", "fixes"}
+    "lsp": {
+        "lsp",
+        "layout",
+        "project",
+        "discovery",
+        "selection",
+        "settings",
+        "suppress",
+        "explanations",
+        "spec",
+        "fixes",
+    }
     | FOUNDATION,
     "resolve": {
         "bindings",

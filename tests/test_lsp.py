@@ -16,8 +16,10 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from agentrun.diagnostics import Span
+from agentrun.lsp.desk import Desk
 from agentrun.lsp.outline import cursor_at, tokens_of
 from agentrun.lsp.positions import Positions
+from agentrun.lsp.server import make_server
 from agentrun.spec.yaml_nodes import read_text
 from projects import write_project
 
@@ -55,7 +57,7 @@ FILES = {
 class Editor:
     """A client with a server process of its own, and a loop to wait on it."""
 
-    def __init__(self, cwd, encodings=None):
+    def __init__(self, cwd, encodings=None, process_id=None):
         self.loop = asyncio.new_event_loop()
         self.client = LanguageClient("test-editor", "1")
         self.published = {}
@@ -69,7 +71,7 @@ class Editor:
 
         self.wait(self.client.start_io(sys.executable, "-m", "agentrun", "lsp", cwd=cwd))
         general = types.GeneralClientCapabilities(position_encodings=encodings) if encodings else None
-        params = types.InitializeParams(capabilities=types.ClientCapabilities(general=general))
+        params = types.InitializeParams(types.ClientCapabilities(general=general), process_id=process_id)
         self.server = self.wait(self.client.initialize_async(params))
         self.client.initialized(types.InitializedParams())
 
@@ -143,6 +145,14 @@ class Editor:
         context = types.CodeActionContext([], only)
         params = types.CodeActionParams(types.TextDocumentIdentifier(uri), place, context)
         return list(self.wait(self.client.text_document_code_action_async(params)))
+
+    def format(self, uri):
+        params = types.DocumentFormattingParams(types.TextDocumentIdentifier(uri), types.FormattingOptions(2, True))
+        return list(self.wait(self.client.text_document_formatting_async(params)))
+
+    def symbols(self, uri):
+        params = types.DocumentSymbolParams(types.TextDocumentIdentifier(uri))
+        return list(self.wait(self.client.text_document_document_symbol_async(params)))
 
     def send(self, text):
         """Bytes that the client would not send."""
@@ -239,6 +249,55 @@ def test_of_many_quick_changes_the_last_one_is_told(editor, project):
     for number in range(20):
         editor.change(uri, f"model: gpt-4.1-mini\ntools: [missing_{number}]\n")
     assert "missing_19" in editor.findings(uri)[0].message
+    editor.close(uri)
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\x1c", "\x0b", "🙂"])
+def test_a_change_is_made_where_the_editor_made_it(editor, project, char):
+    text = f"description: |\n  a{char}\n  b\nmodel: gpt-4.1-mini\ntools: [nothing_here]\n"
+    uri = editor.open(project / "agents/support.yaml", text)
+    editor.change(uri, "🙂", (1, 3), (1, 99))
+    editor.change(uri, "find_order", (4, 8), (4, 20))
+    editor.change(uri, "limits: {max_turns: 0}", (99, 0), (99, 0))
+    (found,) = editor.findings(uri)
+    assert found.range.start == types.Position(5, 20)
+    editor.close(uri)
+
+
+def test_a_change_that_comes_as_a_check_ends_is_checked_too(tmp_path, monkeypatch):
+    server = make_server(Desk({}, (), lambda root, found: found))
+    checked = []
+
+    async def check(root, pause):
+        server._stale.discard(root)
+        checked.append(root)
+        if len(checked) == 1:
+            server.want_check(root)
+
+    async def change():
+        server.want_check(tmp_path)
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(server, "_check_until_fresh", check)
+    asyncio.run(change())
+    assert checked == [tmp_path, tmp_path]
+
+
+def test_a_change_of_a_file_that_is_not_open_is_nothing(editor, project):
+    uri = (project / "agents/support.yaml").as_uri()
+    editor.versions[uri] = 1
+    editor.change(uri, "x", (0, 0), (0, 1))
+    editor.open(project / "agents/support.yaml")
+    assert editor.findings(uri) == []
+    editor.close(uri)
+
+
+def test_many_findings_of_a_long_file_are_told_soon(editor, project):
+    names = "".join(f"  - missing_{number}\n" for number in range(200))
+    uri = editor.open(project / "agents/support.yaml", f"model: gpt-4.1-mini\ntools:\n{names}" + "#\n" * 400_000)
+    assert len(editor.findings(uri)) == 200
+    whole = types.Range(types.Position(0, 0), types.Position(9999, 0))
+    assert len(editor.actions(uri, whole, ["quickfix"])) == 200
     editor.close(uri)
 
 
@@ -433,6 +492,28 @@ def test_a_list_that_has_no_dash_yet_is_given_one(editor, project):
     assert [one.text_edit.new_text for one in items if one.label == "find_order"] == ["- find_order"]
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("model: x\ntools: ¦\n", ["[find_order]", "[refund_order]"]),
+        ("model: x\ntools: fin¦\n", ["[find_order]", "[refund_order]"]),
+        ("model: x\ntools: ¦\n  - find_order\n", []),
+        ("model: x\ntools: [¦]\n", ["find_order", "refund_order"]),
+        ("model: x\ntools: [find_order, ¦]\n", ["refund_order"]),
+        ("model: x\npermissions:\n  ¦\n", ["- deny: ", "- ask: ", "- allow: ", "- when: "]),
+        ("model: x\ntools: [{shell: {command: [¦]}}]\n", []),
+    ],
+)
+def test_a_list_is_written_as_a_list_and_its_elements_alone(editor, project, text, written):
+    items = completed(editor, project, "agents/a.yaml", text)
+    assert [one.text_edit.new_text for one in items] == written
+
+
+@pytest.mark.parametrize("text", ["model: " + "[" * 30_000, "tools:\n" + "- " * 30_000, "tools: " + "{a: " * 30_000])
+def test_what_is_nested_without_end_is_no_burden(text):
+    assert len(tokens_of(text)) < 200
+
+
 def test_a_completion_after_an_emoji_stands_at_the_right_unit(editor, project):
     text, position = at_cursor('model: x\nstarters: ["🙂"]\ntools: [{description: "🙂", final: ¦}]\n')
     uri = editor.open(project / "agents/a.yaml", text)
@@ -589,6 +670,71 @@ def test_actions_of_an_older_text_are_not_offered(editor, project):
     editor.close(uri)
 
 
+# -- layout and outline ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_file_is_put_in_the_house_layout(editor, project, line_end):
+    text = "model: gpt-4.1-mini\ntools:\n- find_order\ndescription: It helps.  # 🙂\n".replace("\n", line_end)
+    wanted = "description: It helps.  # 🙂\nmodel: gpt-4.1-mini\ntools:\n  - find_order\n".replace("\n", line_end)
+    uri = editor.open(project / "agents/support.yaml", text)
+    made = applied(text, editor.format(uri))
+    assert made == wanted
+    editor.change(uri, made)
+    assert editor.format(uri) == []
+    editor.close(uri)
+
+
+@pytest.mark.parametrize(("path", "text"), [("agents/a.yaml", "tools: [\nmodel: x\n"), ("b.yaml", "b:\n- 1\na: 2\n")])
+def test_no_yaml_and_no_file_of_ours_has_no_layout(editor, project, path, text):
+    uri = editor.open(project / path, text)
+    assert editor.format(uri) == []
+    editor.close(uri)
+
+
+def test_only_the_lines_that_move_are_written(editor, project):
+    uri = editor.open(project / "agents/support.yaml", "model: gpt-4.1-mini\ntools:\n- find_order\nstarters: [Hello]\n")
+    (edit,) = editor.format(uri)
+    assert edit.range == types.Range(types.Position(2, 0), types.Position(3, 0))
+    editor.close(uri)
+
+
+def outline_of(symbols):
+    return [(one.name, outline_of(one.children)) if one.children else one.name for one in symbols]
+
+
+def test_the_outline_names_keys_and_elements(editor, project):
+    text = "model: {name: x}\ntools:\n  - find_order\n  - name: own\n    final: true\npermissions: [{ask: find_*}]\n"
+    uri = editor.open(project / "agents/support.yaml", text)
+    assert outline_of(editor.symbols(uri)) == [
+        ("model", ["name"]),
+        ("tools", ["find_order", ("own", ["name", "final"])]),
+        ("permissions", [("find_*", ["ask"])]),
+    ]
+    editor.close(uri)
+
+
+def test_several_tools_of_a_file_stand_side_by_side_in_its_outline(editor, project):
+    uri = editor.open(project / "tools.d/two.yaml", "name: one\nfinal: true\n---\nname: two\nfinal: true\n")
+    assert [one.name for one in editor.symbols(uri)] == ["one", "two"]
+    editor.close(uri)
+
+
+def test_in_an_outline_each_place_lies_within_the_one_around_it(editor, project):
+    text = "model: &m {name: x, api: offline}\nlimits:\n  a: *m\n  <<: *m\n  b: [*m, {name: '🙂'}]\nstarters:\n"
+    uri = editor.open(project / "agents/support.yaml", text)
+    waiting = [(one, None) for one in editor.symbols(uri)]
+    names = []
+    while waiting:
+        one, around = waiting.pop()
+        names.append(one.name)
+        for inner, outer in [(one.selection_range, one.range), (one.range, around.range if around else one.range)]:
+            assert outer.start <= inner.start <= inner.end <= outer.end
+        waiting += [(child, one) for child in one.children or ()]
+    assert sorted(names) == ["a", "api", "b", "limits", "model", "name", "name", "starters", "🙂"]
+    editor.close(uri)
+
+
 # -- the server -----------------------------------------------------------------------------------------------
 
 
@@ -627,6 +773,35 @@ def test_an_agreed_encoding_is_used_and_leaving_ends_well(encoding, project):
     assert editor.leave() == 0
 
 
+def answered(project, *messages):
+    """The codes of the errors that these messages are answered with, by their id."""
+    bodies = [json.dumps({"jsonrpc": "2.0", **one}) for one in messages]
+    sent = "".join(f"Content-Length: {len(body)}\r\n\r\n{body}" for body in bodies)
+    command = [sys.executable, "-m", "agentrun", "lsp"]
+    done = subprocess.run(command, cwd=project, input=sent, capture_output=True, text=True, timeout=WAIT_S)
+    answers = [json.loads(found) for found in re.findall(r"\{.*?\}(?=Content-Length|\Z)", done.stdout, re.DOTALL)]
+    return {one["id"]: one["error"]["code"] for one in answers if "error" in one}
+
+
+def test_each_request_is_answered_also_one_that_comes_too_early_or_too_late_or_is_malformed(project):
+    begin = {"method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}}
+    hover = {"method": "textDocument/hover", "params": {"nonsense": 1}}
+    place = {"textDocument": {"uri": "file:///a.yaml"}, "position": {"line": 0, "character": 0}}
+    good = {"method": "textDocument/hover", "params": place}
+    messages = [good, begin, hover, {"method": "shutdown"}, good]
+    numbered = [{"id": number, **one} for number, one in enumerate(messages, 1)]
+    assert answered(project, *numbered, {"method": "exit"}) == {1: -32002, 3: -32602, 5: -32600}
+
+
+def test_a_server_ends_when_the_process_of_its_editor_has(project):
+    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    editor = Editor(project, process_id=parent.pid)
+    parent.communicate(b"")
+    assert editor.wait(editor.client._server.wait()) == 1
+    editor.wait(editor.client.stop())
+    editor.loop.close()
+
+
 def test_leaving_without_a_word_is_told_by_the_exit_code(project):
     assert Editor(project).leave(politely=False) == 1
 
@@ -648,7 +823,7 @@ def run_without(module, *arguments):
 def test_without_its_extra_the_command_says_how_to_install_it():
     done = run_without("lsprotocol", "lsp")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "pip install 'agentrun[lsp]'" in done.stderr
+    assert "pip install 'pygls>=2,<3'" in done.stderr
 
 
 def test_no_other_command_needs_the_extra(project):

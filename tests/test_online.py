@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from agentrun.cli.checking import Checker
 from agentrun.online import check_models
 from agentrun.project import read_project
 from loopback_http import Loopback, reply, unused_port
@@ -145,3 +146,14 @@ def test_what_needs_no_service_or_has_no_name_yet_is_not_asked_for(tmp_path):
         "three": "{name: a, base_url: '${UNSET}'}",
     }
     assert check(tmp_path, **agents) == []
+
+
+def test_a_comment_silences_what_a_service_says_and_is_not_unused_without_it(tmp_path):
+    (tmp_path / "agents").mkdir()
+    file = tmp_path / "agents/desk.yaml"
+    name = "  name: m  # agentrun: ignore[AR719] seldom up\n"
+    file.write_text(f"description: d\nmodel:\n  base_url: http://127.0.0.1:{unused_port()}/v1\n{name}")
+    assert [one.code for one in Checker([tmp_path], {})(online=True).report.diagnostics] == []
+    assert [one.code for one in Checker([tmp_path], {})().report.diagnostics] == []
+    file.write_text(file.read_text().replace("AR719", "AR401"))
+    assert {one.code for one in Checker([tmp_path], {})(online=True).report.diagnostics} == {"AR106", "AR719"}

@@ -307,6 +307,8 @@ def test_other_languages_have_braces_and_dollars_too(tmp_path, text):
         'Answer as JSON: {"question": "…"}, and nothing else.',
         "Refunds above $50 need a reason. Set `${HOME}` and `$PATH` right.",
         "```sh\necho ${SHOP_NAME}\n```",
+        '```json\n{"question": "{question}", "price": $question}\n```',
+        "Formulas such as $question$ are LaTeX.",
         "Use {name} where the customer's name goes.",
         "A literal $${SHOP}, and 5 $ too.",
     ],

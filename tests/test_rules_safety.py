@@ -5,62 +5,8 @@ import json
 import pytest
 
 from agentrun.project import read_project
+from rule_files import ENVIRON, X, codes, codes_of, findings, shell, tool
 
-PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "x": {"type": "string"},
-        "y": {"type": "string"},
-        "url": {"type": "string"},
-        "host": {"type": "string"},
-        "code": {"type": "string"},
-        "count": {"type": "integer"},
-        "least": {"type": "integer", "minimum": 1},
-        "kind": {"enum": ["red", "blue"]},
-        "word": {"type": "string", "pattern": "^[a-z0-9_]+$"},
-        "either": {"type": "string", "pattern": "^(main|v[0-9]+)$"},
-        "loose": {"type": "string", "pattern": "[a-z]"},
-        "texts": {"type": "array", "items": {"type": "string"}},
-        "flag": {"type": "boolean"},
-        "ours": {"type": "string", "pattern": "^https://docs\\.example\\.com/"},
-    },
-}
-ENVIRON = {"SHOP_KEY": "0123456789", "SHOP_EMPTY": ""}
-
-
-def findings(folder, files):
-    """(code, what stands at the place) of each finding, by the files' texts."""
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    project = read_project(folder, ENVIRON)
-    sources = {name: text.split("\n") for name, text in project.sources.items()}
-    return [
-        (one.code, sources[one.span.file][one.span.line - 1][one.span.column - 1 : one.span.end_column - 1])
-        for one in project.report().diagnostics
-        if one.code not in ("AR634", "AR635")
-    ]
-
-
-def codes(folder, files, family="AR8"):
-    return [code for code, _ in findings(folder, files) if code.startswith(family)]
-
-
-def tool(backend, **more):
-    """A tool's file, in JSON, which is YAML."""
-    parameters = json.loads(json.dumps(PARAMETERS))
-    return json.dumps({"description": "Does it.", "parameters": parameters, **backend, **more})
-
-
-def shell(command, *, more=None, **keys):
-    return tool({"shell": {"command": command, **keys}}, **(more or {}))
-
-
-def codes_of(folder, text):
-    return codes(folder, {"tools.d/t.yaml": text})
-
-
-X = "{{ args.x }}"
 PROGRAMS = [
     ["sh", "-c", f"grep {X} notes.txt"],
     ["/bin/sh", "-c", f"grep '{X}' notes.txt"],
@@ -510,6 +456,57 @@ def test_no_message_shows_a_credential(tmp_path):
     assert not any(secret in text for text in shown for secret in ("apples77", "pears77", "plums77"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://hooks.slack.com/services/T02ABCDEF/B03GHIJKL/a8Fj3kLmQ9xYz7Wv2Bn4Rt6Y",
+        "SG.abcdefghij1234567890ab.abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+        "ASIAQ3EGRIW7XLKJ2PZT",
+        "sk-ant-api03-Ab12cd34Ef56gh78",
+        "Bearer a8Fj3kLmQ9xYz7Wv2B",
+        "https://api.telegram.org/bot123456789:AAa1B2ca1B2ca1B2ca1B2ca1B2ca1B2cxyz/send",
+        "glpat-a8Fj3kLmQ9xYz7Wv2Bn4",
+        "hvs.CAESIA8Fj3kLmQ9xYz7Wv2Bn4",
+    ],
+)
+def test_a_key_of_a_provider_is_found(text, tmp_path):
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": "a", "system_prompt": f"Use {text}"})}) == ["AR802"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Never echo keys such as sk-xxxxxxxxxxxxxxxxxxxxxxxx.",
+        "Ids look like AKIAIOSFODNN7EXAMPLE.",
+        "Send `Authorization: Bearer YOUR_ACCESS_TOKEN_HERE`.",
+        "Use Bearer authentication-for-all-calls.",
+        '{"token": "abc123"}',
+        "secret: k8s-secret",
+        "password = input1()",
+        "token: JWT_RS256",
+        "API key = API_KEY_V2",
+        "Token: ISO8601 date",
+        "The token is max_tokens=4096",
+        "amqp://guest:guest@localhost:5672",
+    ],
+)
+def test_what_only_looks_like_a_key_is_none(text, tmp_path):
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": "a", "system_prompt": text})}) == []
+
+
+def test_a_dummy_key_over_plain_http_is_none(tmp_path):
+    model = {"name": "a", "base_url": "http://gpu.lab.example.com/v1", "api_key": "EMPTY"}
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": model})}) == []
+    model["api_key"] = "${SHOP_KEY}"
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": model})}) == ["AR806"]
+
+
+def test_a_key_of_a_short_name_is_known_by_its_look(tmp_path):
+    assert codes_of(tmp_path, http("https://a.example.com/?sv=1&sig=abc1Bdefghij3Dxyz")) == ["AR811"]
+    assert codes_of(tmp_path, http(query={"appid": "0123456789abcdef0123456789abcdef"})) == ["AR811"]
+    assert codes_of(tmp_path, http(query={"key": "name", "appid": "shop-web-1", "sig": "no"})) == []
+
+
 # -- exposure -------------------------------------------------------------------------------------------------
 
 TOOLS = {
@@ -616,6 +613,30 @@ def test_tools_of_an_agent_behind_a_tool_count(tmp_path):
 def test_what_an_agent_behind_a_tool_has_by_itself_is_its_own_finding(tmp_path):
     writer = {"model": "a", "tools": THREE}
     assert exposure(tmp_path, ["read_ticket", {"agent": "w"}], {"w": writer}) == [("AR808", '"send_mail"')]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("*.docs.example.com", []), ("*.example.com", []), ("*.github.io", ["AR808"]), ("*.com", ["AR808"])],
+)
+def test_pages_of_hosts_of_ones_own_are_no_way_out(host, expected, tmp_path):
+    pages = {"http": {"url": "{url}", "hosts": [host]}}
+    found = exposure(tmp_path, ["find_customer", "read_ticket", "send_mail"], changes={"send_mail": pages})
+    assert [code for code, _ in found] == expected
+
+
+def test_what_reads_is_named_as_the_untrusted_content(tmp_path):
+    exposure(tmp_path, ["find_customer", "send_mail", "make", "read_ticket"])
+    messages = [one.message for one in read_project(tmp_path, ENVIRON).report().diagnostics if one.code == "AR808"]
+    assert "untrusted content (`read_ticket`)" in messages[0]
+
+
+@pytest.mark.parametrize("tools", [THREE, ["read_files", "read_ticket", "fetch"], ["read_ticket", "make"]])
+def test_the_help_is_short(tools, tmp_path):
+    exposure(tmp_path, tools)
+    found = [one for one in read_project(tmp_path, ENVIRON).report().diagnostics if one.code in ("AR808", "AR809")]
+    assert found
+    assert all(len(one.help) < 125 for one in found)
 
 
 def test_agents_in_a_circle_end(tmp_path):

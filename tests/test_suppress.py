@@ -41,6 +41,56 @@ def test_a_comment_holds_for_the_whole_of_a_text_that_begins_behind_it(tmp_path)
     assert found(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "system_prompt: |  # agentrun: ignore[AR502] soon\n  One.\n  {{ args.nope }}\n",
+        "# agentrun: ignore[AR502] soon\nsystem_prompt:\n  It is\n  {{ args.nope }}\n",
+        "system_prompt: &it # agentrun: ignore[AR502] soon\n  It is\n  {{ args.nope }}\n",
+        "# agentrun: ignore[AR502] soon\nsystem_prompt:\n  'It is\n  {{ args.nope }}'\n",
+    ],
+)
+def test_the_text_may_begin_below_its_key_and_a_comment_stand_behind_its_mark(tmp_path, lines):
+    assert found(tmp_path, HEAD + lines) == []
+
+
+def test_a_comment_about_a_block_does_not_hold_for_the_key_below_it(tmp_path):
+    text = HEAD + "# agentrun: ignore[AR502,AR401] soon\nsystem_prompt: |\n  {{ args.nope }}\ntools: [nope]\n"
+    assert found(tmp_path, text) == [("AR106", 3), ("AR401", 6)]
+
+
+@pytest.mark.parametrize("mark", ["---", "--- # the agent"])
+def test_a_comment_above_the_mark_of_a_document_holds_for_its_first_line(tmp_path, mark):
+    assert found(tmp_path, f"# agentrun: ignore[AR301] soon\n{mark}\nowner: me\n" + HEAD) == []
+
+
+def test_a_comment_alone_on_its_line_holds_for_that_line_too(tmp_path):
+    assert found(tmp_path, "\ufeff# agentrun: ignore[AR211] of our editor\n" + HEAD) == []
+
+
+def test_a_comment_in_a_base_is_not_judged_without_the_files_that_extend_it(tmp_path):
+    base = (
+        "output: '{{ args.x }}'  # agentrun: ignore[AR502] of one that extends it\nhttp: {url: https://x.example.com}\n"
+    )
+    write_project(tmp_path, {"tools.d/_shop.yaml": base, "tools.d/find.yaml": "extends: _shop\ndescription: d\n"})
+    for path in ("tools.d/_shop.yaml", "."):
+        _, output = golden_specs.validate(tmp_path, path, "--select", "AR106,AR502", "--format", "json")
+        assert json.loads(output)["findings"] == []
+    write_project(tmp_path, {"tools.d/_shop.yaml": base.replace("args.x", "call.ok")})
+    _, output = golden_specs.validate(tmp_path, "--select", "AR106", "--format", "json")
+    assert [one["code"] for one in json.loads(output)["findings"]] == ["AR106"]
+
+
+def test_what_stands_in_a_key_is_no_comment(tmp_path):
+    assert found(tmp_path, HEAD + '"x # agentrun: ignore[AR301]": 1\n') == [("AR301", 3)]
+
+
+def test_a_comment_about_what_is_found_elsewhere_only_is_not_judged(tmp_path, monkeypatch):
+    monkeypatch.setitem(golden_specs.ENVIRON, "SHOP_MODEL", "gpt-4.1-mini")
+    text = "description: d\nmodel: ${SHOP_MODEL}  # agentrun: ignore[AR510] set where it runs\n"
+    assert found(tmp_path, text) == []
+
+
 def test_another_code_is_not_silenced_and_the_comment_is_unused(tmp_path):
     text = HEAD + "tools: [nope]  # agentrun: ignore[AR402] soon\n"
     assert found(tmp_path, text) == [("AR401", 3), ("AR106", 3)]

@@ -1,5 +1,7 @@
 """What a person sees of findings in a terminal: the line, carets right under the place, and what can be done."""
 
+from unicodedata import normalize
+
 import click
 import pyte
 import pytest
@@ -104,7 +106,8 @@ def test_carets_stand_right_under_the_place_in_a_terminal_of_any_width(before, m
     for width in (40, 60, 100):
         first, second = marked_line(line, Span("a.yaml", 1, column, 1, column + inside), width)
         screen = pyte.Screen(width, 4)
-        pyte.Stream(screen).feed(f"{first}\r\n{second}\r\n")
+        # Behind the last cell an accent makes this terminal wrap, unlike others: it is made one with its letter.
+        pyte.Stream(screen).feed(normalize("NFC", f"{first}\r\n{second}\r\n"))
         assert screen.display[2].strip() == "", "no line was wrapped"
         begin, end = screen.display[1].index("^"), screen.display[1].rindex("^")
         assert screen.buffer[0][begin].data == "M"
@@ -123,6 +126,12 @@ def test_a_huge_line_is_shown_in_no_time():
     shown, carets = marked_line(source, Span("a.yaml", 1, 400_000, 1, 500_000), 80)
     assert cells(shown) <= 80
     assert cells(carets) <= 80
+
+
+def test_a_message_and_a_name_with_ends_of_lines_stay_on_their_line():
+    found = Diagnostic("AR301", "error", "unknown key `a\n::error::b`", Span("x\r\ny.yaml", 9, 1, 9, 2), help="c\nd")
+    text = click.unstyle(findings_text(Report((found,), {}), 80))
+    assert text == "x y.yaml:9:1: error AR301 unknown key `a ::error::b`\n  help: c d\n\n1 error"
 
 
 def test_what_would_steer_a_terminal_is_made_visible():

@@ -1,11 +1,15 @@
-"""What `agentrun validate` checks and tells: paths, presets, settings, baseline, standard input, output files."""
+"""What `agentrun validate` checks, tells and fixes: paths, presets, settings, standard input, baseline, files."""
 
 import json
+import os
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import agentrun
 import golden_specs
 from agentrun.cli import run_cli
 from projects import write_project
@@ -98,6 +102,8 @@ def test_settings_above_the_project_hold_up_to_the_repository(project):
         ("select = 4", "Expected `array`", None),
         ("select = [", "can't be read", None),
         ('select = ["AR9999"]', "no finding has a code like `AR9999`", "agentrun explain"),
+        ('ignore = [""]', "no finding has a code like ``", "agentrun explain"),
+        ('ignore = "AR4"', "Expected `array`", '`ignore = ["AR620"]`'),
     ],
 )
 def test_settings_that_are_wrong_are_bad_usage(project, capsys, text, told, help):
@@ -106,6 +112,37 @@ def test_settings_that_are_wrong_are_bad_usage(project, capsys, text, told, help
     error = capsys.readouterr().err
     assert told in error
     assert help is None or help in error
+
+
+def test_settings_may_write_codes_small_and_begin_with_a_byte_order_mark(project):
+    (project / "agentrun.toml").write_bytes(b'\xef\xbb\xbfignore = ["ar401"]\r\n')
+    assert check(project) == (0, ["AR605"])
+
+
+def test_settings_that_are_a_folder_or_lead_nowhere_are_told(project, capsys):
+    (project / "agentrun.toml").mkdir()
+    assert golden_specs.validate(project)[0] == 2
+    (project / "agentrun.toml").rmdir()
+    (project / "agentrun.toml").symlink_to("nowhere.toml")
+    assert golden_specs.validate(project)[0] == 2
+    error = capsys.readouterr().err
+    assert "can't be read: is a directory" in error
+    assert "can't be read: no such file or directory" in error
+
+
+def test_a_pyproject_without_tables_has_no_settings(project):
+    (project / "pyproject.toml").write_text("tool = 3\n")
+    assert check(project) == (3, ["AR401", "AR605"])
+
+
+def test_each_of_several_projects_has_its_own_settings(project):
+    other = write_project(project.parent / "other", PROJECT)
+    (other / "agentrun.toml").write_text('ignore = ["AR4"]\nfail-level = "warning"\n')
+    assert check(project.parent, "project", "other") == (3, ["AR605", "AR401", "AR605"])
+    assert check(project.parent, "project", "other", "--ignore", "AR605") == (3, ["AR401"])
+    assert check(project.parent, "project", "other", "--ignore", "AR401") == (3, ["AR605", "AR605"])
+    (other / "agentrun.toml").write_text("preset = 3\n")
+    assert golden_specs.validate(project.parent, "project", "other")[0] == 2
 
 
 # -- paths ----------------------------------------------------------------------------------------------------
@@ -151,6 +188,29 @@ def test_standard_input_needs_a_name(project):
     assert b"--stdin-filename" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-", "--stdin-filename", "agents"), b"is a folder"),
+        (("-", "--stdin-filename", ""), b"is a folder"),
+        (("--stdin-filename", "agents/desk.yaml"), b"goes with `-`"),
+        (("-", "--stdin-filename", "agents/desk.yaml", "--fix"), b"can't be fixed"),
+    ],
+)
+def test_standard_input_that_stands_for_nothing_is_bad_usage(project, arguments, told):
+    done = from_stdin(project, b"model: x\n", *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("command", ["validate", "fmt"])
+def test_a_current_folder_that_is_gone_is_told(tmp_path, command):
+    script = f"cd {tmp_path} && mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m agentrun {command}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=60, env=with_source())
+    assert done.returncode == 2
+    assert b"the current folder is no longer there" in done.stderr
+
+
 # -- baseline and output files --------------------------------------------------------------------------------
 
 
@@ -166,6 +226,19 @@ def test_a_baseline_leaves_out_what_was_there_before_and_no_more(project, capfd)
     golden_specs.validate(project, "--write-baseline", "known.json")
     golden_specs.validate(project, "--write-baseline", "again.json")
     assert (project / "known.json").read_text() == (project / "again.json").read_text()
+
+
+def test_a_baseline_holds_from_any_folder_and_through_a_link(project):
+    assert golden_specs.validate(project, "--write-baseline", "known.json")[0] == 0
+    (project.parent / "link").symlink_to(project.name)
+    assert check(project / "agents", "--baseline", "../known.json", "..") == (0, [])
+    assert check(project.parent, "--baseline", "link/known.json", "link") == (0, [])
+
+
+def test_a_baseline_knows_files_whose_names_are_no_text(project):
+    (project / "agents/desk\udcff.yaml").write_text("model: m\ntols: []\n")
+    assert golden_specs.validate(project, "--write-baseline", "known.json")[0] == 0
+    assert check(project, "--baseline", "known.json") == (0, [])
 
 
 def test_a_second_finding_of_a_known_kind_is_new(project):
@@ -215,6 +288,144 @@ def test_several_output_files_are_written_beside_what_is_printed(project):
 def test_an_output_file_that_cannot_be_is_bad_usage(project, capsys, value, told):
     assert golden_specs.validate(project, "--output-file", value)[0] == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--output-file", "json=agents/../agents/desk.yaml"], "one of the files that are checked"),
+        (["--write-baseline", "agents/desk.yaml"], "one of the files that are checked"),
+        (["--output-file", "json=out", "--output-file", "sarif=./out"], "named twice"),
+        (["--output-file", "json=out", "--write-baseline", "known.json"], "nothing for `--output-file`"),
+        (["--output-file", "json=out", "--diff"], "`--diff` writes nothing"),
+        (["--write-baseline", "out", "--diff"], "`--diff` writes nothing"),
+    ],
+)
+def test_nothing_is_written_over_what_is_checked_or_in_vain(project, capsys, arguments, told):
+    assert golden_specs.validate(project, *arguments)[0] == 2
+    assert told in capsys.readouterr().err
+    assert (project / "agents/desk.yaml").read_text().startswith("description")
+    assert not (project / "out").exists()
+
+
+# -- fixes ----------------------------------------------------------------------------------------------------
+
+BROKEN = {
+    "agents/desk.yaml": "description: Answers.\nmodel: gpt-4.1-mini\nsystemPrompt: Hi.  # said first\n",
+    "agents/till.yaml": "description: Counts what was sold today.\nmodel: gpt-4.1-mini\nsystemPrompt: Hi.\ntools: {}\n",
+}
+PROMPT = ("systemPrompt", "system_prompt")
+
+
+@pytest.fixture
+def broken(tmp_path):
+    return write_project(tmp_path / "broken", BROKEN)
+
+
+def with_source():
+    source = str(Path(agentrun.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run(folder, *arguments, before=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "agentrun", "validate", *arguments],
+        cwd=folder,
+        env=with_source(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        preexec_fn=before,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def texts(folder):
+    return {name: (folder / name).read_text() for name in BROKEN}
+
+
+def mended(*names):
+    return {name: text.replace(*PROMPT) if name in names else text for name, text in BROKEN.items()}
+
+
+def test_fix_writes_the_safe_fixes_and_tells_what_is_left(broken):
+    code, output, error = run(broken, "--fix", "--format", "concise")
+    assert (code, error.splitlines()[0]) == (3, "fixed 2 findings in 2 files")
+    assert output.startswith("agents/till.yaml:4:8: error AR303")
+    assert texts(broken) == mended(*BROKEN)
+    assert sorted(one.name for one in (broken / "agents").iterdir()) == ["desk.yaml", "till.yaml"]
+
+
+def test_diff_shows_the_fixes_and_writes_none(broken):
+    code, output, error = run(broken, "--diff", "agents/desk.yaml")
+    assert (code, error) == (3, "would fix 1 finding in 1 file\n")
+    assert "\n-systemPrompt: Hi.  # said first\n+system_prompt: Hi.  # said first\n" in output
+    assert texts(broken) == BROKEN
+    assert run(broken, "--diff", "--fix", "agents/desk.yaml")[0] == 3
+    assert texts(broken) == BROKEN
+    assert run(broken, "--diff", "--select", "AR401") == (0, "", "")
+
+
+def test_guesses_are_fixed_only_when_asked_for(broken):
+    (broken / "agents/desk.yaml").write_text(BROKEN["agents/desk.yaml"] + "tools: [find_ordr]\n")
+    write_project(broken, {"tools.d/find_order.yaml": PROJECT["tools.d/find_order.yaml"]})
+    code, _, error = run(broken, "--fix", "agents/desk.yaml")
+    assert (code, "1 more can be fixed with `--unsafe-fixes`" in error) == (3, True)
+    assert run(broken, "--fix", "--unsafe-fixes", "agents/desk.yaml")[0] == 0
+    assert (broken / "agents/desk.yaml").read_text() == mended(*BROKEN)["agents/desk.yaml"] + "tools: [find_order]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["agents/desk.yaml", "agents/../agents/desk.yaml"], ["agents/desk.yaml"]),
+        (["agents/d*.yaml", "agents/desk.yaml"], ["agents/desk.yaml"]),
+        (["**/*.yaml"], list(BROKEN)),
+        (["--select", "AR303"], []),
+        (["--ignore", "AR301"], []),
+        (["--preset", "minimal"], list(BROKEN)),
+    ],
+)
+def test_what_is_told_is_fixed_and_no_more(broken, arguments, names):
+    run(broken, "--fix", *arguments)
+    assert texts(broken) == mended(*names)
+
+
+def test_what_a_comment_silences_is_not_fixed_and_what_a_baseline_knows_is(broken):
+    (broken / "agents/desk.yaml").write_text(
+        BROKEN["agents/desk.yaml"].replace("# said first", "# agentrun: ignore[AR301]")
+    )
+    assert run(broken, "--write-baseline", "known.json")[0] == 0
+    code, _, error = run(broken, "--fix", "--baseline", "known.json")
+    assert (code, error.splitlines()[0]) == (0, "fixed 1 finding in 1 file")
+    assert texts(broken)["agents/desk.yaml"].endswith("systemPrompt: Hi.  # agentrun: ignore[AR301]\n")
+    assert texts(broken)["agents/till.yaml"] == mended(*BROKEN)["agents/till.yaml"]
+
+
+def test_a_baseline_is_written_of_what_the_fixes_left(broken):
+    assert run(broken, "--fix", "--write-baseline", "known.json")[0] == 0
+    assert codes((broken / "known.json").read_text()) == ["AR303"]
+
+
+def test_where_the_disk_is_full_no_file_is_changed(broken):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (80, 80))
+
+    assert len(BROKEN["agents/desk.yaml"]) + 1 < 80 < len(BROKEN["agents/till.yaml"])
+    code, _, error = run(broken, "--fix", before=little_room)
+    assert (code, error.splitlines()[0]) == (2, "error: `agents/till.yaml` can't be fixed: file too large")
+    assert texts(broken) == BROKEN
+    assert sorted(one.name for one in (broken / "agents").iterdir()) == ["desk.yaml", "till.yaml"]
+
+
+def test_several_at_once_do_the_same(broken):
+    arguments = [sys.executable, "-m", "agentrun", "validate", "--fix"]
+    several = [
+        subprocess.Popen(arguments, cwd=broken, env=with_source(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert all(one.wait(60) in (2, 3) for one in several)
+    assert texts(broken) == mended(*BROKEN)
 
 
 def test_what_is_told_twice_is_the_same(project):

@@ -72,18 +72,26 @@ def baseline_text(report: Report, path: Path) -> str:
     """The baseline of a report, as it stands in the file at `path`."""
     report = _seen_from(report, path)
     entries = sorted(
-        Entry(found.span.file, found.code, found.message, fingerprint)
+        Entry(_text(found.span.file), found.code, _text(found.message), fingerprint)
         for found, fingerprint in zip(report.diagnostics, fingerprints_of(report), strict=True)
     )
     return json.dumps({"version": 1, "findings": [msgspec.to_builtins(one) for one in entries]}, indent=2) + "\n"
 
 
+def _text(name: str) -> str:
+    """A name of a file may hold bytes that are no text, which JSON can't."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _seen_from(report: Report, path: Path) -> Report:
-    """The report with files relative to the baseline: it holds from whichever folder agentrun is called."""
-    folder = os.path.abspath(path.parent)  # noqa: PTH100 - follows no link
+    """The report with files relative to the baseline: it holds from whichever folder agentrun is called, and through
+    links to folders too.
+    """
+    folder = path.parent.resolve()
 
     def named(file: str) -> str:
-        return Path(os.path.relpath(os.path.abspath(file), folder)).as_posix()  # noqa: PTH100
+        whole = Path(file).parent.resolve() / Path(file).name
+        return Path(os.path.relpath(whole, folder)).as_posix()
 
     moved = tuple(
         msgspec.structs.replace(found, span=msgspec.structs.replace(found.span, file=named(found.span.file)))

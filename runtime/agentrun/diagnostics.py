@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
+
+MAX_TOLD = 200  # findings of one rule in one document
+MAX_COMPARED = 200  # names that one is compared with
 
 Severity = Literal["error", "warning", "info"]
 
@@ -112,12 +114,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    candidates = sorted(set(known))
-    folded = {candidate.lower().replace("-", "_"): candidate for candidate in candidates}
+    """The known name that was probably meant. Of very many, only some of those that begin alike are looked at."""
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in sorted(set(known))}
     wanted = name.lower().replace("-", "_")
     if wanted in folded:
         return folded[wanted]
+    if len(folded) > MAX_COMPARED:
+        alike = [candidate for candidate in folded if candidate[:3] == wanted[:3]]
+        folded = {candidate: folded[candidate] for candidate in alike[:MAX_COMPARED]}
+    import difflib
+
     close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
 

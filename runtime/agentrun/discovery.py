@@ -27,9 +27,15 @@ def find_root(path: Path) -> Path:
 
 def display(path: Path) -> str:
     """Relative to the current folder where it lies below it; POSIX slashes."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100 - it takes out `..`, and follows no link
-    here = Path.cwd()
-    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.as_posix()
+    whole = os.path.abspath(path)  # noqa: PTH100 - it takes out `..`, and follows no link
+    below = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - asked for each file: paths as objects take long
+    return whole.removeprefix(below).replace(os.sep, "/")
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raises `OSError` where reading a file might wait for ever."""
+    if path.is_fifo():
+        raise OSError("it is a pipe, and nobody may ever write to it")
 
 
 def guess_kind(path: Path) -> Kind:

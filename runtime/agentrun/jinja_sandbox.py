@@ -139,6 +139,8 @@ def compile_source(source: str) -> tuple[Callable[[Mapping[str, Any]], Any], Fac
         compiled = environment.from_string(_Watched().visit(tree))
     except TemplateSyntaxError as error:
         raise TemplateSyntax(_plainly(error.message or "not a template"), error.lineno) from None
+    except (RecursionError, SyntaxError, MemoryError):  # of Jinja, and of Python, for which it writes a program
+        raise TemplateSyntax("the template is nested too deeply") from None
     render = _evaluate if facts.expression else _render
     return (lambda variables: _run(render, compiled, variables, source)), facts
 

@@ -116,7 +116,45 @@ def _unquoted_null(route: Route, error: Any) -> SchemaProblem | None:
 
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-_TYPE_WORDS = {"array": "a list", "boolean": "true or false", "integer": "a whole number", "string": "text"}
+_TYPE_WORDS = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+}
+_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def _schema_help(route: list[Any], written: Any) -> str | None:
+    """What to write where a schema is wanted."""
+    if isinstance(written, str) and written in TYPES:
+        return f"write {{type: {written}}}"
+    if route[-1:] == ["items"] and isinstance(written, list):
+        return "write one schema for all items; a list of schemas is `prefixItems`"
+    if route[-2:] == ["properties", "required"]:
+        return "it stands beside `properties`: check its indentation"
+    if written is None and route[-2:-1] == ["properties"]:
+        return "write its schema, such as {type: string}"
+    other = _SWITCHES.get(written.lower()) if isinstance(written, str) else None
+    return f"`{written}` is text in YAML 1.2: write `{other}`" if other else None
+
+
+def _value_help(wanted: str, error: Any) -> str | None:
+    """What to write instead of a value of the wrong type in a schema."""
+    written = error.instance
+    key = next(iter(list(error.absolute_path)[-1:]), "")
+    if wanted in ("integer", "number") and isinstance(written, str) and _NUMBER.fullmatch(written):
+        return f"write {written} without quotes"
+    if wanted == "array" and isinstance(written, (bool, int, float)):
+        return f"write `{key}: [{json.dumps(written)}]`"
+    if wanted == "array" and isinstance(written, str) and len(written) <= _SHORT:
+        return f"write `{key}: [{', '.join(part.strip() for part in written.split(','))}]`"
+    return None
+
+
+_SHORT = 40
 
 
 def _meta_problem(error: Any) -> tuple[str, str | None]:
@@ -127,18 +165,31 @@ def _meta_problem(error: Any) -> tuple[str, str | None]:
         shown = shown[:59] + "…"
     if key == ["type"]:
         return f"`type` is one of {', '.join(TYPES)}, not {shown}", _meant_type(error.instance)
-    if key == ["required"] and isinstance(error.instance, bool):
+    if key == ["required"] and (
+        isinstance(error.instance, bool) or (isinstance(error.instance, str) and error.instance in _SWITCHES)
+    ):
         return "`required` is a list of names", "it stands beside `properties`: `required: [name]`"
+    if key == ["required"] and isinstance(error.instance, str):
+        return f"`required` must be a list, not {shown}", f"write `required: [{error.instance}]`"
     subject = f"`{key[0]}`" if key and isinstance(key[0], str) else "this"
     if error.validator == "type" and "boolean" in error.validator_value:
-        help = f"write {{type: {error.instance}}}" if error.instance in TYPES else None
+        help = _schema_help(list(error.absolute_path), error.instance)
         return f"{subject} must be a schema, which is a mapping, not {shown}", help
     if error.validator == "type":
-        return f"{subject} must be {_TYPE_WORDS.get(error.validator_value, 'a mapping')}, not {shown}", None
+        wanted = str(error.validator_value)
+        return f"{subject} must be {_TYPE_WORDS.get(wanted, 'a mapping')}, not {shown}", _value_help(wanted, error)
     return f"not a JSON Schema: {error.message}", None
 
 
 _OTHER_TYPES = {"bool": "boolean", "dict": "object", "float": "number", "int": "integer", "list": "array"}
+_TYPE_HELP = {
+    **{name: f"write `type: string, format: {name}`" for name in ("date", "email", "time", "uri", "uuid")},
+    **dict.fromkeys(("datetime", "date-time", "timestamp"), "write `type: string, format: date-time`"),
+    **{f"{name}[]": f"write `type: array, items: {{type: {name}}}`" for name in ("string", "integer", "number")},
+    "any": "leave `type` out where any value will do",
+    "enum": "write `type: string`, and the values in `enum: […]` beside it",
+    "url": "write `type: string, format: uri`",
+}
 _OTHER_TYPES |= {"map": "object", "mapping": "object", "str": "string", "text": "string"}
 
 
@@ -149,10 +200,20 @@ def is_known_word(written: str) -> bool:
 
 def meant_type(written: str) -> str | None:
     """The type that another language's word, or a misspelt one, stands for."""
+    if written.lower() in _TYPE_HELP or "," in written:
+        return None
     return _OTHER_TYPES.get(written.lower()) or nearest(written, TYPES)
 
 
+def _quoted_null_of(written: str) -> list[str]:
+    return ['"null"' if part.strip() == "null" else part.strip() for part in written.split(",")]
+
+
 def _meant_type(written: Any) -> str | None:
+    if isinstance(written, str) and written.lower() in _TYPE_HELP:
+        return _TYPE_HELP[written.lower()]
+    if isinstance(written, str) and "," in written:
+        return f"write a list: `type: [{', '.join(_quoted_null_of(written))}]`"
     meant = meant_type(str(written))
     return f"did you mean `{meant}`?" if meant else None
 
@@ -208,6 +269,8 @@ def _pattern_problem(pattern: str) -> tuple[str, str | None] | None:
         re.compile(pattern)
     except re.error as error:
         return f"not a regular expression: {error.msg}", None
+    except RecursionError:
+        return "the pattern is nested too deeply", None
     help = "patterns are matched in linear time: no look-around, no back-references, no huge repeats"
     return f"the pattern `{pattern}` can't be used", help
 

@@ -11,6 +11,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -107,16 +108,15 @@ def _in_source(document: Document, target: Node, module: str, path: str, file: P
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
-        tree = ast.parse(content) if len(content) <= MAX_BYTES else None
+        names = _names_in(content) if len(content) <= MAX_BYTES else None
     except SyntaxError as error:
         message = f"`{shown}` can't be imported: it is not valid Python, in line {error.lineno or 1}"
         yield Diagnostic("AR640", "error", message, place)
         return
     except (OSError, ValueError, RecursionError, MemoryError):
         return
-    if tree is None:
+    if names is None:
         return
-    names = _names(tree)
     first = path.partition(".")[0]
     if first not in names.all() and not names.open:
         known = sorted(name for name in names.functions if not name.startswith("_"))
@@ -132,9 +132,11 @@ def _in_source(document: Document, target: Node, module: str, path: str, file: P
             yield from _signature(document, place, function, shown)
 
 
-def _names(tree: ast.Module) -> _Names:
+@lru_cache(maxsize=8)
+def _names_in(content: bytes) -> _Names:
+    """Many tools may have their functions in one module."""
     found = _Names()
-    waiting: list[ast.AST] = list(tree.body)
+    waiting: list[ast.AST] = list(ast.parse(content).body)
     for node in waiting:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():

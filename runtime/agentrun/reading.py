@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from agentrun.diagnostics import Diagnostic, Span
-from agentrun.discovery import display
+from agentrun.discovery import display, refuse_pipe
 from agentrun.spec.catalog import RawDocument
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
@@ -43,7 +43,7 @@ class Reader:
         self.files[shown] = read
         self.found += read.diagnostics
         self.found += _empty_or_crowded(kind, shown, read)
-        if read.stopped:
+        if read.stopped or not read.documents or _is_nameless(kind, read):
             self.unread |= {(kind, name) for name in (_stem(path), *_NAME.findall(read.text))}
         return [self._with_files(document) for document in _documents(kind, path, shown, read)]
 
@@ -63,6 +63,7 @@ class Reader:
         held = self.texts.get(os.path.abspath(path))  # noqa: PTH100 - follows no link
         if held is not None:
             return held
+        refuse_pipe(path)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
 
@@ -124,11 +125,11 @@ _FILE_KEYS: dict[Kind, tuple[Route, ...]] = {
 
 def _matching(node: Node, route: Route, done: Route = ()) -> list[Route]:
     if not route:
-        reference = node.child("file") if node.is_mapping and len(node.content) == 1 else None
+        reference = node.get("file") if node.is_mapping and len(node.content) == 1 else None
         return [done] if reference is not None and isinstance(reference.content, str) else []
     step, *rest = route
     steps: Iterable[str | int] = [step] if step != "*" else range(len(node.content)) if node.is_list else ()
-    children = [(one, child) for one in steps if (child := node.child(one)) is not None]
+    children = [(one, child) for one in steps if (child := node.get(one)) is not None]
     return [found for one, child in children for found in _matching(child, tuple(rest), (*done, one))]
 
 
@@ -157,11 +158,17 @@ def _empty_or_crowded(kind: Kind, shown: str, read: ReadFile) -> list[Diagnostic
         message = f"the file holds {noun} already, and this is a second document"
         return [Diagnostic("AR310", "error", message, documents[1].first_line, "give it a file of its own")]
     found = []
-    for node in documents if kind == "tool" and len(documents) > 1 else []:
+    for node in documents if _is_nameless(kind, read) else []:
         if node.is_mapping and node.get("name") is None:
             message = "the key `name` is missing: the file holds several tools"
             found.append(Diagnostic("AR302", "error", message, node.first_line))
     return found
+
+
+def _is_nameless(kind: Kind, read: ReadFile) -> bool:
+    """Whether one of several tools of a file has no name."""
+    several = kind == "tool" and len(read.documents) > 1
+    return several and any(node.is_mapping and node.get("name") is None for node in read.documents)
 
 
 _EXPECTED: dict[Kind, str] = {

@@ -51,6 +51,11 @@ class Selection(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(found, severity="error") if is_unset else found
 
 
+def codes_of(written: Iterable[str]) -> tuple[str, ...]:
+    """Codes as they are compared, which may be written in small letters."""
+    return tuple(code.strip().upper() for code in written)
+
+
 def _named(code: str, beginnings: Iterable[str]) -> bool:
     return any(code.startswith(one) for one in beginnings)
 

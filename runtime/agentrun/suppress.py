@@ -1,27 +1,37 @@
 """`# agentrun: ignore[AR312] reason`: findings that the author has looked at and lets stand.
 
-A comment holds for its own line, or, alone on a line, for the next one with content; where a text of several lines
-begins there, for all of it. A comment that silences nothing is a finding itself.
+A comment holds for its own line; alone on a line, for all down to the next one with content. Where a text of several
+lines begins there, or is the value of a key there, it holds for all of it. A comment that silences nothing is a
+finding itself.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+import sys
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterator, Mapping
+from itertools import islice
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span, did_you_mean, report
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Edit, Fix, Report, Span, did_you_mean, report
 from agentrun.spec.nodes import LINE_BREAK, Node
 from agentrun.spec.yaml_nodes import read_text
 
 _MARK = "agentrun:"
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#+[ \t]*agentrun:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?")
 _CODE = re.compile(r"AR[1-9]\d\d")
+_BARE = re.compile(r"\s*(?:(?:---|\.\.\.)\s*)?(?:#.*)?")
 _SAFETY = "AR8"
 # Found only where the whole project is checked: of a single file nobody can say that such a comment is unused.
 _OF_THE_WHOLE = frozenset({"AR420", "AR421"})
+# Found where a variable is not set, or has such a value, or a service is asked: elsewhere the comment is not unused.
+_OF_THE_MOMENT = frozenset({"AR509", "AR510", "AR707", "AR708", "AR716", "AR717", "AR719", "AR801", "AR812"})
+
+
+_Place = tuple[int, int]
+_END = (sys.maxsize, 0)
 
 
 class Ignore(msgspec.Struct, frozen=True):
@@ -37,10 +47,12 @@ class Ignore(msgspec.Struct, frozen=True):
         return self.file == found.span.file and found.span.line in self.lines and found.code in self.codes
 
 
-def suppressed(found: Report, sources: Mapping[str, str], *, is_whole: bool = True) -> Report:
+def suppressed(
+    found: Report, sources: Mapping[str, str], *, is_whole: bool = True, unjudged: Container[str] = ()
+) -> Report:
     """The findings that no comment silences, and those about the comments themselves.
 
-    `sources` are all texts that were checked, by the path that findings show.
+    `sources` are all texts that were checked, by the path that findings show. In `unjudged` ones no comment is unused.
     """
     problems: list[Diagnostic] = []
     ignores = [one for path, text in sources.items() if _MARK in text for one in _ignores(path, text, problems)]
@@ -48,14 +60,29 @@ def suppressed(found: Report, sources: Mapping[str, str], *, is_whole: bool = Tr
         return found
     used: set[tuple[int, str]] = set()
     kept: list[Diagnostic] = []
-    for finding in found.diagnostics:
-        silent = [one for one in ignores if one.silences(finding)]
+    for finding, near in _with_comments(found, ignores):
+        silent = [one for one in near if one.silences(finding)]
         used |= {(id(one), finding.code) for one in silent}
         if not silent:
             kept.append(finding)
-    for one in ignores:
+    for one in (one for one in ignores if one.file not in unjudged):
         problems += _unused(one, [code for code in one.codes if (id(one), code) not in used], is_whole=is_whole)
     return report([*kept, *problems], {**found.sources, **sources})
+
+
+def _with_comments(found: Report, ignores: list[Ignore]) -> Iterator[tuple[Diagnostic, list[Ignore]]]:
+    """Each finding with the comments that hold for its line."""
+    lines: dict[str, list[int]] = {}
+    for one in found.diagnostics:  # sorted by place
+        lines.setdefault(one.span.file, []).append(one.span.line)
+    near: dict[tuple[str, int], list[Ignore]] = {}
+    for comment in ignores:
+        told = lines.get(comment.file, [])
+        first, last = bisect_left(told, comment.lines.start), bisect_left(told, comment.lines.stop)
+        for line in set(told[first:last]):
+            near.setdefault((comment.file, line), []).append(comment)
+    for one in found.diagnostics:
+        yield one, near.get((one.span.file, one.span.line), [])
 
 
 def accepted(found: Report, sources: Mapping[str, str]) -> Report:
@@ -75,17 +102,18 @@ def accepted(found: Report, sources: Mapping[str, str]) -> Report:
 
 def _ignores(path: str, text: str, problems: list[Diagnostic]) -> Iterator[Ignore]:
     lines = LINE_BREAK.split(text)
-    texts = _texts(read_text(path, text).documents)
+    documents = read_text(path, text).documents
+    texts, ends, following = _texts(documents), _ends(documents), _following(lines)
     for number, line in enumerate(lines, 1):
         found = _COMMENT.search(line)
-        if found is None or _is_inside(texts, number, found.start() + 1):
+        if found is None or _is_inside(texts, (number, found.start() + 1)):
             continue
         comment = Span(path, number, found.start() + 1, number, len(line) + 1)
         codes = _codes(path, number, found, problems, comment)
         if codes:
             is_alone = not line[: found.start()].strip()
-            first = _next_line(lines, number) if is_alone else number
-            yield Ignore(path, codes, _scope(texts, first), comment, is_alone)
+            last = following[number] if is_alone else number
+            yield Ignore(path, codes, range(number, ends.get(last, last) + 1), comment, is_alone)
 
 
 def _codes(path: str, number: int, found: re.Match[str], problems: list[Diagnostic], comment: Span) -> dict[str, Span]:
@@ -94,7 +122,7 @@ def _codes(path: str, number: int, found: re.Match[str], problems: list[Diagnost
         problems.append(Diagnostic("AR107", "warning", "the comment names no code to ignore", comment, help))
         return {}
     codes: dict[str, Span] = {}
-    for word in re.finditer(r"[^,\s]+", found.group(1)):
+    for word in islice(re.finditer(r"[^,\s]+", found.group(1)), MAX_TOLD):
         begin = found.start(1) + word.start() + 1
         place = Span(path, number, begin, number, begin + len(word.group()))
         if _is_known(word.group()):
@@ -119,7 +147,8 @@ def _unknown(word: str, place: Span) -> Diagnostic:
 
 
 def _unused(one: Ignore, codes: list[str], *, is_whole: bool) -> Iterator[Diagnostic]:
-    unused = [code for code in codes if is_whole or code not in _OF_THE_WHOLE]
+    unjudged = _OF_THE_MOMENT if is_whole else _OF_THE_MOMENT | _OF_THE_WHOLE
+    unused = [code for code in codes if code not in unjudged]
     for code in unused:
         message = f"nothing here has the finding {code}"
         fix = _removal(one) if len(unused) == len(one.codes) == 1 else None
@@ -133,29 +162,45 @@ def _removal(one: Ignore) -> Fix:
     return Fix("remove the comment", (Edit(span, ""),))
 
 
-def _next_line(lines: list[str], number: int) -> int:
-    """The next line that holds more than a comment."""
-    for after, line in enumerate(lines[number:], number + 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            return after
-    return number
+def _following(lines: list[str]) -> dict[int, int]:
+    """For each line the next that holds more than a comment or the mark of a document; itself where none does."""
+    following: dict[int, int] = {}
+    after = 0
+    for number in range(len(lines), 0, -1):
+        following[number] = after or number
+        if not _BARE.fullmatch(lines[number - 1]):
+            after = number
+    return following
 
 
-def _texts(documents: list[Node]) -> list[Span]:
-    """The places of all scalars, in order."""
-    return sorted(
-        node.span for document in documents for _, node in document.walk() if not (node.is_mapping or node.is_list)
-    )
+def _texts(documents: list[Node]) -> list[tuple[_Place, _Place]]:
+    """Where keys, texts in quotes and blocks begin and end, in order. Behind the `|` of a block may be a comment."""
+    found: list[tuple[_Place, _Place]] = []
+    for node in (node for document in documents for _, node in document.walk()):
+        spans = node.keys.values() if node.is_mapping else (node.span,) if node.style else ()
+        for one in spans:
+            begin = (one.line + 1, 1) if node.style in ("|", ">") else (one.line, one.column)
+            found.append((begin, (one.end_line, one.end_column)))
+    return sorted(found)
 
 
-def _is_inside(texts: list[Span], line: int, column: int) -> bool:
+def _is_inside(texts: list[tuple[_Place, _Place]], place: _Place) -> bool:
     """Whether a place lies in a text, where `#` begins no comment."""
-    if not texts:
-        return False
-    before = bisect_right([(one.line, one.column) for one in texts], (line, column)) - 1
-    return before >= 0 and (line, column) < (texts[before].end_line, texts[before].end_column)
+    before = bisect_right(texts, (place, _END)) - 1
+    return before >= 0 and place < texts[before][1]
 
 
-def _scope(texts: list[Span], first: int) -> range:
-    ends = [one.end_line for one in texts if one.line == first]
-    return range(first, max([first, *ends]) + 1)
+def _ends(documents: list[Node]) -> dict[int, int]:
+    """The last line of each scalar of several lines, by the lines where it and its key begin."""
+    ends: dict[int, int] = {}
+    for node in (node for document in documents for _, node in document.walk()):
+        if node.is_mapping:
+            places = [(node.keys[key].line, child) for key, child in node.content.items()]
+        else:
+            places = [(child.span.line, child) for child in node.content] if node.is_list else []
+        for line, child in places:
+            if not (child.is_mapping or child.is_list):
+                last = child.span.end_line - (child.span.end_column == 1)  # a block ends where the next line begins
+                for first in (line, child.span.line):
+                    ends[first] = max(ends.get(first, first), last)
+    return ends

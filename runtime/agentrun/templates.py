@@ -248,7 +248,15 @@ class Template:
         return to_text(self.value(variables))
 
 
-@lru_cache(maxsize=512)
+_CODE = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)", re.DOTALL)
+
+
+def code_chars(text: str) -> int:
+    """How much of a text is template, which takes its time to compile."""
+    return sum(len(found) for found in _CODE.findall(text)) if "{{" in text or "{%" in text else 0
+
+
+@lru_cache(maxsize=4096)
 def compile_template(source: str) -> Template:
     """Raises `TemplateSyntax`. The checks and the run ask for the same texts."""
     return Template(source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -72,6 +73,10 @@ def cli() -> None:
       agentrun validate
       agentrun run support "Where is order 1042?"
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder is no longer there", help="change to another one") from None
 
 
 def main() -> None:

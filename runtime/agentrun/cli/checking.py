@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from agentrun.diagnostics import Report, report
 from agentrun.discovery import find_root
 from agentrun.errors import UsageError
-from agentrun.project import Project, read_project
+from agentrun.project import read_project
 from agentrun.spec.catalog import Document
 from agentrun.suppress import suppressed
 
 _GLOB = "*?["
+
+
+K = TypeVar("K", bound=Hashable)
 
 
 class Checked(msgspec.Struct, frozen=True, eq=False):
@@ -47,24 +51,26 @@ class Checker:
         for path in self._named(paths) or [find_root(Path.cwd())]:
             self.by_root.setdefault(find_root(path), []).append(path)
 
-    @property
-    def root(self) -> Path:
-        """The project of the first path."""
-        return next(iter(self.by_root))
+    def parted(self, key: Callable[[Path], K]) -> dict[K, Checker]:
+        """The projects for which the key is the same, each lot with a checker of its own."""
+        parts: dict[K, list[Path]] = {}
+        for root, paths in self.by_root.items():
+            parts.setdefault(key(root), []).extend(paths)
+        return {one: Checker(paths, self.environ, self.tools, self.texts) for one, paths in parts.items()}
 
-    def __call__(self, texts: Mapping[str, bytes] | None = None) -> Checked:
+    def __call__(self, texts: Mapping[str, bytes] | None = None, *, online: bool = False) -> Checked:
         """All findings but those that a comment silences; the files are read anew each time.
 
-        `texts` stand for files over those that the checker was made with.
+        `texts` stand for files over those that the checker was made with. With `online` model services are asked.
         """
         held = {**self.texts, **(texts or {})}
-        parts = [self._project(root, wanted, held) for root, wanted in self.by_root.items()]
+        parts = [self._project(root, wanted, held, online=online) for root, wanted in self.by_root.items()]
         found = [finding for one in parts for finding in one.report.diagnostics]
         sources = {path: text for one in parts for path, text in one.report.sources.items()}
         files = frozenset(path for one in parts for path in one.files)
         return Checked(report(found, sources), files, [document for one in parts for document in one.documents])
 
-    def _project(self, root: Path, wanted: list[Path], texts: Mapping[str, bytes]) -> Checked:
+    def _project(self, root: Path, wanted: list[Path], texts: Mapping[str, bytes], *, online: bool) -> Checked:
         named = [path for path in wanted if not path.is_dir()]
         project = read_project(root, self.environ, tools=self.tools, files=named, texts=texts)
         if not (project.files or project.unreadable):
@@ -74,7 +80,12 @@ class Checker:
         documents = list(project.catalog.documents()) if is_whole else project.under(wanted)
         files = frozenset(project.files if is_whole else (document.path for document in documents))
         found = project.report(None if is_whole else documents)
-        return Checked(_suppressed(project, found, files, is_whole=is_whole), files, documents)
+        if online:
+            found = _with_answers(found, documents, self.environ)
+        sources = {path: text for path, text in project.sources.items() if path in files}
+        # What is found in a base may come of a file that extends it, which is not looked at here.
+        bases = frozenset() if is_whole else frozenset(document.path for document in documents if document.is_base)
+        return Checked(suppressed(found, sources, is_whole=is_whole, unjudged=bases), files, documents)
 
     def _named(self, paths: Iterable[Path]) -> list[Path]:
         """The paths that were written, globs replaced by what they match."""
@@ -89,9 +100,10 @@ class Checker:
         return found
 
 
-def _suppressed(project: Project, found: Report, files: frozenset[str], *, is_whole: bool) -> Report:
-    sources = {path: text for path, text in project.sources.items() if path in files}
-    return suppressed(found, sources, is_whole=is_whole)
+def _with_answers(found: Report, documents: list[Document], environ: Mapping[str, str]) -> Report:
+    from agentrun.online import check_models
+
+    return report([*found.diagnostics, *check_models(documents, environ)], found.sources)
 
 
 def _matching(pattern: Path) -> list[Path]:
@@ -110,4 +122,6 @@ def read_stdin(name: Path | None) -> dict[str, bytes]:
             "`-` reads a file from standard input, and its name is not known",
             help="add `--stdin-filename agents/NAME.yaml`",
         )
+    if name.is_dir():
+        raise UsageError(f"`--stdin-filename {name}` is a folder", help="name the file that `-` is the content of")
     return {os.path.abspath(name): sys.stdin.buffer.read()}  # noqa: PTH100

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from agentrun.cli.colors import wants_color
-from agentrun.diagnostics import did_you_mean
 from agentrun.errors import UsageError
-from agentrun.explanations import FAMILIES, codes, explain
+from agentrun.explanations import FAMILIES, Explanation, codes, explain
 
 
 @click.command("explain", short_help="Say what a finding's code means.")
@@ -17,37 +17,36 @@ from agentrun.explanations import FAMILIES, codes, explain
 def command(wanted: tuple[str, ...]) -> int:
     """Say what the CODE of a finding means, with a bad and a good example.
 
-    Without CODE all codes are listed, with their severity: error, warning or info. Example of CODE: AR401
+    Without CODE all codes are listed, with their severity: error, warning or info. Several may be given, and the
+    beginning of some, such as AR4, lists these. Example of CODE: AR401
 
     \b
     Examples:
       agentrun explain AR401
       agentrun explain
     """
-    if wanted:
-        click.echo("\n\n".join(_page(code) for code in wanted))
-    else:
-        click.echo(_list(), color=wants_color(sys.stdout))
+    texts = [_page(code.upper()) for code in wanted] or [_list(codes())]
+    click.echo("\n\n".join(texts), color=wants_color(sys.stdout))
     return 0
 
 
-def _page(code: str) -> str:
-    try:
-        return explain(code.upper()).text.rstrip()
-    except KeyError:
-        near = did_you_mean(code.upper(), codes(), "`agentrun explain` lists all codes")
-        raise UsageError(f"there is no code `{code}`", help=near) from None
+def _page(wanted: str) -> str:
+    """The page of a code, or a list of the codes that begin so."""
+    if wanted in codes():
+        return explain(wanted).text.rstrip()
+    if listed := [code for code in codes() if code.startswith(wanted)]:
+        return _list(listed)
+    raise UsageError(f"there is no code `{wanted}`", help="`agentrun explain` lists all codes")
 
 
-def _list() -> str:
-    lines: list[str] = []
+def _list(listed: Sequence[str]) -> str:
+    parts: list[str] = []
     for prefix, family in FAMILIES.items():
-        of_family = [explain(code) for code in codes() if code.startswith(prefix)]
-        if of_family:
-            lines += (
-                ["", click.style(f"{prefix}xx {family}", bold=True)]
-                if lines
-                else [click.style(f"{prefix}xx {family}", bold=True)]
-            )
-            lines += [f"  {one.code}  {one.severity:<7}  {one.title.replace('`', '')}" for one in of_family]
-    return "\n".join(lines)
+        lines = [_entry(explain(code)) for code in listed if code.startswith(prefix)]
+        if lines:
+            parts.append("\n".join([click.style(f"{prefix}xx {family}", bold=True), *lines]))
+    return "\n\n".join(parts)
+
+
+def _entry(one: Explanation) -> str:
+    return f"  {one.code}  {one.severity:<7}  {one.title.replace('`', '')}"

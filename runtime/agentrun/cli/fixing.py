@@ -1,12 +1,13 @@
 """`--fix`, `--unsafe-fixes` and `--diff` of `agentrun validate`.
 
-The files are checked and fixed in memory, round after round, until no fix is left; only then is anything written, each
-file at once. A link stays one: the file it leads to is written.
+The files are checked and fixed in memory, round after round, until no fix is left; only then is anything written, and
+no file is replaced before all of them stand beside the old ones. A link stays one: the file it leads to is written.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import difflib
 import os
 import re
@@ -18,7 +19,7 @@ import click
 import msgspec
 
 from agentrun.cli.formats.unshown import unshown_lines
-from agentrun.cli.replacing import replace_file
+from agentrun.cli.replacing import written_beside
 from agentrun.diagnostics import Diagnostic, Report, counted
 from agentrun.errors import UsageError
 from agentrun.fixes import apply
@@ -26,7 +27,7 @@ from agentrun.secrets import Masker
 from agentrun.spec.lines import stretch
 from agentrun.visible import visible
 
-MAX_ROUNDS = 10
+MAX_ROUNDS = 100
 Check = Callable[[Mapping[str, bytes]], Report]
 
 
@@ -153,11 +154,17 @@ def write(changes: tuple[Change, ...]) -> None:
     targets = [(Path(os.path.realpath(one.file)), one) for one in changes]
     for target, one in targets:
         _refuse_unwritable(target, one)
-    for target, one in targets:
-        try:
-            replace_file(target, one.after)
-        except OSError as error:
-            raise _unwritable(one.file, (error.strerror or str(error)).lower()) from None
+    with contextlib.ExitStack() as stack:
+        ready = [(_beside(stack, target, one), target) for target, one in targets]
+        for temporary, target in ready:
+            temporary.replace(target)
+
+
+def _beside(stack: contextlib.ExitStack, target: Path, change: Change) -> Path:
+    try:
+        return stack.enter_context(written_beside(target, change.after))
+    except OSError as error:
+        raise _unwritable(change.file, (error.strerror or str(error)).lower()) from None
 
 
 def _refuse_unwritable(target: Path, change: Change) -> None:

@@ -15,8 +15,8 @@ from agentrun.cli.checking import read_stdin
 from agentrun.cli.options import tools_option
 from agentrun.cli.replacing import replace_file
 from agentrun.diagnostics import Report, counted, report
-from agentrun.discovery import display, find_files, find_root, guess_kind
-from agentrun.errors import AgentrunError, UsageError
+from agentrun.discovery import display, find_files, find_root, guess_kind, refuse_pipe
+from agentrun.errors import UsageError
 from agentrun.layout import LaidOut, lay_out
 from agentrun.spec.schema import Kind
 from agentrun.visible import visible
@@ -44,7 +44,7 @@ def command(
     PATHS are files or folders, or `-` for standard input; without them the whole project of the current folder is
     formatted. Comments stay where they belong, and a file never comes to mean something else. Quotes, flow style and
     the width of lines are yours. Exits with 0, with 1 where --check or --diff found something to do or a file has no
-    house layout, with 3 where a file can't be read or is not YAML.
+    house layout, with 3 where a file can't be read or written, or is not YAML.
 
     \b
     Examples:
@@ -62,14 +62,15 @@ def command(
 
 
 def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> int:
-    changed = refused = unread = 0
+    changed = refused = failed = 0
     broken: list[tuple[str, LaidOut]] = []
     for kind, path in files:
         shown = display(path)
         try:
+            refuse_pipe(path)
             raw = path.read_bytes()
         except OSError as error:
-            unread += 1
+            failed += 1
             tell_error(f"{shown} can't be read: {_reason(error)}")
             continue
         made = lay_out(kind, shown, raw)
@@ -79,14 +80,15 @@ def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> in
             refused += 1
             _tell_refusal(shown, made.refusal)
         elif made.content != raw:
+            if write and not _written(path, made.content):
+                failed += 1
+                continue
             changed += 1
-            if write:
-                _write(path, made.content)
             click.echo(_diff(shown, raw, made.content) if diff else _line(shown, write=write), nl=not diff)
     if broken:
         _tell_findings(broken)
-    _summarize(len(files), changed, refused + unread + len(broken), write=write, to_stderr=diff)
-    return 3 if broken or unread else int(refused > 0 or (changed > 0 and not write))
+    _summarize(len(files), changed, refused + failed + len(broken), write=write, to_stderr=diff)
+    return 3 if broken or failed else int(refused > 0 or (changed > 0 and not write))
 
 
 def _summarize(files: int, changed: int, left: int, *, write: bool, to_stderr: bool) -> None:
@@ -147,12 +149,14 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """A link stays one: the file it leads to is written."""
+def _written(path: Path, content: bytes) -> bool:
+    """Whether the content stands in the file now. A link stays one: the file it leads to is written."""
     try:
         replace_file(Path(os.path.realpath(path)), content)
     except OSError as error:
-        raise AgentrunError(f"`{display(path)}` can't be written: {_reason(error)}") from None
+        tell_error(f"{display(path)} can't be written: {_reason(error)}")
+        return False
+    return True
 
 
 def _line(shown: str, *, write: bool) -> str:

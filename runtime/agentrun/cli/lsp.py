@@ -25,7 +25,7 @@ def command(tools: tuple[Path, ...], env_file: Path | None, stdio: bool) -> int:
     """Serve an editor with the Language Server Protocol, on standard input and output.
 
     The editor starts it. It shows the findings of `agentrun validate` while a file is typed, completes keys and names,
-    and opens no connection. Needs the extra `lsp`: pip install 'agentrun[lsp]'
+    and opens no connection. Needs the extra `lsp`: pip install '.[lsp]' in a checkout of agentrun.
 
     \b
     Examples:
@@ -36,10 +36,11 @@ def command(tools: tuple[Path, ...], env_file: Path | None, stdio: bool) -> int:
         from agentrun.lsp.server import serve
     except ModuleNotFoundError as error:
         message = f"`agentrun lsp` needs a package that is not installed: {error.name}"
-        raise AgentrunError(message, help="Install it: pip install 'agentrun[lsp]'") from None
+        raise AgentrunError(message, help="Install it: pip install 'pygls>=2,<3'") from None
     from agentrun.lsp.desk import Desk
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("pygls").setLevel(logging.ERROR)  # it warns of each request that is cancelled too late
     desk = Desk(environment(env_file), tools, _told)
     # The protocol alone may write to standard output; whatever else prints goes to the editor's log.
     own_output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

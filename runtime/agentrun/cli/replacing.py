@@ -1,18 +1,26 @@
-"""A file's content replaced all at once."""
+"""The content of files replaced, each all at once."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def replace_file(target: Path, content: bytes) -> None:
     """All at once: whoever reads meanwhile sees the old file or the new one."""
+    with written_beside(target, content) as temporary:
+        temporary.replace(target)
+
+
+@contextlib.contextmanager
+def written_beside(target: Path, content: bytes) -> Iterator[Path]:
+    """A file in the same folder that is ready to take the target's place; gone afterwards if it did not."""
     if not os.access(target, os.W_OK):
         raise PermissionError(0, "it is read-only")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -23,6 +31,6 @@ def replace_file(target: Path, content: bytes) -> None:
             os.fchmod(stream.fileno(), before.st_mode & 0o7777)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(target)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)

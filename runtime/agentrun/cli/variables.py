@@ -12,7 +12,6 @@ import msgspec
 
 from agentrun.cli.describe_model import SECRET_VARIABLES, variables_read
 from agentrun.spec.catalog import Document
-from agentrun.spec.schema import walk_scalars
 from agentrun.templates import interpolate
 
 _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)")
@@ -43,7 +42,7 @@ def variables_of(documents: Iterable[Document], environ: Mapping[str, str]) -> l
         one.empty |= needed and environ.get(name) == ""
 
     for document in documents:
-        for _, node, marks in walk_scalars(document.kind, document.node):
+        for _, node, marks in document.scalars:
             if not marks.get("x-env"):
                 continue
             needed = {problem.name for problem in interpolate(node.source, valued).problems}

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import yaml
 
-from agentrun.layout.tree import BREAKS, Block, Leaf
+from agentrun.layout.tree import BREAKS, Block, Entry
 
 BLANKS = " \t"
 _COMMENT = re.compile(rf"#[^{BREAKS}]*")
 _HEADER_COMMENT = re.compile(rf"[|>][-+0-9]*[ \t]+(#[^{BREAKS}]*)")
 _LINE_ENDS = re.compile(rf"[ \t]+(?=[{BREAKS}])")
-_TAB_BEFORE_COMMENT = re.compile(rf"(?<![{BREAKS} \t])[ \t]*\t[ \t]*(?=#)")
+_TAB_BEFORE_COMMENT = re.compile(r" *\t[ \t]*(?=#)")
 _IGNORE = re.compile(r"#+[ \t]*agentrun:[ \t]*ignore\b")
 _ITEM = re.compile(r"#\s*- ")
 
@@ -53,7 +53,9 @@ def cleaned(text: str) -> str:
         if start == 0 or text[start - 1] in BREAKS:
             gap = _LINE_ENDS.sub("", gap)
         else:  # the guard is no line break: what stands in the first line of the gap follows a token
-            gap = _TAB_BEFORE_COMMENT.sub(" ", f"x{_LINE_ENDS.sub('', gap)}")[1:]
+            gap = _LINE_ENDS.sub("", f"x{gap}")[1:]
+            tab = _TAB_BEFORE_COMMENT.match(gap)
+            gap = f" {gap[tab.end() :]}" if tab else gap
         parts += [text[done:start], gap]
         done = end
     parts.append(text[done:])
@@ -79,7 +81,7 @@ def claim(block: Block, lines: list[str], cursor: int) -> int:
     for index, entry in enumerate(block.entries):
         entry.leading = lines[cursor : entry.line]
         if index:
-            entry.leading = give_to_inner(block.entries[index - 1].value, entry.leading, block.column)
+            entry.leading = give_to_inner([], block.entries[index - 1], entry.leading, block.column)
         cursor = entry.line + 1
         if isinstance(entry.value, Block):
             cursor = claim(entry.value, lines, cursor)
@@ -89,15 +91,16 @@ def claim(block: Block, lines: list[str], cursor: int) -> int:
     return cursor
 
 
-def give_to_inner(last: Block | Leaf, gap: list[str], column: int) -> list[str]:
+def give_to_inner(inner: list[Block], last: Entry, gap: list[str], column: int) -> list[str]:
     """Give the comments of a gap that belong to the blocks that end here to these; what is left.
 
-    `last` is the value above the gap, `column` that of the entry below it.
+    `last` is the entry above the gap, `column` that of the entry below it, `inner` the block that ends with `last`.
     """
-    inner = []
-    while isinstance(last, Block):
-        inner.append(last)
-        last = last.entries[-1].value
+    while isinstance(last.value, Block):
+        inner = [*inner, last.value]
+        last = last.value.entries[-1]
+    if last.value.is_empty:
+        gap = _give_instead(last, gap, max(last.column, column))
     done = 0
     for number, line in enumerate(gap):
         if is_blank(line):
@@ -111,6 +114,21 @@ def give_to_inner(last: Block | Leaf, gap: list[str], column: int) -> list[str]:
     return gap[done:]
 
 
+def _give_instead(entry: Entry, gap: list[str], column: int) -> list[str]:
+    """Give an entry without a value the comments that stand in its place: indented further, or items taken out."""
+    done = 0
+    for number, line in enumerate(gap):
+        if is_blank(line):
+            continue
+        place = len(line) - len(line.lstrip(BLANKS))
+        is_item = place == column and number == done and _ITEM.match(line.lstrip(BLANKS))
+        if not (place > column or is_item) or holds_for_next_line(line):
+            break
+        done = number + 1
+    entry.instead += gap[:done]
+    return gap[done:]
+
+
 def _is_inside(line: str, place: int, block: Block, column: int, is_near: bool) -> bool:
     if place > column:
         return True
@@ -121,8 +139,14 @@ def _is_inside(line: str, place: int, block: Block, column: int, is_near: bool) 
 
 
 def take_head(document: Block, above: list[str]) -> list[str]:
-    """Those of the lines above the first key that are about the whole document; the others are that key's."""
+    """Those of the lines above the first key that are about the whole document; the others are that key's.
+
+    One comment is about the document. Of several with blank lines between, the one right above the key is the key's.
+    """
     end = next((number for number, line in enumerate(above) if holds_for_next_line(line)), len(above))
+    blanks = [number for number, line in enumerate(above[:end]) if is_blank(line)]
+    if end == len(above) and blanks and any(map(is_comment, above[: blanks[-1]])):
+        end = blanks[-1] + 1
     document.entries[0].leading = above[end:]
     return above[:end]
 
@@ -137,8 +161,7 @@ def split_between_documents(gap: list[str]) -> tuple[list[str], list[str], list[
 
 def close(document: Block, end: list[str]) -> None:
     """Give the lines after the last entry to the blocks that end there."""
-    rest = give_to_inner(document, end, -1)
-    document.trailing += rest
+    document.trailing += give_to_inner([document], document.entries[-1], end, -1)
 
 
 def trimmed(lines: list[str], *, at_end: bool = False) -> list[str]:

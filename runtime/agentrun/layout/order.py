@@ -7,7 +7,6 @@ own (parameters, headers, settings, a JSON body) keeps its order.
 from __future__ import annotations
 
 from functools import cache
-from itertools import combinations
 
 from agentrun.layout.gaps import holds_for_next_line, is_blank
 from agentrun.layout.tree import Block, Entry
@@ -57,16 +56,22 @@ def _ordered(entries: list[Entry], ranks: dict[str, int]) -> list[Entry]:
 
 
 def _can_move(before: list[Entry], after: list[Entry]) -> bool:
-    """Whether every alias stays behind its own anchor."""
-    named = [entry for entry in before if entry.anchors or entry.aliases or entry.key == "<<"]
+    """Whether every alias stays behind its own anchor, and none gets behind another anchor of that name."""
     places = {id(entry): place for place, entry in enumerate(after)}
-    return not any(
-        places[id(one)] > places[id(other)]
-        and (
-            one.anchors & (other.anchors | other.aliases) or one.aliases & other.anchors or one.key == other.key == "<<"
-        )
-        for one, other in combinations(named, 2)
-    )
+    last: dict[str, int] = {}  # of what was there before, by name: the last place
+    last_anchor: dict[str, int] = {}
+    for entry in before:
+        place = places[id(entry)]
+        anchors = entry.anchors | {"<<"} if entry.key == "<<" else entry.anchors
+        if any(place < last.get(name, 0) for name in anchors):
+            return False
+        if any(place < last_anchor.get(name, 0) for name in entry.aliases):
+            return False
+        for name in anchors | entry.aliases:
+            last[name] = max(last.get(name, 0), place)
+        for name in anchors:
+            last_anchor[name] = max(last_anchor.get(name, 0), place)
+    return True
 
 
 def _swap_blank_lines(old: Entry, new: Entry) -> None:

@@ -11,7 +11,7 @@ STEP = 2
 _MAX_BLANK_LINES = 2
 _BREAK = re.compile(rf"[{BREAKS}]+\Z")
 _HEADER = re.compile(r"([|>])([-+0-9]*)(?=[ \t]*(?:#.*)?$)")
-_HEADER_TAB = re.compile(r"(?<=[-+|>0-9])[ \t]*\t[ \t]*(?=#)")
+_HEADER_TAB = re.compile(r"([|>][-+0-9]*) *\t[ \t]*(?=#)")
 
 
 def render(block: Block, lines: list[str], column: int = 0) -> list[str]:
@@ -65,7 +65,7 @@ def _entry(entry: Entry, lines: list[str], column: int, *, is_dash: bool) -> lis
     else:
         shift = inner - value.column if is_dash else column - entry.column
         head = [" " * column + (_dash(own) if is_dash else own)]
-    return _with_rest(head, value, lines, column, shift)
+    return _with_rest(head, value, lines, column, shift) + placed(entry.instead, inner)
 
 
 def _dash(own: str) -> str:
@@ -110,7 +110,7 @@ def _shifted(line: str, shift: int, least: int) -> str:
 def _header(line: str, *, is_cut: bool) -> str:
     """A text that ends with the file, without a line break, says so: one that follows would become a part of it."""
     ending = _line_break(line)
-    text = _HEADER_TAB.sub(" ", line[: len(line) - len(ending)].rstrip(BLANKS))
+    text = _HEADER_TAB.sub(r"\1 ", line[: len(line) - len(ending)].rstrip(BLANKS), count=1)
     if is_cut:
         text = _HEADER.sub(lambda found: f"{found[1]}{found[2].replace('+', '')}-", text, count=1)
     return text + ending

@@ -74,10 +74,11 @@ class Block:
 
 class Entry:
     """A key or a dash with its value. `leading` are the lines above that belong to it, `between` those before a value
-    on a line of its own. `anchors` and `aliases` are the names in all of it.
+    on a line of its own, `instead` those that stand in the place of a value. `anchors` and `aliases` are the names in
+    all of it.
     """
 
-    __slots__ = ("aliases", "anchors", "between", "column", "key", "leading", "line", "value")
+    __slots__ = ("aliases", "anchors", "between", "column", "instead", "key", "leading", "line", "value")
 
     def __init__(self, line: int, column: int, key: str | None) -> None:
         self.line = line
@@ -86,6 +87,7 @@ class Entry:
         self.value: Block | Leaf
         self.leading: list[str] = []
         self.between: list[str] = []
+        self.instead: list[str] = []
         self.anchors: set[str] = set()
         self.aliases: set[str] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -36,8 +37,8 @@ def actions_for(found: Diagnostic, text: str) -> list[Action]:
 
 def ignoring(found: Diagnostic, text: str) -> Edit:
     """The edit that writes a comment above the line of a finding, or above the text of several lines it is in."""
-    line = _first_line(found.span, text)
-    lines = LINE_BREAK.split(text)
+    lines, long_texts = _lines_of(text)
+    line = _first_line(found.span, long_texts)
     written = lines[line - 1] if line <= len(lines) else ""
     indent = written[: len(written) - len(written.lstrip(" "))]
     line_end = "\r\n" if "\r\n" in text else "\n"
@@ -45,13 +46,18 @@ def ignoring(found: Diagnostic, text: str) -> Edit:
     return Edit(place, f"{indent}# agentrun: ignore[{found.code}]{line_end}")
 
 
-def _first_line(span: Span, text: str) -> int:
-    for document in read_text("", text).documents:
-        for _, node in document.walk():
-            begin, end = (node.span.line, node.span.column), (node.span.end_line, node.span.end_column)
-            if not (node.is_mapping or node.is_list) and begin <= (span.line, span.column) < end:
-                return node.span.line
-    return span.line
+def _first_line(span: Span, long_texts: list[Span]) -> int:
+    place = (span.line, span.column)
+    within = (one for one in long_texts if (one.line, one.column) <= place < (one.end_line, one.end_column))
+    return next((one.line for one in within), span.line)
+
+
+@lru_cache(maxsize=1)
+def _lines_of(text: str) -> tuple[list[str], list[Span]]:
+    """The lines, and the values of several lines, which no comment may stand in."""
+    every = (node for document in read_text("", text).documents for _, node in document.walk())
+    spans = (node.span for node in every if not (node.is_mapping or node.is_list))
+    return LINE_BREAK.split(text), [span for span in spans if span.line < span.end_line]
 
 
 def safe_fixes(found: Iterable[Diagnostic]) -> tuple[Edit, ...]:

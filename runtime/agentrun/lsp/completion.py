@@ -11,7 +11,7 @@ import msgspec
 from agentrun.lsp.json_schema_keys import KEYS, TYPES, is_schema, within_schema
 from agentrun.lsp.naming import bases_for, named_at
 from agentrun.lsp.outline import Cursor, Token, cursor_at
-from agentrun.lsp.variables import dotted_at, known_names, scope_of, type_of
+from agentrun.lsp.variables import Dotted, dotted_at, known_names, type_of
 from agentrun.lsp.view import Place, View
 from agentrun.lsp.wording import about_document, description_of, kind_of_value
 from agentrun.spec.catalog import Document
@@ -47,9 +47,9 @@ def complete(view: View, offset: int) -> Completion | None:
     if cursor is None:
         return None
     place = view.place(cursor.token)
-    in_template = _in_template(view, place, cursor.token, offset)
-    if in_template is not None:
-        return in_template
+    dotted = dotted_at(place, cursor.token, offset)
+    if dotted is not None:
+        return Completion(dotted.start, dotted.end, list(_names(place, dotted)))
     start, end = _word(view.text, cursor.token, offset)
     choices = list(_choices(place, cursor, is_followed=_is_followed_by_colon(view.text, end)))
     if start > 0 and view.text[start - 1] in ":-":  # without a blank it would be one word with what stands before
@@ -75,19 +75,32 @@ def _choices(place: Place, cursor: Cursor, *, is_followed: bool) -> Iterator[Cho
         yield from _keys(place, place.route[:-1], cursor.siblings, is_followed=is_followed)
         return
     values = list(_values(place, role, cursor.siblings))
-    if role != "value":
+    if role != "value" and not (values and _is_in_brackets(place.view.text, cursor.token)):
         values += _keys(place, place.route, cursor.siblings, is_followed=is_followed)
-    if role == "open" and any(branch.get("type") == "array" for branch in place.branches()):
+    if role in ("open", "value") and any(branch.get("type") == "array" for branch in place.branches()):
         values += _items(place, cursor)
     yield from values
 
 
+def _is_in_brackets(text: str, token: Token) -> bool:
+    """Whether an element stands in `[…]`, where a mapping begins with a brace."""
+    return token.role == "item" and text[: token.start].rstrip()[-1:] in ("[", ",")
+
+
 def _items(place: Place, cursor: Cursor) -> Iterator[Choice]:
-    """The elements of a list that has no dash yet."""
-    route = (*cursor.token.route, 0)
-    element = msgspec.structs.replace(cursor.token, route=route, role="item")
-    for choice in _values(place.view.place(element), "item", cursor.siblings):
-        yield msgspec.structs.replace(choice, text=f"- {choice.text or choice.label}")
+    """The elements of a list that has no dash yet, or no bracket; where these are mappings, their keys."""
+    is_open = cursor.token.role == "open"
+    written = place.node.get(*place.route) if place.node is not None else None
+    if written is not None and written.is_list and not is_open:
+        return
+    element = msgspec.structs.replace(cursor.token, route=(*cursor.token.route, 0), role="item")
+    inner = place.view.place(element)
+    found = list(_values(inner, "item", cursor.siblings))
+    if is_open and not found:
+        found = list(_keys(inner, inner.route, frozenset(), is_followed=False))
+    for choice in found:
+        text = choice.text or choice.label
+        yield msgspec.structs.replace(choice, text=f"- {text}" if is_open else f"[{text}]")
 
 
 # -- keys
@@ -180,10 +193,12 @@ def _schema_values(place: Place) -> Iterator[Choice]:
 def _options(place: Place, schema: JsonSchema) -> Iterator[str]:
     from agentrun.spec.schema import branches
 
-    for branch in branches(place.kind, schema):
+    every = list(branches(place.kind, schema))
+    is_any_text = any(branch.get("type") == "string" and "enum" not in branch for branch in every)
+    for branch in every:
         if "enum" in branch:
             yield from (plain(option) for option in branch["enum"] if option is not None)
-        elif branch.get("type") == "boolean":
+        elif branch.get("type") == "boolean" and not is_any_text:
             yield from ("true", "false")
 
 
@@ -204,20 +219,14 @@ def _json_schema_values(place: Place, siblings: frozenset[str]) -> Iterator[Choi
 # -- templates
 
 
-def _in_template(view: View, place: Place, token: Token, offset: int) -> Completion | None:
-    scope = scope_of(place) if token.role != "key" else None
-    dotted = dotted_at(view.text, token, offset, scope) if scope else None
-    if scope is None or dotted is None:
-        return None
+def _names(place: Place, dotted: Dotted) -> Iterator[Choice]:
+    known = known_names(place, dotted)
     if dotted.owner == "args":
-        choices = list(_parameters(place.parameters(), "variable"))
+        yield from _parameters(place.parameters(), "variable")
     elif dotted.owner:
-        choices = [Choice(name, "variable") for name in known_names(place, scope).get(dotted.owner, ())]
+        yield from (Choice(name, "variable") for name in known.get(dotted.owner, ()))
     else:
-        choices = [
-            Choice(name, "variable", _ABOUT.get(name, "result")) for name in ("args", *known_names(place, scope))
-        ]
-    return Completion(dotted.start, dotted.end, choices)
+        yield from (Choice(name, "variable", _ABOUT.get(name, "result")) for name in ("args", *known))
 
 
 _ABOUT = {"args": "arguments", "run": "this run", "call": "this call"}

@@ -11,7 +11,7 @@ import msgspec
 from agentrun.diagnostics import Span
 from agentrun.lsp.naming import home, name_at, whole_path
 from agentrun.lsp.outline import Token, cursor_at
-from agentrun.lsp.variables import dotted_at, scope_of
+from agentrun.lsp.variables import dotted_at
 from agentrun.lsp.view import Place, View
 
 _FILE_KEYS = (("system_prompt", "file"), ("script", "file"), ("model", "file"), ("openapi", "spec"))
@@ -33,12 +33,11 @@ def define(view: View, offset: int) -> list[Target]:
     if name is not None and name.start <= offset <= name.end:
         return [Target(whole_path(home(one).file), home(one)) for one in name.documents]
     place = view.place(token)
-    return _argument(view, place, token, offset) or _file(view, place, token) or _function(view, place, token)
+    return _argument(place, token, offset) or _file(view, place, token) or _function(view, place, token)
 
 
-def _argument(view: View, place: Place, token: Token, offset: int) -> list[Target]:
-    scope = scope_of(place) if token.role != "key" else None
-    dotted = dotted_at(view.text, token, offset, scope) if scope else None
+def _argument(place: Place, token: Token, offset: int) -> list[Target]:
+    dotted = dotted_at(place, token, offset)
     if dotted is None or dotted.owner != "args":
         return []
     documents = [place.document] if place.route[:1] != ("permissions",) else place.tools()

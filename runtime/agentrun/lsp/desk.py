@@ -19,6 +19,7 @@ from agentrun.lsp.view import View, nodes_of
 from agentrun.project import Project, read_project
 from agentrun.spec.catalog import Document
 from agentrun.spec.schema import Kind
+from agentrun.spec.yaml_nodes import MAX_BYTES
 from agentrun.suppress import suppressed
 
 _SCHEMA = re.compile(r"^#.*\$schema=\S*\b(agent|test)\.schema\.json", re.MULTILINE)
@@ -79,15 +80,13 @@ class Desk:
     def settle(self, checked: Checked) -> None:
         """Take what a check found for what is known now."""
         self.checked[checked.root] = checked
-        for shown, read in checked.project.files.items():
-            if not read.stopped:
-                self.known[shown] = _documents(checked.project, shown)
+        self.known |= _documents(checked.project)
 
     def view(self, file: Open, offset: int) -> View | None:
         """What is known around a place of a file that belongs to a checked project."""
         root = find_root(file.path)
         kind, checked = kind_of(file, root, self.tools), self.checked.get(root)
-        if kind is None or checked is None:
+        if kind is None or checked is None or len(file.text) > MAX_BYTES:
             return None
         known = next((self.known[name] for name in map(_shown, _names(file.path)) if name in self.known), [])
         return View(kind, file.path, root, file.text, checked.project.catalog, known, nodes_of(file.text, offset))
@@ -129,9 +128,13 @@ def shown_names(path: Path) -> list[str]:
     return [_shown(name) for name in _names(path)]
 
 
-def _documents(project: Project, shown: str) -> list[Document | None]:
-    """The documents of a file in their order, each merged with its bases; None where another has its name."""
+def _documents(project: Project) -> dict[str, list[Document | None]]:
+    """The documents of each file in their order, merged with their bases; None where another has its name."""
     catalog = project.catalog
     every = [*catalog.agents.values(), *catalog.tools.values(), *catalog.tests, *catalog.bases]
-    by_line = {document.node.span.line: document for document in every if document.path == shown}
-    return [by_line.get(node.span.line) for node in project.files[shown].documents]
+    by_place = {(document.path, document.node.span.line): document for document in every}
+    return {
+        shown: [by_place.get((shown, node.span.line)) for node in read.documents]
+        for shown, read in project.files.items()
+        if not read.stopped
+    }

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from agentrun.spec.nodes import Route
+from agentrun.spec.yaml_errors import MAX_DEPTH
 
 if TYPE_CHECKING:
     from agentrun.lsp.outline import Outline, Role
@@ -29,7 +30,7 @@ class Flow:
         # (route, is a list, index, key, start of the place that is open)
         stack: list[Level] = []
         slot: tuple[Role, Route] = (role, route)
-        while self._goes_on():
+        while self._goes_on() and len(stack) <= MAX_DEPTH:
             char = self.text[self.at]
             if char in "[{":
                 stack.append(Level(slot[1], is_list=char == "["))

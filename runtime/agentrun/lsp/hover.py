@@ -7,7 +7,7 @@ import msgspec
 from agentrun.lsp.json_schema_keys import KEYS, is_schema, within_schema
 from agentrun.lsp.naming import name_at
 from agentrun.lsp.outline import Token, cursor_at
-from agentrun.lsp.variables import dotted_at, known_names, scope_of
+from agentrun.lsp.variables import dotted_at, known_names
 from agentrun.lsp.view import Place, View
 from agentrun.lsp.wording import about_document, about_key, about_parameter
 
@@ -26,7 +26,7 @@ def hover(view: View, offset: int) -> Hover | None:
         return None
     token = cursor.token
     place = view.place(token)
-    return _name(view, token, offset) or _argument(view, place, token, offset) or _key(view, place, token)
+    return _name(view, token, offset) or _argument(place, token, offset) or _key(place, token)
 
 
 def _name(view: View, token: Token, offset: int) -> Hover | None:
@@ -36,22 +36,22 @@ def _name(view: View, token: Token, offset: int) -> Hover | None:
     return Hover("\n\n---\n\n".join(about_document(one) for one in name.documents[:5]), name.start, name.end)
 
 
-def _argument(view: View, place: Place, token: Token, offset: int) -> Hover | None:
-    scope = scope_of(place) if token.role != "key" else None
-    dotted = dotted_at(view.text, token, offset, scope) if scope else None
-    if scope is None or dotted is None or not dotted.word:
+def _argument(place: Place, token: Token, offset: int) -> Hover | None:
+    dotted = dotted_at(place, token, offset)
+    if dotted is None or not dotted.word:
         return None
+    known = known_names(place, dotted)
     if dotted.owner == "args":
         parameters = place.parameters()
         if dotted.word in parameters:
             return Hover(about_parameter(dotted.word, parameters[dotted.word]), dotted.start, dotted.end)
-    elif not dotted.owner and dotted.word in known_names(place, scope):
-        parts = ", ".join(f"`{dotted.word}.{part}`" for part in known_names(place, scope)[dotted.word])
+    elif not dotted.owner and dotted.word in known:
+        parts = ", ".join(f"`{dotted.word}.{part}`" for part in known[dotted.word])
         return Hover(f"**{dotted.word}**" + (f": {parts}" if parts else ": of the result"), dotted.start, dotted.end)
     return None
 
 
-def _key(view: View, place: Place, token: Token) -> Hover | None:
+def _key(place: Place, token: Token) -> Hover | None:
     if token.role != "key" or not token.has_colon:
         return None
     key = str(place.route[-1])

@@ -14,6 +14,7 @@ import msgspec
 
 from agentrun.lsp.flow import PROPERTY, QUOTED, Flow, unquoted
 from agentrun.spec.nodes import Route
+from agentrun.spec.yaml_errors import MAX_DEPTH
 
 Role = Literal["key", "value", "item", "open"]
 
@@ -145,7 +146,7 @@ class Outline:
         dash = _DASH.match(self.text, at, end)
         self._leave(column, is_dash=dash is not None)
         after_dash = False
-        while dash is not None:
+        while dash is not None and len(self.frames) <= MAX_DEPTH:
             self._item(column)
             column += dash.end() - at
             at = dash.end()
@@ -171,9 +172,9 @@ class Outline:
             self._value("key", (*top.inner, ""), begin, end, top.indent)
         elif top is not None and top.is_list:
             self._value("key", (*top.route[:-1], ""), begin, end, column)
-        else:
+        else:  # a text that is the whole document, or a key whose colon is still to come
             route = top.route if top is not None else ()
-            self._bare(route, begin, end)
+            self.token("key", (*route, ""), begin, self.content_end(begin, end))
 
     def _leave(self, column: int, *, is_dash: bool) -> None:
         """Close what is indented more than a line; a list ends where a key stands at its dash."""
@@ -216,7 +217,7 @@ class Outline:
         at = _past_blanks(self.text, begin, end)
         first = self.text[at : at + 1]
         if first in ("[", "{") and not self.text.startswith("{{", at):
-            self._flow(role, route, at, indent)
+            Flow(self, at, indent).run(role, route)
         elif first in ("|", ">"):
             last = self._lines_below(indent)
             self.token(role, route, begin, self.content_end(at, last) if last > end else self.content_end(at, end))
@@ -225,10 +226,6 @@ class Outline:
         else:
             last = self._lines_below(indent, stop_at_keys=True)
             self.token(role, route, begin, self.content_end(begin, last if last > end else end))
-
-    def _bare(self, route: Route, begin: int, end: int) -> None:
-        """A word alone: a text that is the whole document, or a key whose colon is still to come."""
-        self.token("key", (*route, ""), begin, self.content_end(begin, end))
 
     def _lines_below(self, indent: int, *, stop_at_keys: bool = False) -> int:
         """The end of the lines that are indented more; they are taken."""
@@ -262,11 +259,6 @@ class Outline:
             return closed.end()
         self.number = before
         return self.content_end(at, own_end)
-
-    def _flow(self, role: Role, route: Route, at: int, indent: int) -> None:
-        """A flow collection, with all that stands in it."""
-        flow = Flow(self, at, indent)
-        flow.run(role, route)
 
     def content_end(self, at: int, end: int) -> int:
         """The end of a line without its comment and line end."""

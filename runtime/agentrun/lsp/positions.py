@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cached_property
 from typing import Literal
 
 from agentrun.diagnostics import Span
@@ -28,7 +29,10 @@ class Positions:
         self.encoding = encoding
         self._shift = int(text.startswith(_BOM))
         self._lines = [0, *(found.end() for found in _LINE_END.finditer(text))]
-        self._yaml_lines = [self._shift, *(found.end() for found in LINE_BREAK.finditer(text))]
+
+    @cached_property
+    def _yaml_lines(self) -> list[int]:
+        return [self._shift, *(found.end() for found in LINE_BREAK.finditer(self.text))]
 
     def offset(self, place: Place) -> int:
         """The index in the text. What lies beyond a line or the text is its end."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,40 +19,33 @@ from pygls.uris import from_fs_path, to_fs_path
 
 from agentrun import __version__
 from agentrun.diagnostics import Diagnostic, Edit, Span
+from agentrun.discovery import find_root
 from agentrun.lsp.actions import Action, actions_for, by_file, safe_fixes, touches
-from agentrun.lsp.completion import Choice, complete
+from agentrun.lsp.completion import complete
 from agentrun.lsp.definition import define
-from agentrun.lsp.desk import Checked, Desk, Open, shown_names
+from agentrun.lsp.desk import Checked, Desk, Open, kind_of, shown_names
+from agentrun.lsp.formatting import laid_out
 from agentrun.lsp.hover import hover
 from agentrun.lsp.naming import whole_path
-from agentrun.lsp.positions import Encoding, Positions, Range
+from agentrun.lsp.positions import Encoding, Positions
+from agentrun.lsp.protocol import Protocol, watch_editor
+from agentrun.lsp.symbols import symbols_of
+from agentrun.lsp.values import SEVERITIES, UNUSED, item_of, range_of, symbol_of
 from agentrun.lsp.view import View
+from agentrun.spec.schema import Kind
 
 QUIET_S = 0.1  # how long nothing is typed before a check begins
 _FIX_ALL = "source.fixAll.agentrun"
 _log = logging.getLogger(__name__)
-
-_SEVERITIES = {
-    "error": types.DiagnosticSeverity.Error,
-    "warning": types.DiagnosticSeverity.Warning,
-    "info": types.DiagnosticSeverity.Information,
-}
-_KINDS = {
-    "key": types.CompletionItemKind.Property,
-    "value": types.CompletionItemKind.EnumMember,
-    "tool": types.CompletionItemKind.Function,
-    "agent": types.CompletionItemKind.Class,
-    "variable": types.CompletionItemKind.Variable,
-}
-_UNUSED = ("AR106", "AR414", "AR42", "AR630")  # what could be left out: editors show it faded
 
 
 class Server(LanguageServer):
     """One editor's server. `desk` holds its files; `was_shut_down` says that it left as the protocol wants."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__("agentrun", __version__)
+        super().__init__("agentrun", __version__, protocol_cls=Protocol)
         self.desk = desk
+        self.positions = lru_cache(16)(lambda text: Positions(text, self.encoding))
         self.was_shut_down = False
         self._running: dict[Path, asyncio.Task[None]] = {}
         self._stale: set[Path] = set()
@@ -63,14 +57,37 @@ class Server(LanguageServer):
 
     # -- files
 
-    def hold(self, uri: str, *, at_once: bool = False) -> None:
-        """Take the text of a file as it is now, and have its project checked. A text without a file has no project."""
-        path = to_fs_path(uri) if uri.startswith("file:") else None
-        if path is None:
+    def open(self, document: types.TextDocumentItem) -> None:
+        """Take a file and have its project checked. A text without a file has no project."""
+        path = to_fs_path(document.uri) if document.uri.startswith("file:") else None
+        if path is not None and "\0" not in path:
+            self.hold(Open(document.uri, Path(path), document.version, document.text), at_once=True)
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        file = self.desk.files.get(params.text_document.uri)
+        if file is None:
             return
-        document = self.workspace.get_text_document(uri)
-        file = Open(uri, Path(path), document.version, document.source)
+        text = file.text
+        for change in params.content_changes:
+            if isinstance(change, types.TextDocumentContentChangePartial):
+                start, end = self.offsets(text, change.range)
+                text = text[:start] + change.text + text[end:]
+            else:
+                text = change.text
+        self.hold(Open(file.uri, file.path, params.text_document.version, text))
+
+    def hold(self, file: Open, *, at_once: bool = False) -> None:
         self.want_check(self.desk.hold(file), at_once=at_once)
+
+    def offsets(self, text: str, place: types.Range) -> tuple[int, int]:
+        positions = self.positions(text)
+        start, end = (positions.offset((one.line, one.character)) for one in (place.start, place.end))
+        return start, max(start, end)
+
+    def known(self, uri: str) -> tuple[Open | None, Kind | None]:
+        """An open file, and what it is to its project."""
+        file = self.desk.files.get(uri)
+        return file, kind_of(file, find_root(file.path), self.desk.tools) if file is not None else None
 
     def drop(self, uri: str) -> None:
         root = self.desk.drop(uri)
@@ -89,6 +106,8 @@ class Server(LanguageServer):
         self._running.pop(root, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the check of %s failed", root, exc_info=error)
+        if root in self._stale:  # a change came after its last look
+            self.want_check(root)
 
     async def _check_until_fresh(self, root: Path, pause: float) -> None:
         while root in self._stale:
@@ -105,11 +124,11 @@ class Server(LanguageServer):
         file = self.desk.files.get(uri)
         if file is None:
             return None
-        positions = Positions(file.text, self.encoding)
+        positions = self.positions(file.text)
         offset = positions.offset((position.line, position.character))
         view = self.desk.view(file, offset)
-        if view is None and (running := list(self._running.values())):
-            await asyncio.wait(running, timeout=10)
+        if view is None and (running := self._running.get(find_root(file.path))) is not None:
+            await asyncio.wait([running], timeout=10)
             view = self.desk.view(file, offset)
         return (view, positions, offset) if view is not None else None
 
@@ -131,12 +150,12 @@ class Server(LanguageServer):
             for other in found.related
         ]
         return types.Diagnostic(
-            range=_range(Positions(file.text, self.encoding).range(found.span)),
+            range=range_of(self.positions(file.text).range(found.span)),
             message=message,
-            severity=_SEVERITIES[found.severity],
+            severity=SEVERITIES[found.severity],
             code=found.code,
             source="agentrun",
-            tags=[types.DiagnosticTag.Unnecessary] if found.code.startswith(_UNUSED) else None,
+            tags=[types.DiagnosticTag.Unnecessary] if found.code.startswith(UNUSED) else None,
             related_information=related or None,
             data={"fix": found.fix.title, "safe": found.fix.safe} if found.fix is not None else None,
         )
@@ -144,7 +163,7 @@ class Server(LanguageServer):
     def location(self, span: Span, checked: Checked | None) -> types.Location:
         """A place in any file, in the editor's own spelling of its path where it is open."""
         uri, text = self._text_of(span.file, checked)
-        return types.Location(uri, _range(Positions(text, self.encoding).range(span)))
+        return types.Location(uri, range_of(self.positions(text).range(span)))
 
     def _text_of(self, shown: str, checked: Checked | None) -> tuple[str, str]:
         for file in self.desk.files.values():
@@ -164,24 +183,17 @@ class Server(LanguageServer):
         checked = next((one for one in self.desk.checked.values() if file is not None and file.uri in one.files), None)
         if file is None or checked is None or checked.files[file.uri] is not file:
             return []  # what was found is of another text: its places are no longer right
-        positions = Positions(file.text, self.encoding)
-        begin, end = (
-            positions.line_and_column(positions.offset((place.line, place.character)))
-            for place in (params.range.start, params.range.end)
-        )
+        positions = self.positions(file.text)
+        begin, end = (positions.line_and_column(offset) for offset in self.offsets(file.text, params.range))
         found = findings_of(file, checked)
-        actions = [
-            self._action(action, file, checked)
-            for one in found
-            if touches(one.span, begin, end)
-            for action in actions_for(one, file.text)
-        ]
+        actions = []
+        if _is_wanted(types.CodeActionKind.QuickFix, params.context.only):
+            touched = (one for one in found if touches(one.span, begin, end))
+            actions += [action for one in touched for action in actions_for(one, file.text)]
         own_safe = [one for one in found if one.fix is not None and one.fix.safe]
-        if own_safe:
-            every = Action("Make all safe fixes", safe_fixes(own_safe))
-            actions.append(self._action(every, file, checked))
-        wanted = params.context.only
-        return [one for one in actions if wanted is None or _is_wanted(_plain(one.kind), wanted)]
+        if own_safe and _is_wanted(_FIX_ALL, params.context.only):
+            actions.append(Action("Make all safe fixes", safe_fixes(own_safe)))
+        return [self._action(action, file, checked) for action in actions]
 
     def _action(self, action: Action, file: Open, checked: Checked) -> types.CodeAction:
         return types.CodeAction(
@@ -195,8 +207,8 @@ class Server(LanguageServer):
     def _changes(self, edits: tuple[Edit, ...], checked: Checked) -> Any:
         for shown, own in by_file(edits).items():
             uri, text = self._text_of(shown, checked)
-            positions = Positions(text, self.encoding)
-            yield uri, [types.TextEdit(_range(positions.range(edit.span)), edit.text) for edit in own]
+            positions = self.positions(text)
+            yield uri, [types.TextEdit(range_of(positions.range(edit.span)), edit.text) for edit in own]
 
 
 def findings_of(file: Open, checked: Checked) -> list[Diagnostic]:
@@ -205,29 +217,11 @@ def findings_of(file: Open, checked: Checked) -> list[Diagnostic]:
 
 
 def _is_wanted(kind: str, wanted: Any) -> bool:
-    return any(kind == _plain(one) or kind.startswith(f"{_plain(one)}.") for one in wanted)
+    return wanted is None or any(f"{_plain(kind)}.".startswith(f"{_plain(one)}.") for one in wanted)
 
 
 def _plain(kind: Any) -> str:
     return str(getattr(kind, "value", kind))
-
-
-def _range(places: Range) -> types.Range:
-    begin, end = places
-    return types.Range(types.Position(*begin), types.Position(*end))
-
-
-def _item(number: int, choice: Choice, place: types.Range) -> types.CompletionItem:
-    about = types.MarkupContent(types.MarkupKind.Markdown, choice.about) if choice.about else None
-    return types.CompletionItem(
-        label=choice.label,
-        kind=_KINDS[choice.what],
-        detail=choice.detail or None,
-        documentation=about,
-        sort_text=f"{number:04}",
-        filter_text=choice.label,
-        text_edit=types.TextEdit(place, choice.text or choice.label),
-    )
 
 
 # -- the protocol's methods
@@ -241,21 +235,26 @@ def make_server(desk: Desk) -> Server:
 
 
 def _follow_files(server: Server) -> None:
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        watch_editor(params.process_id)
+
     @server.feature(types.INITIALIZED)
     async def initialized(params: types.InitializedParams) -> None:
         await _watch_files(server)
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        server.hold(params.text_document.uri, at_once=True)
+        server.open(params.text_document)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        server.hold(params.text_document.uri)
+        server.change(params)
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     def did_save(params: types.DidSaveTextDocumentParams) -> None:
-        server.hold(params.text_document.uri, at_once=True)
+        if (file := server.desk.files.get(params.text_document.uri)) is not None:
+            server.hold(file, at_once=True)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
@@ -263,7 +262,7 @@ def _follow_files(server: Server) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def files_changed(params: types.DidChangeWatchedFilesParams) -> None:
-        for root in list(server.desk.checked):
+        for root in {find_root(file.path) for file in server.desk.files.values()}:
             server.want_check(root)
 
     @server.feature(types.SHUTDOWN)
@@ -290,8 +289,8 @@ def _answer_questions(server: Server) -> None:
         found = complete(asked[0], asked[2]) if asked is not None else None
         if asked is None or found is None:
             return None
-        place = _range(asked[1].range_of(found.start, found.end))
-        items = [_item(number, choice, place) for number, choice in enumerate(found.choices)]
+        place = range_of(asked[1].range_of(found.start, found.end))
+        items = [item_of(number, choice, place) for number, choice in enumerate(found.choices)]
         return types.CompletionList(is_incomplete=False, items=items)
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
@@ -301,7 +300,7 @@ def _answer_questions(server: Server) -> None:
         if asked is None or found is None:
             return None
         text = types.MarkupContent(types.MarkupKind.Markdown, found.text)
-        return types.Hover(text, _range(asked[1].range_of(found.start, found.end)))
+        return types.Hover(text, range_of(asked[1].range_of(found.start, found.end)))
 
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def definition(params: types.DefinitionParams) -> list[types.Location]:
@@ -321,6 +320,25 @@ def _answer_questions(server: Server) -> None:
     )
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
         return server.actions(params)
+
+    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
+    def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
+        file, kind = server.known(params.text_document.uri)
+        if file is None or kind is None:
+            return []
+        changed = laid_out(kind, file)
+        if changed is None:
+            return []
+        start, end, text = changed
+        return [types.TextEdit(range_of(server.positions(file.text).range_of(start, end)), text)]
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        file, kind = server.known(params.text_document.uri)
+        if file is None or kind is None:
+            return []
+        positions = server.positions(file.text)
+        return [symbol_of(one, positions) for one in symbols_of(file.text)]
 
 
 def serve(desk: Desk, stdin: BinaryIO, stdout: BinaryIO) -> bool:

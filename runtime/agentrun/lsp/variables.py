@@ -18,22 +18,25 @@ _WORD = re.compile(r"\w*")
 
 
 class Dotted(msgspec.Struct, frozen=True):
-    """A name in a template that a place is in: `args.ci|ty` has the owner `args`, and goes from `c` to `y`."""
+    """A name in a template that a place is in: `args.ci|ty` has the owner `args`, and goes from `c` to `y`.
 
+    `scope` says which names the template sees: run, call, result or url.
+    """
+
+    scope: str
     owner: str
     word: str
     start: int
     end: int
 
 
-def scope_of(place: Place) -> str | None:
-    """Which names a template sees at a place: run, call, result or url. None where no template is read."""
-    scopes = [marks.get("x-template") for _, marks in place.schemas()]
-    return next((str(scope) for scope in scopes if scope), None)
-
-
-def dotted_at(text: str, token: Token, offset: int, scope: str) -> Dotted | None:
+def dotted_at(place: Place, token: Token, offset: int) -> Dotted | None:
     """The name at an offset, where that is within a template; in a url, the name of a hole."""
+    scopes = (marks.get("x-template") for _, marks in place.schemas())
+    scope = next((str(one) for one in scopes if one), None) if token.role != "key" else None
+    if scope is None:
+        return None
+    text = place.view.text
     before = text[token.start : offset]
     found = _HOLE.search(before) if scope == "url" else None
     if scope == "url":
@@ -48,7 +51,7 @@ def dotted_at(text: str, token: Token, offset: int, scope: str) -> Dotted | None
         return None
     after = _WORD.match(text, offset, token.end)
     end = after.end() if after is not None else offset
-    return Dotted(owner, word + text[offset:end], offset - len(word), end)
+    return Dotted(scope, owner, word + text[offset:end], offset - len(word), end)
 
 
 def _is_quoted(expression: str) -> bool:
@@ -63,9 +66,9 @@ def _is_quoted(expression: str) -> bool:
     return bool(open_quote)
 
 
-def known_names(place: Place, scope: str) -> dict[str, tuple[str, ...]]:
+def known_names(place: Place, dotted: Dotted) -> dict[str, tuple[str, ...]]:
     """The names that a template sees beside `args`, each with its parts where these are fixed."""
-    return names_in_scope(scope, _backend(place))
+    return names_in_scope(dotted.scope, _backend(place))
 
 
 def _backend(place: Place) -> str | None:

@@ -143,7 +143,7 @@ class AnthropicClient(SdkClient):
             raise ModelError(
                 f"`api: anthropic_messages` needs a package that is not installed: {error.name}",
                 code="missing_extra",
-                help="Install it: pip install 'agentrun[anthropic]'",
+                help="Install it: pip install 'anthropic>=2,<3'",
             ) from None
         return anthropic
 

@@ -18,10 +18,14 @@ from agentrun.diagnostics import Diagnostic, Fix, Related, Span, did_you_mean, o
 from agentrun.spec.check import check, shape
 from agentrun.spec.edits import Texts, write_name
 from agentrun.spec.nodes import Node, Route
-from agentrun.spec.schema import Kind
-from agentrun.spec.types import NAME_PATTERN
+from agentrun.spec.schema import Kind, Marked, scalars_of
+from agentrun.spec.types import BACKENDS, NAME_PATTERN
 from agentrun.spec.wording import NAME_HELP
+from agentrun.templates import code_chars
 
+MAX_BASES = 32
+MAX_TEMPLATES = 2_000
+MAX_TEMPLATE_CHARS = 65_536
 _UNSET = ("AR509", "AR510")
 ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 Unread = frozenset[tuple[Kind, str]]
@@ -45,7 +49,8 @@ class Document(msgspec.Struct, frozen=True, eq=False):
 
     `spec` is None where the schema found an error. `inline` are the tools written in an agent's list, by index;
     `bases` the names that `extends` went through; `unknown` the routes of values that an unset variable leaves open.
-    Where a base is missing the document is not `complete`, and little can be said about it.
+    Where a base is missing, or there is too much, the document is not `complete`, and little can be said about it.
+    `scalars` are those of `node`, each with what holds at its place: many rules look at all of them.
     """
 
     kind: Kind
@@ -60,6 +65,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     bases: tuple[str, ...] = ()
     unknown: frozenset[Route] = frozenset()
     complete: bool = True
+    scalars: list[Marked] = []
 
     @property
     def is_base(self) -> bool:
@@ -193,22 +199,28 @@ class _Builder:
             message = f"the file's stem is no name: `{name}`"
             found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
+        scalars = scalars_of(kind, shaped.node)
+        is_complete = merged.complete
+        if (excess := _too_many_templates(scalars)) is not None:
+            found.append(excess)
+            is_complete = False
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
-        spec, violations = check(kind, shaped, partial=is_base or not merged.complete, texts=self.texts)
+        spec, violations = check(kind, shaped, partial=is_base or not is_complete, texts=self.texts)
         found += violations
         return Document(
             kind,
             path,
             name,
             shaped.node,
-            spec if merged.complete and not (is_base or violations) else None,
+            spec if is_complete and not (is_base or violations) else None,
             found,
             secrets=shaped.secrets,
             variables=shaped.variables,
             inline=inline,
             bases=merged.bases,
             unknown=shaped.unknown,
-            complete=merged.complete,
+            complete=is_complete,
+            scalars=scalars,
         )
 
     def _take_out_inline_tools(self, raw: RawDocument, agent: Node, inline: dict[int, Document]) -> Node:
@@ -227,6 +239,9 @@ class _Builder:
         return Node({**agent.content, "tools": tools}, agent.span, keys=agent.keys)
 
     def _inline(self, raw: RawDocument, entry: Node) -> Document:
+        misread = self._meant_as_a_name(raw, entry)
+        if misread is not None:
+            return misread
         own = _text(entry, "name") or _text(entry, "extends") or _text(entry, "agent")
         name = own or f"{raw.name}-tool"
         document = self._checked("tool", raw.path, name, self._extended("tool", "", entry), {})
@@ -235,6 +250,25 @@ class _Builder:
             document.diagnostics.append(Diagnostic("AR302", "error", message, entry.span))
         return document
 
+    def _meant_as_a_name(self, raw: RawDocument, entry: Node) -> Document | None:
+        """An entry that defines nothing, and names a tool of the project: `refund_order:`, `name: refund_order`."""
+        written = [key for key in entry.content if not key.startswith("x-")]
+        if not written or any(key in entry.content for key in ("extends", *BACKENDS)):
+            return None
+        name, key = _text(entry, "name"), written[0]
+        if name in self.by_kind["tool"]:
+            message = f"this defines a tool `{name}` without a backend"
+            alone = f"to list the tool write its name alone: `- {name}`"
+            help = alone if len(written) == 1 else f"to change the tool here write `extends: {name}`"
+            found = _error("AR307", message, entry.content["name"].span, help)
+        elif key in self.by_kind["tool"] and len(written) == 1:
+            alone = f"write `- {key}`, without a colon"
+            help = alone if entry.content[key].content is None else f"to change the tool here write `extends: {key}`"
+            name, found = key, _error("AR301", f"unknown key `{key}`", entry.keys[key], help)
+        else:
+            return None
+        return Document("tool", raw.path, str(name), entry, None, [found], complete=False)
+
     def _extended(self, kind: Kind, name: str, node: Node, seen: tuple[str, ...] = ()) -> _Merged:
         """A document with its bases merged in."""
         wanted = _text(node, "extends")
@@ -242,6 +276,10 @@ class _Builder:
             return _Merged(node)
         above = self.by_kind[kind].get(wanted)
         seen = (*seen, name)
+        if len(seen) > MAX_BASES:
+            message = f"`extends` goes through more than {MAX_BASES} bases"
+            found = [_error("AR205", message, node.content["extends"].span)]
+            return _Merged(_without(node, "extends"), (), found, complete=False)
         if wanted in seen:
             return self._circle(node, seen[seen.index(wanted) :])
         if above is None:
@@ -304,6 +342,19 @@ def _without(node: Node, key: str) -> Node:
 def _text(node: Node, key: str) -> str | None:
     found = node.get(key) if node.is_mapping else None
     return found.content if found is not None and isinstance(found.content, str) else None
+
+
+def _too_many_templates(scalars: list[Marked]) -> Diagnostic | None:
+    """What takes too long to compile, told at the text with which it is too much."""
+    chars = templates = 0
+    for _, node, _ in scalars:
+        if isinstance(node.content, str) and (more := code_chars(node.content)):
+            chars += more
+            templates += 1
+            if chars > MAX_TEMPLATE_CHARS or templates > MAX_TEMPLATES:
+                message = f"more than {MAX_TEMPLATES:,} templates, or {MAX_TEMPLATE_CHARS:,} characters in them"
+                return _error("AR205", message, node.span)
+    return None
 
 
 def _name_place(raw: RawDocument) -> Span:

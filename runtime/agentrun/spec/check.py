@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Fix, Severity, Span, did_you_mean, nearest, one_of
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, Severity, Span
 from agentrun.secrets import MIN_CHARS
 from agentrun.spec import wording
-from agentrun.spec.edits import Texts, rename_key, replace_all
+from agentrun.spec.edits import Texts, replace_all, write
 from agentrun.spec.nodes import Node, Route, kind_of
 from agentrun.spec.retype import respelt, retyped
-from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, marks_of, member_schema, schema_of
-from agentrun.spec.spelling import is_surely
+from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, marks_below, member_schema, schema_of
+from agentrun.spec.strangers import is_meant, strangers, unknown_keys
 from agentrun.spec.types import NAME_PATTERN
 from agentrun.spec.yaml_nodes import parse_scalar
 from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
@@ -55,6 +55,7 @@ def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
 
 
 _INSIDE_A_TEMPLATE = re.compile(r"\{[{%](?:(?![%}]\}).)*?(?<!\$)\$\{", re.DOTALL)
+_BARE = re.compile(r"\$(?:([A-Z][A-Z0-9_]+)|\(([A-Z][A-Z0-9_]+)\))")
 # What makes a value inert where it lands: it must not become a template.
 _QUOTES: dict[str, Callable[[str], str]] = {"url": quote_url, "": str}
 
@@ -69,7 +70,7 @@ class _Shaper:
         self.unknown: set[Route] = set()
 
     def visit(self, node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        marks = marks | marks_of(schema)
+        marks = marks_below(marks, schema)
         content = node.content
         if isinstance(content, dict):
             return self._mapping(node, branch_for(self.kind, schema, content) or {}, route, marks)
@@ -89,7 +90,7 @@ class _Shaper:
         closed = branch.get("additionalProperties") is False
         children: dict[str, Node] = {}
         for key, child in node.content.items():
-            if closed and (key.startswith("x-") or child.content is None):
+            if closed and (key.startswith("x-") or (child.content is None and key in branch["properties"])):
                 continue
             schema = member_schema(branch, key)
             children[key] = self.visit(child, schema, (*route, key), marks)
@@ -122,6 +123,8 @@ class _Shaper:
             return node.like("")
         filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
         self._environment_findings(filled, node)
+        if not marks.get("x-secret"):  # a credential that is written out has a finding of its own
+            self._without_braces(node, text)
         self.variables |= filled.values.keys() | {problem.name for problem in filled.problems if problem.name}
         if marks.get("x-secret"):
             self._keep_secrets(filled, node.span)
@@ -132,6 +135,15 @@ class _Shaper:
         if "string" not in wanted and wanted & {"integer", "number", "boolean"}:
             return node.like(parse_scalar(filled.text))
         return node.like(filled.text)
+
+    def _without_braces(self, node: Node, text: str) -> None:
+        """`$MODEL` or `$(MODEL)`, as shells write it."""
+        found = _BARE.fullmatch(text)
+        if found is not None:
+            meant = f"${{{found.group(1) or found.group(2)}}}"
+            message = f"`{text}` is no variable: it is used as it stands"
+            fix = write(node, meant, safe=False)
+            self.found.append(Diagnostic("AR508", "warning", message, node.span, f"write `{meant}`", fix=fix))
 
     def _keep_secrets(self, filled: Interpolated, span: Span) -> None:
         for name, value in filled.values.items():
@@ -192,6 +204,8 @@ def _explain(kind: Kind, shaped: Shaped, partial: bool, texts: Texts) -> list[Di
     place = _Place(kind, node, shaped.unknown, partial, texts)
     for error in _validator(kind).iter_errors(node.data()):
         found.extend(_findings(place, error))
+        if len(found) >= MAX_TOLD:
+            break
     found.extend(_choices(kind, node, partial))
     return found
 
@@ -221,21 +235,22 @@ class _Place(msgspec.Struct, frozen=True):
 def _findings(place: _Place, error: ValidationError) -> list[Diagnostic]:
     route: Route = tuple(error.absolute_path)
     node = place.node
+    schema: Any = error.schema
+    instance: Any = error.instance
     if route in place.unknown:
         return []
     if error.validator in ("anyOf", "allOf"):
         return _alternative(place, error)
     if error.validator == "additionalProperties":
-        return _unknown_keys(place, error, route)
+        return unknown_keys(place.kind, node, place.texts, route, schema, instance)
     if error.validator == "required":
-        return [] if place.partial else _missing(node, error, route)
+        return [] if place.partial else _missing(place, error, route)
     code, message, help = _violation(error, route)
     fix = None
     if code == "AR304":
         names: Any = error.validator_value
         fix = respelt(node.get(*route), [name for name in names if isinstance(name, str)])
     elif error.validator == "type":
-        schema: Any = error.schema
         fix = retyped(place.kind, place.texts, node.get(*route), route, [schema], schema.get("description", ""))
     return [_error(code, message, node.place(route), help, fix)]
 
@@ -254,7 +269,7 @@ def _alternative(place: _Place, error: ValidationError) -> list[Diagnostic]:
     options = list(branches(place.kind, schema))
     wanted = list(dict.fromkeys(wording.wanted(branch) for branch in options))
     message = f"{wording.subject(route)} must be {wording.either(wanted)}, not {wording.shown(error.instance)}"
-    help = wording.type_help(error.instance, wanted, schema)
+    help = wording.type_help(error.instance, wanted, schema) or wording.form(route) or schema.get("description")
     fix = retyped(place.kind, place.texts, place.node.get(*route), route, options, schema.get("description", ""))
     return [_error("AR303", message, place.node.place(route), help, fix)]
 
@@ -266,39 +281,19 @@ def _other_type(error: ValidationError) -> bool:
     return not any(kind_of(option) == kind_of(error.instance) for option in options)
 
 
-def _unknown_keys(place: _Place, error: ValidationError, route: Route) -> list[Diagnostic]:
-    schema: Any = error.schema
-    allowed = list(schema.get("properties", {}))
-    instance: Any = error.instance
-    unwritten = [name for name in allowed if name not in instance]
-    mapping = place.node.get(*route)
-    taken = set(mapping.keys) if mapping is not None else set()  # also what was written without a value
-    found = []
-    for key in instance:
-        if key in allowed or key.startswith("x-"):
-            continue
-        where = f" in {wording.subject(route)}" if route else ""
-        help = wording.meant(key, unwritten) or f"allowed: {one_of(allowed, limit=40)}"
-        span = place.node.key_place((*route, key))
-        name = wording.meant_name(key, unwritten)
-        fix = None
-        if name is not None and name not in taken:
-            fix = rename_key(place.texts, span, key, name, safe=is_surely(key, name, unwritten))
-            taken.add(name)
-        found.append(_error("AR301", f"unknown key `{key}`{where}", span, help, fix))
-    return found
-
-
-def _missing(node: Node, error: ValidationError, route: Route) -> list[Diagnostic]:
+def _missing(place: _Place, error: ValidationError, route: Route) -> list[Diagnostic]:
     """`required` names one key at a time: the one of this error."""
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema.get("properties", {})
+    node = place.node
     absent = [name for name in schema["required"] if name not in instance]
     key = next(name for name in absent if repr(name) in error.message)
-    unwritten = [name for name in known if name not in instance]
-    if any(nearest(stranger, unwritten) == key for stranger in instance if stranger not in known):
-        return []  # the misspelt key has its own finding
+    above = node.get(*route[:-1]) if route else None
+    stands_outside = above is not None and above.is_mapping and key in above.content
+    is_something_else = bool(route) and len(strangers(schema, instance)) == len(instance) > 0
+    if stands_outside or is_something_else or is_meant(place.kind, schema, instance, [key]):
+        return []  # the unknown key has its own finding
     about = known.get(key, {}).get("description")
     empty = _empty_key(node, (*route, key))
     if empty is not None:
@@ -325,11 +320,11 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
             return (
                 "AR303",
                 f"{subject} must be {wanted}, not {shown}",
-                wording.type_help(error.instance, [wanted], schema),
+                wording.type_help(error.instance, [wanted], schema) or wording.form(route) or about,
             )
         case "enum":
             names = [wording.plain(option) for option in limit]
-            help = did_you_mean(str(error.instance), names) if isinstance(error.instance, str) else None
+            help = wording.option_help(error.instance, limit)
             return "AR304", f"{subject} must be {wording.either(names)}, not {shown}", help
         case "minimum":
             return "AR305", f"{subject} must be at least {limit:g}, not {shown}", about
@@ -342,7 +337,7 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
         case "pattern" if limit == NAME_PATTERN:
             return "AR306", f"{shown} is no name", wording.NAME_HELP
         case "pattern":
-            return "AR306", f"{shown} is no value for {subject}", about
+            return "AR306", f"{shown} is no value for {subject}", wording.form(route) or about
     return "AR303", f"{subject}: {error.message}", None
 
 
@@ -351,12 +346,13 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     root = node
 
-    def visit(node: Node, schema: JsonSchema, route: Route) -> None:
+    def visit(node: Node, schema: JsonSchema, route: Route, outside: Sequence[str]) -> None:
+        if not isinstance(node.content, (dict, list)):
+            return
         branch = branch_for(kind, schema, node.content) or {}
         if isinstance(node.content, list):
             for index, item in enumerate(node.content):
-                visit(item, branch.get("items", {}), (*route, index))
-        if not isinstance(node.content, dict):
+                visit(item, branch.get("items", {}), (*route, index), ())
             return
         names = branch.get("x-exactly-one") or branch.get("x-at-most-one") or []
         written = [key for key in node.content if key in names]
@@ -367,18 +363,23 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             message = f"{subject} takes {what}, not both `{written[0]}` and `{written[1]}`"
             found.append(_error("AR307", message, span))
         elif not written and "x-exactly-one" in branch and not partial:
-            # A misspelt key has its own finding.
-            misspelt = any(nearest(key, names) for key in node.content if key not in branch["properties"])
+            # An unknown key that was meant for one has its own finding.
+            is_elsewhere = is_meant(kind, branch, node.data(), names) or any(name in outside for name in names)
+            is_strange = bool(route) and bool(strangers(branch, node.content))
             span = root.key_place(route) if route else root.first_line
             empty = next((name for name in names if name in node.keys), None)
-            if empty is not None:
+            if is_elsewhere or is_strange:
+                pass
+            elif empty is not None:
                 found.append(_error("AR307", f"`{empty}` has no value: {subject} needs {what}", node.keys[empty]))
-            elif not misspelt:
+            else:
                 found.append(_error("AR307", f"{subject} needs {what}", span))
+        closed = branch.get("additionalProperties") is False
+        unknown = strangers(branch, node.content) if closed else []
         for key, child in node.content.items():
-            visit(child, member_schema(branch, key), (*route, key))
+            visit(child, member_schema(branch, key), (*route, key), unknown)
 
-    visit(node, schema_of(kind), ())
+    visit(node, schema_of(kind), (), ())
     return found
 
 

@@ -6,11 +6,21 @@ import re
 
 # Forms that only a real key has: those of providers, and a bearer token written out.
 KEY = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}"
-    r"|xox[abprs]-[A-Za-z0-9-]{20,}|glpat-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{35}"
-    r"|[rs]k_live_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{40,}|npm_[A-Za-z0-9]{36}"
+    r"\b(?:sk-[A-Za-z0-9_-]{20,}|A(?:KIA|SIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{20,}|xapp-[A-Za-z0-9-]{20,}|glpat-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}"
+    r"|AIza[A-Za-z0-9_-]{35}|[rs]k_live_[A-Za-z0-9]{20,}|whsec_[A-Za-z0-9+/]{30,}|gsk_[A-Za-z0-9]{40,}"
+    r"|xai-[A-Za-z0-9]{40,}|npm_[A-Za-z0-9]{36}|pypi-AgEI[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}"
+    r"|SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|ATATT3[A-Za-z0-9_=-]{40,}"
+    r"|lin_api_[A-Za-z0-9]{32,}|glsa_[A-Za-z0-9_]{32,}|hv[sb]\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{64}"
+    r"|hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}"
+    r"|discord(?:app)?\.com/api/webhooks/\d{15,}/[A-Za-z0-9_-]{40,}"
     r"|eyJ[A-Za-z0-9_-]{15,2000}\.eyJ[A-Za-z0-9_-]{15,9000}\.[A-Za-z0-9_-]{20,})"
-    r"|\bBearer +[A-Za-z0-9._~+/-]{16,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\bBearer +[A-Za-z0-9._~+/-]{16,}|\bbot\d{8,10}:AA[A-Za-z0-9_-]{33}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+# What a text shows in place of a key: words, one character over and over, an open end.
+_NO_KEY = re.compile(
+    r"(?i).*(?:example|placeholder|redacted|change.?me|x{5}|\*{3}|\.{3}|\byour|_your)|.*(.)\1{7}"
+    r"|(?-i:(?:sk-|Bearer +)[a-z]+(?:[-_./][a-z]+)*\.?$|(?:sk-|Bearer +)[A-Z]+(?:[-_][A-Z]+)*$)"
 )
 _CAMEL = r"(?<=[a-z0-9])(?=[A-Z])"
 _CREDENTIAL = (
@@ -29,6 +39,11 @@ _HTTP_HOST = r"(?i)http://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)"
 _NEAR = ("arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "svc", "test")
 
 
+def has_key(text: str) -> bool:
+    """Whether a key is in a text, by its form."""
+    return any(_NO_KEY.match(found[0]) is None for found in KEY.finditer(text))
+
+
 def names_credential(name: str) -> bool:
     """Whether a header, variable or field of this name carries a credential: `X-Api-Key`, `ORDERS_TOKEN`."""
     folded = re.sub(r"[^a-z0-9]+", "-", re.sub(_CAMEL, "-", name).lower())
@@ -44,6 +59,11 @@ def is_dummy(value: str) -> bool:
     """Whether a text stands where a credential would, and is none."""
     folded = re.sub(r"[^a-z0-9]", "", re.sub(_SCHEME, "", value.strip().lower()).removeprefix("sk-"))
     return re.fullmatch(_DUMMY, folded) is not None
+
+
+def looks_random(value: str) -> bool:
+    """Whether a text is a row of letters and digits such as no word is."""
+    return re.fullmatch(r"(?=\D*\d\D*\d)(?=.*[A-Za-z].*[A-Za-z])[A-Za-z0-9_%=-]{16,}", value) is not None
 
 
 def plain_host(url: str) -> str | None:

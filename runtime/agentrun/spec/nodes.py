@@ -7,7 +7,9 @@ What the reader builds, the checks walk and the rules point into: a finding's pl
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Edit, Span
@@ -52,7 +54,7 @@ class Node:
     @property
     def first_line(self) -> Span:
         """Where a finding stands that is about the whole."""
-        return Span(self.span.file, self.span.line, 1, self.span.line, 1)
+        return Span(self.span.file, self.span.line, self.span.column, self.span.line, self.span.column)
 
     def data(self) -> Any:
         """Plain data. Depth is bounded by the reader."""
@@ -67,27 +69,24 @@ class Node:
         return Node(content, self.span, keys=self.keys, style=self.style, source=self.source)
 
     def get(self, *route: str | int) -> Node | None:
-        node: Node = self
+        node: Node | None = self
         for step in route:
-            child = node.child(step)
-            if child is None:
+            inside = node.content  # type: ignore[union-attr]
+            if isinstance(inside, dict):
+                node = inside.get(step)
+            elif isinstance(inside, list) and isinstance(step, int) and 0 <= step < len(inside):
+                node = inside[step]
+            else:
                 return None
-            node = child
+            if node is None:
+                return None
         return node
-
-    def child(self, step: str | int) -> Node | None:
-        inside = self.content
-        if isinstance(step, int):
-            found: Node | None = inside[step] if isinstance(inside, list) and 0 <= step < len(inside) else None
-        else:
-            found = inside.get(step) if isinstance(inside, dict) else None
-        return found
 
     def place(self, route: Route) -> Span:
         """The span of the value at a route, or of the nearest thing above it that exists."""
         node: Node = self
         for step in route:
-            child = node.child(step)
+            child = node.get(step)
             if child is None:
                 break
             node = child
@@ -121,18 +120,26 @@ class Node:
         return Span(self.span.file, *self._at(start), *self._at(end))
 
     def _at(self, offset: int) -> tuple[int, int]:
-        lines = LINE_BREAK.split(self.source[:offset])
-        first = self.span.column if len(lines) == 1 else 1
-        return self.span.line + len(lines) - 1, first + len(lines[-1])
+        starts = _line_starts(self.source)
+        line = bisect_right(starts, offset) - 1
+        return self.span.line + line, (self.span.column if line == 0 else 1) + offset - starts[line]
 
     def walk(self, route: Route = ()) -> Iterator[tuple[Route, Node]]:
-        yield route, self
-        if isinstance(self.content, dict):
-            for key, child in self.content.items():
-                yield from child.walk((*route, key))
-        elif isinstance(self.content, list):
-            for index, child in enumerate(self.content):
-                yield from child.walk((*route, index))
+        """Every value below, itself first, in the order in which they were written."""
+        waiting = [(route, self)]
+        while waiting:
+            route, node = waiting.pop()
+            yield route, node
+            if isinstance(node.content, dict):
+                waiting += [((*route, key), child) for key, child in reversed(node.content.items())]
+            elif isinstance(node.content, list):
+                waiting += [((*route, index), child) for index, child in enumerate(node.content)][::-1]
+
+
+@lru_cache(maxsize=8)
+def _line_starts(source: str) -> list[int]:
+    """Many places of one text are asked for, one after the other."""
+    return [0, *(found.end() for found in LINE_BREAK.finditer(source))]
 
 
 def kind_of(value: Any) -> str:

@@ -9,22 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import msgspec
 
 from agentrun.spec import known_programs as known
-
-
-class Word(msgspec.Struct, frozen=True):
-    """An element of a command. `text` is what stands before its first template; all of it where it is `literal`."""
-
-    text: str
-    literal: bool
-
-    @property
-    def is_option(self) -> bool:
-        return self.text[:1] in ("-", "+") and self.text not in ("-", "+")
+from agentrun.spec.words import Word, carried, operands, program_name, takes_next
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -39,15 +29,15 @@ class Use(msgspec.Struct, frozen=True):
     how: str
 
 
+_LOOKED_AT = 300  # words; longer commands than people write cost too much
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_OPEN_AUTHORITY = re.compile(r"(?:--url=)?(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?")
-_VERSION = re.compile(r"[\d.]+$")
-_SUFFIXES = (".exe", ".cmd", ".bat")
+_OPEN_AUTHORITY = re.compile(r"(?:--url=)?(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*|[\w.-]+@)?")
 
 
 def uses(words: Sequence[Word]) -> Iterator[Use]:
     """What the programs of a command do with its elements. One element may come more than once."""
-    found = list(_commands(words, 0))
+    words = words[:_LOOKED_AT]
+    found = list(_commands(words))
     for index, chosen_by in found:
         if chosen_by is not None:
             yield Use(index, chosen_by, "program")
@@ -59,82 +49,52 @@ def uses(words: Sequence[Word]) -> Iterator[Use]:
         if index not in starts and _is_interpreter(name):
             # Behind a program that isn't known to start others: what follows an option is enough, no more is sure.
             yield from (use for use in _interpreter(words, index, name) if use.how == "text" and use.index is not None)
-
-
-def program_name(word: Word) -> str:
-    """`python` of `/usr/bin/python3.12`."""
-    if not word.literal:
-        return ""
-    name = word.text.rpartition("/")[2].lower()
-    for suffix in _SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name if name in known.INTERPRETERS or name in known.CLIENTS else _VERSION.sub("", name) or name
+        elif index not in starts and name in known.SQL:
+            yield from _sql(words, index, name)
 
 
 def _is_interpreter(name: str) -> bool:
     return name in known.SHELLS or name in known.INTERPRETERS or name in known.POWERSHELLS
 
 
-def is_shell(word: Word) -> bool:
-    return program_name(word) in known.SHELLS
-
-
-def _commands(words: Sequence[Word], start: int) -> Iterator[tuple[int, str | None]]:
+def _commands(words: Sequence[Word]) -> Iterator[tuple[int, str | None]]:
     """Where programs stand: their index, and who runs them where a template stands there."""
-    if start >= len(words):
-        return
-    name = program_name(words[start])
-    yield start, None
-    for index, word in enumerate(words[start:], start):
-        if name in known.FINDS and word.literal and word.text in known.FIND_RUNS and index + 1 < len(words):
-            yield from _at(words, index + 1, name)
+    waiting: list[tuple[int, str | None]] = [(0, None)]
+    seen: set[int] = set()
+    for start, by in waiting:
+        if start >= len(words) or start in seen:
+            continue
+        seen.add(start)
+        is_known = words[start].literal or by is None
+        yield start, None if is_known else by
+        if is_known:
+            name = program_name(words[start])
+            waiting += ((index, name) for index in _started_by(words, start, name))
+
+
+def _started_by(words: Sequence[Word], start: int, name: str) -> Iterator[int]:
+    """The indexes of what a program starts."""
+    if name in known.FINDS:
+        runs = (at for at, word in enumerate(words[start:], start) if word.literal and word.text in known.FIND_RUNS)
+        yield from (at + 1 for at in runs)
+    if name in known.BEHIND_DASHES and any(word.literal and word.text in known.RUN_INSIDE for word in words[start:]):
+        dashes = (at for at, word in enumerate(words[start:], start) if word == Word("--", True))
+        yield from (at + 1 for at in islice(dashes, 1))
     if name in known.WRAPPERS:
         behind = _behind_options(words, start + 1, name)
-        if behind is not None:
-            yield from _at(words, behind, name)
-
-
-def _at(words: Sequence[Word], index: int, by: str) -> Iterator[tuple[int, str | None]]:
-    if words[index].literal:
-        yield from _commands(words, index)
-    else:
-        yield index, by
+        yield from () if behind is None else (behind,)
 
 
 def _behind_options(words: Sequence[Word], start: int, name: str) -> int | None:
     """The index of the program that a wrapper runs."""
-    letters, operands = known.WRAPPERS[name]
-    for index, word in _operands(words, start, letters, known.WRAPPER_NAMES_WITH_VALUE):
+    letters, before = known.WRAPPERS[name]
+    for index, word in operands(words, start, letters, known.WRAPPER_NAMES_WITH_VALUE):
         if name in known.TAKE_ASSIGNMENTS and _ASSIGNMENT.match(word.text):
             continue
-        if operands == 0:
+        if before == 0:
             return index
-        operands -= 1
+        before -= 1
     return None
-
-
-def _operands(
-    words: Sequence[Word], start: int, letters: str, long_names: frozenset[str] = frozenset()
-) -> Iterator[tuple[int, Word]]:
-    """The elements that are no options, nor the values of options."""
-    index = start
-    options = True
-    while index < len(words):
-        word = words[index]
-        if options and word.literal and word.text == "--":
-            options = False
-        elif options and word.is_option:
-            index += word.literal and _takes_next(word.text, letters, long_names)
-        else:
-            yield index, word
-        index += 1
-
-
-def _takes_next(option: str, letters: str, long_names: frozenset[str]) -> bool:
-    if option.startswith("--"):
-        return option in long_names
-    valued = next((at for at, letter in enumerate(option[1:], 1) if letter in letters), None)
-    return valued == len(option) - 1
 
 
 def _one_program(words: Sequence[Word], start: int) -> Iterator[Use]:
@@ -149,16 +109,22 @@ def _one_program(words: Sequence[Word], start: int) -> Iterator[Use]:
         yield from _behind_subcommand(words, start, name, ("clone", "ls-remote"), "address")
     elif name in known.JOIN_FOR_A_SHELL:
         yield from _joining(words, start, name)
+    elif name in known.READ_A_FILE:
+        yield from (Use(at, name, "program") for at, word in operands(words, start + 1, "") if word == Word("", False))
     elif name in known.CLIENTS or name in known.HTTPIE:
         yield from _client(words, start, name)
     elif name in known.COPIERS:
-        for index, word in _operands(words, start + 1, "ceFfiJloPS"):
-            if not word.literal and not word.text:
-                yield Use(index, name, "place")
-    if name in known.HAND_TO_A_SHELL:
-        yield from _behind_option(words, start, name, known.HAND_TO_A_SHELL[name])
-    if name == "env":
-        yield from _behind_option(words, start, name, "-[A-Za-z0]*S|--split-string")
+        for index, word in operands(words, start + 1, "ceFfiJloPS"):
+            if chooses(word):
+                yield Use(index, name, "address" if name == "sftp" else "place")
+    if name in known.RUN_BY_OPTION:
+        for index, text in carried(words, start):
+            if re.match(known.RUN_BY_OPTION[name], text):
+                yield Use(index, name, "text")
+    if name in known.SQL:
+        yield from _sql(words, start, name)
+    elif name in known.FILTERS:
+        yield from _filter(words, start, name)
 
 
 def _interpreter(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
@@ -194,8 +160,8 @@ def _interpreter(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
         elif is_shell and word.text == "-s":
             yield Use(None, name, "text")
             return
-        elif word.literal and _takes_next(word.text, letters, known.INTERPRETER_NAMES_WITH_VALUE):
-            index += 1
+        elif word.literal:
+            index += takes_next(word.text, letters, known.INTERPRETER_NAMES_WITH_VALUE)
         index += 1
     if had_text:
         return
@@ -214,13 +180,21 @@ def _editor(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
     ):
         return
     expression = "-[nErszu]*e|--expression" if name in known.SEDS else "-e|--source"
-    from_file = "-[nErszu]*f|--file(?:=.*)?"
+    from_file = "-[nErszu]*f|--file"
     letters = "l" if name in known.SEDS else "Fv"
     found = list(_behind_option(words, start, name, expression))
     yield from found
-    if found or any(word.literal and re.fullmatch(from_file, word.text) for word in words[start:]):
+    for index, text in carried(words, start):
+        if re.match(f"(?:{from_file})=", text):
+            path = text.partition("=")[2]
+            if words[index].literal and path in ("-", "/dev/stdin"):
+                yield Use(None, name, "text")
+            elif not words[index].literal and not path:
+                yield Use(index, name, "program")
+            return
+    if found:
         return
-    first = next(_operands(words, start + 1, letters, frozenset({"--assign", "--field-separator"})), None)
+    first = next(operands(words, start + 1, letters, frozenset({"--assign", "--field-separator"})), None)
     if first is not None:
         yield Use(first[0], name, "text")
 
@@ -236,7 +210,7 @@ def _behind_option(words: Sequence[Word], start: int, name: str, option: str) ->
 def _behind_subcommand(
     words: Sequence[Word], start: int, name: str, subcommands: Sequence[str], how: str
 ) -> Iterator[Use]:
-    rest = list(_operands(words, start + 1, "Ccbo", frozenset({"--branch", "--depth", "--origin"})))
+    rest = list(operands(words, start + 1, "Ccbo", frozenset({"--branch", "--depth", "--origin"})))
     for (_, word), (index, behind) in pairwise(rest):
         if word.literal and word.text in subcommands and (how == "text" or chooses(behind)):
             yield Use(index, name, how)
@@ -246,23 +220,50 @@ def _joining(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
     """ssh and watch: their operands together are the text of a shell; the first of ssh is the host."""
     if name == "watch" and any(word.literal and word.text in ("-x", "--exec") for word in words[start:]):
         return
-    operands = list(_operands(words, start + 1, known.JOIN_FOR_A_SHELL[name]))
-    if name in ("ssh", "rsh") and operands:
-        if chooses(operands[0][1]):
-            yield Use(operands[0][0], name, "address")
-        first = operands[0][0]
+    rest = list(operands(words, start + 1, known.JOIN_FOR_A_SHELL[name]))
+    if name in known.REMOTE_SHELLS and rest:
+        first, host = rest[0]
+        if chooses(host):
+            yield Use(first, name, "address")
         # Behind the host even an option is part of the command.
-        operands = list(enumerate(words[first + 1 :], first + 1))
-    for index, _ in operands:
+        rest = list(enumerate(words[first + 1 :], first + 1))
+    for index, _ in rest:
         yield Use(index, name, "text")
 
 
+def _sql(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
+    """The text behind an option; behind the name of the database; else standard input."""
+    option, letters, first = known.SQL[name]
+    if any(word == Word("-safe", True) or word == Word("--safe", True) for word in words[start:]):
+        return
+    found = [index for index, text in carried(words, start) if re.match(option, text)]
+    from_file = any(re.match("-[A-Za-z0-9]*f$|--file|-init", word.text) for word in words[start + 1 :] if word.literal)
+    if first is not None:
+        behind = operands(words, start + 1, letters, known.SQL_NAMES_WITH_VALUE)
+        found += [index for index, _ in list(behind)[first:] if index not in found]
+    for index in found:
+        yield Use(index, name, "text")
+    if not found and not from_file:
+        yield Use(None, name, "text")
+
+
+def _filter(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
+    """jq and its kin: the first operand, unless a file gives the program."""
+    if any(word.literal and re.fullmatch("-[a-zA-Z]*f|--from-file", word.text) for word in words[start + 1 :]):
+        return
+    rest = list(operands(words, start + 1, known.FILTERS[name], known.FILTER_NAMES_WITH_VALUE))
+    if rest and rest[0][1].text in ("e", "ea", "eval", "eval-all"):
+        rest = rest[1:]
+    if rest:
+        yield Use(rest[0][0], name, "text")
+
+
 def _client(words: Sequence[Word], start: int, name: str) -> Iterator[Use]:
-    operands = list(_operands(words, start + 1, known.CLIENTS.get(name, "Aaops"), known.CLIENT_NAMES_WITH_VALUE))
+    rest = list(operands(words, start + 1, known.CLIENTS.get(name, "Aaops"), known.CLIENT_NAMES_WITH_VALUE))
     if name in known.HTTPIE:  # [METHOD] URL [ITEM…]
-        operands = [one for one in operands if not (one[1].literal and one[1].text.isupper())][:1]
-    operands += [(at, one) for at, one in enumerate(words[start:], start) if one.text.startswith("--url=")]
-    for index, word in operands:
+        rest = [one for one in rest if not (one[1].literal and one[1].text.isupper())][:1]
+    rest += [(at, one) for at, one in enumerate(words[start:], start) if one.text.startswith("--url=")]
+    for index, word in rest:
         if chooses(word):
             yield Use(index, name, "address")
 

@@ -79,39 +79,54 @@ def accepts(branch: JsonSchema, value_type: str) -> bool:
 def branch_for(kind: Kind, schema: JsonSchema, value: Any) -> JsonSchema | None:
     """The alternative that a value of this type was meant for."""
     value_type = json_type(value)
-    return next((branch for branch in branches(kind, schema) if accepts(branch, value_type)), None)
+    for branch in branches(kind, schema):
+        if accepts(branch, value_type):
+            return branch
+    return None
 
 
-Marked = tuple[Route, Node, dict[str, Any]]
+Marks = dict[str, Any]
+Marked = tuple[Route, Node, Marks]
 
 
-def walk_scalars(kind: Kind, node: Node) -> Iterator[Marked]:
+def scalars_of(kind: Kind, node: Node) -> list[Marked]:
     """Every scalar of a document with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`).
 
     What stands below an unknown key is left out: it has its own finding.
     """
+    found: list[Marked] = []
 
-    def visit(node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Iterator[Marked]:
-        marks = marks | marks_of(schema)
-        if not isinstance(node.content, (dict, list)):
-            yield route, node, marks
-            return
-        branch = branch_for(kind, schema, node.content) or {}
-        if isinstance(node.content, list):
-            for index, item in enumerate(node.content):
-                yield from visit(item, branch.get("items", {}), (*route, index), marks)
-            return
-        closed = branch.get("additionalProperties") is False
-        for key, child in node.content.items():
-            if closed and key not in branch.get("properties", {}):
-                continue
-            yield from visit(child, member_schema(branch, key), (*route, key), marks)
+    def visit(node: Node, schema: JsonSchema, route: Route, marks: Marks) -> None:
+        marks = marks_below(marks, schema)
+        content = node.content
+        if isinstance(content, dict):
+            branch = branch_for(kind, schema, content) or {}
+            closed = branch.get("additionalProperties") is False
+            for key, child in content.items():
+                if not closed or key in branch.get("properties", {}):
+                    visit(child, member_schema(branch, key), (*route, key), marks)
+        elif isinstance(content, list):
+            items = (branch_for(kind, schema, content) or {}).get("items", {})
+            for index, child in enumerate(content):
+                visit(child, items, (*route, index), marks)
+        else:
+            found.append((route, node, marks))
 
-    yield from visit(node, schema_of(kind), (), {})
+    visit(node, schema_of(kind), (), {})
+    return found
 
 
-def marks_of(schema: JsonSchema) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key in ("x-env", "x-secret", "x-template")}
+_MARKS = ("x-env", "x-secret", "x-template")
+
+
+def marks_below(marks: Marks, schema: JsonSchema) -> Marks:
+    """The marks that hold at a schema, and below it until it says otherwise."""
+    own = marks_of(schema) if schema else None
+    return marks | own if own else marks
+
+
+def marks_of(schema: JsonSchema) -> Marks:
+    return {key: schema[key] for key in _MARKS if key in schema}
 
 
 def member_schema(branch: JsonSchema, key: str) -> JsonSchema:

@@ -6,22 +6,27 @@ from collections.abc import Iterable
 
 _MAX_TYPOS = 2
 _SHORT = 6  # names up to this length allow one typo
+# Words of their own that are near to names of the language.
+_OWN_WORDS = frozenset({"cache", "caches", "cmd", "context", "from", "mode", "modes", "note", "test"})
 
 
 def is_same_word(one: str, other: str) -> bool:
     """Whether names differ in case and in what stands between their words only: `systemPrompt`, `system_prompt`."""
-    return _folded(one) == _folded(other)
+    return fold(one) == fold(other)
 
 
 def is_surely(written: str, meant: str, known: Iterable[str]) -> bool:
-    """Whether a name is a typo of that known one, and of no other."""
+    """Whether a name is a typo of that known one, and of no other. Whoever writes `kind` did not mean `bind`."""
     if is_same_word(written, meant):
         return True
+    if written[:1].lower() != meant[:1].lower() or written.lower() in _OWN_WORDS:
+        return False
     most = 1 if len(written) <= _SHORT else _MAX_TYPOS
     return [name for name in set(known) if typos(written, name, _MAX_TYPOS) <= most] == [meant]
 
 
-def _folded(name: str) -> str:
+def fold(name: str) -> str:
+    """A name without case and what stands between its words."""
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from agentrun.diagnostics import nearest, one_of
+from agentrun.diagnostics import did_you_mean, nearest
 from agentrun.spec.nodes import Node, Route, kind_of
+from agentrun.spec.other_words import other_words
 from agentrun.spec.schema import JsonSchema
+from agentrun.spec.spelling import typos
 from agentrun.spec.yaml_nodes import parse_scalar
 
 NAME_HELP = "a name takes letters, digits, `_` and `-`, at most 64"
@@ -70,48 +74,108 @@ _WORDS_OF_TYPES: dict[type, tuple[str, ...]] = {
 
 def type_help(value: Any, wanted: Sequence[str], schema: JsonSchema) -> str | None:
     """What to write instead of a value of the wrong type: a trap of YAML, else what the key is for."""
-    if isinstance(value, str) and "true or false" in wanted and value.lower() in SWITCHES:
+    if (
+        isinstance(value, str)
+        and value.lower() in SWITCHES
+        and {"true or false", SWITCHES[value.lower()]} & set(wanted)
+    ):
         return f"`{value}` is text in YAML 1.2: write `{SWITCHES[value.lower()]}`"
     if isinstance(value, str) and set(wanted) & set(_WORDS_OF_TYPES.get(type(parse_scalar(value)), ())):
         return f"write {value} without quotes"
     if type(value) in (int, float) and "text" in wanted:
         return f'write "{value}" in quotes'
-    return schema.get("description")
+    if isinstance(value, str) and set(wanted) & {"a mapping", "a list"} and (sign := _misread_sign(value)):
+        return sign
+    if isinstance(value, bool) and "`always`" in schema.get("description", ""):
+        return f"write `{'always' if value else 'never'}`"
+    return None
 
 
-# Words of other tools and APIs, and where agentrun has them.
-_OTHER_WORDS = {
-    "approval": "require_approval",
-    "arguments": "args",
-    "cmd": "command",
-    "data": "body",
-    "environment": "env",
-    "function": "python",
-    "input_schema": "parameters",
-    "instructions": "system_prompt",
-    "needs_approval": "require_approval",
-    "params": "query",
-    "prompt": "system_prompt",
-    "system": "system_prompt",
+_SIGN = re.compile(r"[A-Za-z_][\w-]*\s*([:=\uff1a])(.?)", re.DOTALL)
+
+
+def _misread_sign(text: str) -> str | None:
+    """Help about a sign, or a space, that makes YAML read a key or an item as a text."""
+    if text.startswith("-"):
+        return "write a space after each `-`"
+    found = _SIGN.match(text)
+    if found is None:
+        return None
+    sign, after = found.groups()
+    if sign != ":":
+        return f"`{sign}` doesn't end a key: write `:` and a space"
+    if after.isspace() and after != " ":
+        return f"U+{ord(after):04X} stands after the `:`, and looks like a space: write a plain one"
+    return None if after in (" ", "/", "") else "write a space after the `:`"
+
+
+# Words for what a key takes another one for.
+_OTHER_OPTIONS = {
+    **dict.fromkeys(("azure", "chat", "completions", "ollama", "openai", "vllm"), "chat_completions"),
+    **dict.fromkeys(("claude", "messages"), "anthropic_messages"),
 }
 
 
-def meant(key: str, allowed: Sequence[str]) -> str | None:
-    """What an unknown key was probably meant for, as help."""
-    name = meant_name(key, allowed)
-    near = f"did you mean `{name}`?" if name else None
-    if near is None and "settings" in allowed:
-        return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(allowed, limit=40)}"
-    return near
+def option_help(value: Any, options: Sequence[Any]) -> str | None:
+    """What to write instead of a value that is none of the options."""
+    if not isinstance(value, str):
+        return "leave it out" if value is False and list(options) == [True] else None
+    if parse_scalar(value) in options:
+        return f"write {value} without quotes"
+    other = _OTHER_OPTIONS.get(value.lower())
+    names = [plain(option) for option in options]
+    return f"did you mean `{other}`?" if other in names else did_you_mean(value, names)
+
+
+_FORMS = {
+    "auth": "write `auth: {bearer: …}`, or `basic`, `api_key` or `oauth2`",
+    "context": "write `context: {max_tokens: …}`",
+    "env": "write `NAME: value` for each",
+    "headers": "write `Name: value` for each",
+    "http": "write `http: {url: …}`",
+    "parameters": "write `{type: object, properties: {…}}`",
+    "permissions": "write a list of rules, such as `- ask: NAME`",
+    "python": "write `module:function`, such as `shop.prices:rate`",
+    "response_format": "write `{type: json_object}`, or OpenAI's `{type: json_schema, json_schema: {…}}`",
+    "shell": "write `shell: {command: [program, argument]}`",
+    "tools": "write a list, with `- NAME` for each",
+}
+
+
+def form(route: Route) -> str | None:
+    """How the value of a key is written, where its description doesn't show it."""
+    if route[-2:-1] == ("permissions",):
+        return "write `ask: NAME`, `allow: NAME` or `deny: NAME`"
+    if route[-2:-1] == ("calls",):
+        return "write `- name: NAME`"
+    if route[:1] == ("cases",) and route[-1] == "model":
+        return "write the model's turns, such as `- content: …`; `live: true` asks the agent's own model"
+    return _FORMS.get(str(route[-1])) if route else None
 
 
 def meant_name(key: str, allowed: Sequence[str]) -> str | None:
     """The key that an unknown one was probably meant for."""
-    other = _OTHER_WORDS.get(key)
-    return other if other in allowed else nearest(key, allowed)
+    other = next((name for name in other_words(key) if name in allowed), None)
+    if other is not None:
+        return other
+    near = nearest(key, allowed)
+    return near if near is not None and _is_near(key.lower(), near) else None
+
+
+def _is_near(written: str, known: str) -> bool:
+    """`version` shares many letters with `permissions`, and is another word."""
+    most = 2 if len(written) <= 6 else 3
+    return known in written or written in known or typos(written.replace("-", "_"), known, most) <= most
 
 
 def misspelt(node: Node, key: str) -> bool:
     """Whether a mapping has a key that was probably meant to be this one: its absence is no finding of its own."""
     absent = node.is_mapping and key not in node.content
-    return absent and any(meant(one, [key]) is not None for one in node.content)
+    if absent and node.get("function", key) is not None:
+        return True  # OpenAI's form of a tool
+    return absent and any(_is_meant_for(one, key) for one in node.content)
+
+
+@lru_cache(maxsize=1024)
+def _is_meant_for(written: str, key: str) -> bool:
+    return meant_name(written, [key]) is not None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from agentrun.cli.formats.words import with_help
+from agentrun.cli.formats.words import in_a_line, with_help
 from agentrun.diagnostics import Diagnostic, Report
-from agentrun.visible import visible
 
 
 def as_concise(report: Report, checked: int) -> str:
@@ -14,4 +13,4 @@ def as_concise(report: Report, checked: int) -> str:
 def _line(found: Diagnostic) -> str:
     span = found.span
     place = f"{span.file}:{span.line}:{span.column}"
-    return visible(" ".join(f"{place}: {found.severity} {found.code} {with_help(found)}".splitlines()))
+    return in_a_line(f"{place}: {found.severity} {found.code} {with_help(found)}")

@@ -29,7 +29,7 @@ def _case(found: Diagnostic) -> str:
     lines = [f"{shown_file(span.file)}:{span.line}:{span.column}: {found.severity} {found.code} {found.message}"]
     if found.help:
         lines.append(f"help: {found.help}")
-    lines += [f"{other.message}: {other.span.file}:{other.span.line}" for other in found.related]
+    lines += [f"{other.message}: {shown_file(other.span.file)}:{other.span.line}" for other in found.related]
     text = "\n".join(map(_text, lines))
     if found.severity == "error":
         message = _attribute(found.message)

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from itertools import accumulate
 from urllib.parse import quote
 
 from agentrun.cli.formats.words import in_repository
 from agentrun.diagnostics import Diagnostic, Report, Span, counted
 from agentrun.visible import visible
 
-MAX_ROWS = 500  # a GitHub summary holds 1 MiB
+MAX_ROWS = 500
+MAX_BYTES = 1_000_000  # a GitHub summary holds 1 MiB, and a larger one is not shown at all
 _CODE = re.compile(r"`[^`]+`")
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]|(?<=www)\.|:(?=//)")  # the last two begin a link
 
 
 def as_markdown(report: Report, checked: int) -> str:
     if not report.diagnostics:
         return f"### agentrun: no findings\n\n{counted(checked, 'file')} checked"
-    rows = [_row(found) for found in report.diagnostics[:MAX_ROWS]]
+    rows = _fitting(_row(found) for found in report.diagnostics[:MAX_ROWS])
     head = [f"### agentrun: {report.summary()}", "", "| severity | code | place | finding |", "|---|---|---|---|"]
     left_out = len(report.diagnostics) - len(rows)
     tail = ["", f"{counted(left_out, 'finding')} more"] if left_out else []
     return "\n".join([*head, *rows, *tail])
+
+
+def _fitting(rows: Iterable[str]) -> list[str]:
+    """The rows before the first that is too much."""
+    listed = list(rows)
+    sizes = accumulate(len(row.encode()) + 1 for row in listed)
+    return [row for row, size in zip(listed, sizes, strict=True) if size <= MAX_BYTES]
 
 
 def _row(found: Diagnostic) -> str:

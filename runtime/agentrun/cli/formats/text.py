@@ -9,9 +9,9 @@ import click
 from agentrun.cli.colors import columns
 from agentrun.cli.formats.snippet import snippet
 from agentrun.cli.formats.unshown import unshown_lines
+from agentrun.cli.formats.words import in_a_line
 from agentrun.diagnostics import Diagnostic, Report, Span, counted
 from agentrun.spec.nodes import LINE_BREAK
-from agentrun.visible import visible
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -41,16 +41,16 @@ def findings_text(report: Report, width: int | None = None) -> str:
 
 def _head(found: Diagnostic) -> str:
     label = click.style(found.severity, fg=_COLORS[found.severity], bold=True)
-    return f"{_place(found.span)}: {label} {found.code} {visible(found.message)}"
+    return f"{_place(found.span)}: {label} {found.code} {in_a_line(found.message)}"
 
 
 def _further(found: Diagnostic) -> list[str]:
-    help = [f"  help: {visible(found.help)}"] if found.help else []
-    return help + [f"  {visible(other.message)}: {_place(other.span)}" for other in found.related]
+    help = [f"  help: {in_a_line(found.help)}"] if found.help else []
+    return help + [f"  {in_a_line(other.message)}: {_place(other.span)}" for other in found.related]
 
 
 def _place(span: Span) -> str:
-    return f"{visible(span.file)}:{span.line}:{span.column}"
+    return f"{in_a_line(span.file)}:{span.line}:{span.column}"
 
 
 def _fixable(report: Report) -> str:

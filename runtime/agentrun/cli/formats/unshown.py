@@ -1,15 +1,37 @@
-"""Lines that no format shows: they hold a password or a key, whatever else is found there."""
+"""Lines that no format shows: they hold a password or a key, whatever else is found there.
+
+Not all are found as such: no rule reads what stands behind a misspelt key, one that is there twice, or a `#`. So a
+line is also judged by itself, by the form of a key and by names such as `apikey:`.
+"""
 
 from __future__ import annotations
 
-from agentrun.diagnostics import Diagnostic, Fix, Report, Span
+import re
+
+from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span
+from agentrun.spec.credential_words import has_key, is_dummy, names_credential
+from agentrun.spec.nodes import LINE_BREAK
 
 _CODES = ("AR608", "AR802", "AR810", "AR811")
+_ENTRY = re.compile(r"(?<![\w-])([\w-]++)[\"']?:[ \t]+[\"']?(?=([^\s\"'#&*!|>{\[$][^,}\]]{,80}))")
+_NO_CREDENTIALS = ("array", "boolean", "false", "integer", "number", "object", "string", "true")
+_NEAR = 80
 Lines = frozenset[tuple[str, int]]
 
 
 def unshown_lines(report: Report) -> Lines:
-    return frozenset(line for found in report.diagnostics if found.code in _CODES for line in _lines(found.span))
+    told = {line for found in report.diagnostics if found.code in _CODES for line in _lines(found.span)}
+    lines_of = {file: LINE_BREAK.split(text) for file, text in report.sources.items()}
+    edits = [edit for found in report.diagnostics if found.fix is not None for edit in found.fix.edits]
+    spans = [*(found.span for found in report.diagnostics), *(edit.span for edit in edits)]
+    for file, number in {(span.file, span.line) for span in spans} - told:
+        if _looks_secret(_line(lines_of, file, number)):
+            told.add((file, number))
+    for edit in edits:
+        line = _line(lines_of, edit.span.file, edit.span.line)
+        if _looks_secret(_mended(line, edit)):
+            told.add((edit.span.file, edit.span.line))
+    return frozenset(told)
 
 
 def shown_fix(found: Diagnostic, unshown: Lines) -> Fix | None:
@@ -17,6 +39,28 @@ def shown_fix(found: Diagnostic, unshown: Lines) -> Fix | None:
     if found.fix is None or any(line in unshown for edit in found.fix.edits for line in _lines(edit.span)):
         return None
     return found.fix
+
+
+def _looks_secret(line: str) -> bool:
+    return has_key(line) or any(names_credential(name) and _is_literal(value) for name, value in _ENTRY.findall(line))
+
+
+def _is_literal(value: str) -> bool:
+    """Whether a value is none that only stands for a credential: a `${VAR}`, a template, a type, `none`."""
+    if "${" in value or "{{" in value or is_dummy(value):
+        return False
+    return value.strip("\"' ").lower() not in _NO_CREDENTIALS
+
+
+def _line(lines_of: dict[str, list[str]], file: str, number: int) -> str:
+    lines = lines_of.get(file, [])
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def _mended(line: str, edit: Edit) -> str:
+    """A misspelt key written right, and what stands behind it."""
+    end = edit.span.end_column - 1
+    return edit.text + line[end : end + _NEAR]
 
 
 def _lines(span: Span) -> list[tuple[str, int]]:

@@ -9,6 +9,11 @@ from agentrun.diagnostics import Diagnostic
 from agentrun.visible import visible
 
 
+def in_a_line(text: str) -> str:
+    """A text on one line: names and values of files can hold ends of lines."""
+    return visible(" ".join(text.splitlines()))
+
+
 def with_help(found: Diagnostic) -> str:
     """The message, and the help in brackets."""
     return f"{found.message} ({found.help})" if found.help else found.message

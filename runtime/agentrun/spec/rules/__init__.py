@@ -7,9 +7,12 @@ about what it can't read. What a code means, with an example that has it and one
 
 from __future__ import annotations
 
-from agentrun.diagnostics import Diagnostic
+from itertools import islice
+
+from agentrun.diagnostics import MAX_TOLD, Diagnostic
 from agentrun.spec.catalog import Catalog
 from agentrun.spec.rules import (
+    addresses,
     agents,
     cases,
     commands,
@@ -21,6 +24,7 @@ from agentrun.spec.rules import (
     parameters,
     permissions,
     references,
+    schema_words,
     schemas,
     scripts,
     strict,
@@ -36,12 +40,14 @@ RULES = (
     *references.RULES,
     *parameters.RULES,
     *schemas.RULES,
+    *schema_words.RULES,
     *descriptions.RULES,
     *strict.RULES,
     *templates.RULES,
     *wishes.RULES,
     *tools.RULES,
     *commands.RULES,
+    *addresses.RULES,
     *credentials.RULES,
     *agents.RULES,
     *models.RULES,
@@ -58,9 +64,13 @@ WHOLE_RULES = unused.WHOLE_RULES
 
 
 def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:
-    """The findings of all rules, by `id` of the document they are about."""
+    """The findings of all rules, by `id` of the document they are about.
+
+    What a rule finds in one document is bounded: who has that many mends these first, and a file that was made to
+    have as many as it can takes no longer for it.
+    """
     return {
-        id(document): [found for rule in RULES for found in rule(catalog, document)]
+        id(document): [found for rule in RULES for found in islice(rule(catalog, document), MAX_TOLD)]
         for document in catalog.documents()
         if document.complete and not document.is_base and document.node.is_mapping
     }

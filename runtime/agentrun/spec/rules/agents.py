@@ -13,7 +13,8 @@ from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write_name
 from agentrun.spec.nodes import Node
-from agentrun.spec.types import AgentSpec, ModelSpec
+from agentrun.spec.rules.toolbox import lists_are_readable
+from agentrun.spec.types import AgentSpec, ModelSpec, ResponseFormatSpec
 from agentrun.spec.wording import misspelt
 
 MODES = ("auto", "none", "required")
@@ -21,7 +22,11 @@ MODES = ("auto", "none", "required")
 
 def model_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     model = document.node.get("model")
-    if document.kind != "agent" or model is None or not model.is_mapping:
+    if document.kind != "agent" or model is None:
+        return
+    if model.content == "" and "$" not in model.source:
+        yield Diagnostic("AR703", "error", "the model has no name", model.span, "name it as the service does")
+    if not model.is_mapping:
         return
     api = _value(model, "api") or "chat_completions"
     place = document.node.key_place(("model",))
@@ -54,14 +59,19 @@ def cost_cap_without_prices(catalog: Catalog, document: Document) -> Iterator[Di
 
 
 def _has_price(model: ModelSpec) -> bool:
-    if model.prices is not None or model.api == "offline":
+    if model.prices is not None or model.api == "offline" or _is_on_this_machine(model.base_url or ""):
         return True
     return model.api != "scripted" and ListPrice(model.name or "", service_url(model.api, model.base_url, {})).is_known
 
 
+def _is_on_this_machine(address: str) -> bool:
+    """What runs here costs nothing for a token."""
+    return address.partition("://")[2].startswith(("localhost:", "localhost/", "127.0.0.1:", "[::1]:"))
+
+
 def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node = document.node.get("tool_choice")
-    if document.kind != "agent" or node is None or misspelt(document.node, "tools"):
+    if document.kind != "agent" or node is None or not lists_are_readable(document):
         return
     tools = _tools(catalog, document)
     name: Any = node.content
@@ -86,7 +96,7 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
 
 def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     rules = document.node.get("permissions")
-    if document.kind != "agent" or rules is None or not rules.is_list or misspelt(document.node, "tools"):
+    if document.kind != "agent" or rules is None or not rules.is_list or not lists_are_readable(document):
         return
     names = _tools(catalog, document)
     sets = [tool.name for tool in catalog.tools_of(document) if tool.node.get("mcp") or tool.node.get("openapi")]
@@ -110,7 +120,8 @@ def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic
     node = document.node.get("response_format")
     if node is None or not node.is_mapping:
         return
-    if _value(node, "type") == "json_schema" and node.get("json_schema") is None:
+    is_whole = all(key in ResponseFormatSpec.__struct_fields__ for key in node.content)
+    if _value(node, "type") == "json_schema" and node.get("json_schema") is None and is_whole:
         message = "`type: json_schema` needs `json_schema`"
         yield Diagnostic("AR302", "error", message, node.span, "write `json_schema: {name: …, schema: {…}}`")
 

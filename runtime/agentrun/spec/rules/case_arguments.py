@@ -28,9 +28,12 @@ def arguments_of_the_run(catalog: Catalog, document: Document) -> Iterator[Diagn
         if args is not None and not args.is_mapping:
             continue
         given = members(args)
-        missing = [name for name in required if name in properties and name not in given]
+        missing = [name for name in required if name in properties and name not in given and name not in case.content]
         missing = [name for name in missing if not _has_default(properties[name])]
-        for name in [name for name in given if name not in properties and not takes_more(agent)]:
+        strange = [name for name in given if name not in properties and not takes_more(agent)]
+        if len(strange) == len(missing) == 1:
+            missing = []  # the one is meant for the other
+        for name in strange:
             help = f"its parameters: {one_of(sorted(properties))}" if properties else "it takes no arguments"
             meant = nearest(name, [*missing, *properties])
             missing = [one for one in missing if one != meant]

@@ -7,17 +7,21 @@ It knows the parameters' schemas, and `--` as `tools/argv.py` heeds it. What pro
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from agentrun.diagnostics import Span
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node
-from agentrun.spec.programs import Word, program_name
+from agentrun.spec.programs import Use, uses
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.values import is_free
+from agentrun.spec.words import Word, program_name
 from agentrun.templates import Template, TemplateSyntax, compile_template, to_text
 
+_TEMPLATE = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 _BEFORE_A_TEMPLATE = re.compile(r"(.*?)\{[{%#]", re.DOTALL)
 _FINDS = ("find", "gfind")
 
@@ -80,6 +84,18 @@ def free_in(document: Document, node: Node | None) -> list[str]:
     if template is None or template.literal or properties is None:
         return []
     return sorted(name for name, schema in _taken(template, properties).items() if is_free(schema))
+
+
+def uses_of(row: list[Element]) -> Iterator[Use]:
+    yield from uses([element.word for element in row])
+
+
+def place_of(node: Node, name: str) -> Span:
+    """The template that takes an argument."""
+    taking = re.compile(
+        rf"\{{[{{%](?:(?![}}%]\}}).)*?\bargs\b(?:\.|\[\W{{1,2}})?{re.escape(name)}\b.*?[}}%]\}}", re.DOTALL
+    )
+    return node.find(taking) or node.find(_TEMPLATE) or node.span
 
 
 def _compiled(text: str) -> Template | None:

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Span
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.credential_words import (
-    KEY,
+    has_key,
     is_dummy,
     is_loopback,
     is_near,
+    looks_random,
     names_credential,
     names_query_credential,
     plain_host,
 )
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules.tools import address_is_unknown
-from agentrun.spec.schema import walk_scalars
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _HTTP = re.compile(r"(http)://", re.IGNORECASE)
@@ -95,7 +95,9 @@ def _carries(document: Document, route: Route) -> bool:
     if node is None or not node.is_mapping:
         return False
     key, auth, headers = node.get("api_key"), node.get("auth"), node.get("headers")
-    if (key is not None and key.content) or (auth is not None and auth.content):
+    if (key is not None and key.content and ("${" in key.source or not is_dummy(str(key.content)))) or (
+        auth is not None and auth.content
+    ):
         return True
     named = headers.content if headers is not None and headers.is_mapping else {}
     return any(names_credential(name) and value.content for name, value in named.items())
@@ -151,8 +153,17 @@ def _in_the_query(name: str, written: str, place: Span) -> Iterator[Diagnostic]:
     if variable is not None and (names_query_credential(name) or names_credential(variable[1])):
         message = f"the credential `{name}` stands in the address: it is not masked, {_LOGS}"
         yield Diagnostic("AR807", "warning", message, place, help)
-    elif variable is None and names_credential(name) and len(written) >= 6 and not is_dummy(written):
-        yield Diagnostic("AR811", "warning", _WRITTEN_OUT, place, f"{help}; take it from a `${{VAR}}`")
+    elif variable is None and _is_written_out(name, written):
+        yield Diagnostic(
+            "AR811", "warning", _WRITTEN_OUT, place, "take it from a `${VAR}`, by `auth`: there it is masked"
+        )
+
+
+def _is_written_out(name: str, value: str) -> bool:
+    """Short names (`key`, `appid`) are those of other things too: there the value must look like a key."""
+    if is_dummy(value):
+        return False
+    return len(value) >= 6 if names_credential(name) else names_query_credential(name) and looks_random(value)
 
 
 # -- AR811, AR812 -------------------------------------------------------------------------------------------
@@ -187,7 +198,7 @@ def _credentials(document: Document) -> Iterator[tuple[Route, Node]]:
     """The texts that are credentials, by their place or by the name of their header or variable."""
     if document.kind == "test":
         return
-    for route, node, marks in walk_scalars(document.kind, document.node):
+    for route, node, marks in document.scalars:
         if marks.get("x-secret") and isinstance(node.content, str):
             named = route[-2:-1] in (("headers",), ("env",)) and names_credential(str(route[-1]))
             if named or route[-1] in _OWN_KEYS:
@@ -205,7 +216,7 @@ def _is_at_loopback(document: Document, route: Route) -> bool:
 
 def _is_key(node: Node) -> bool:
     """AR802 says more of it."""
-    return isinstance(node.content, str) and KEY.search(node.source) is not None
+    return isinstance(node.content, str) and has_key(node.source)
 
 
 # -- AR810 --------------------------------------------------------------------------------------------------
@@ -214,12 +225,18 @@ _PROSE = ("description", "input", "output", "parameters", "response_format", "st
 _LABELS = ("key", "pass", "pwd", "secret", "token")
 _SAID = (
     r"(?i)\b(?:pass(?:word|wd|phrase)|pwd|secret|(?:api|access|secret)[ _-]?key|token)[\"'`*]*\s*(?:\bis\b|:|=)"
-    r"\s*[\"'`*]*([^\s\"'`*,;<>{}$()]{6,64})"
+    r"\s*[\"'`*]*([^\s\"'`*,;<>{}$()=]{6,64}+)(?![(=])"
 )
 _AN_EXAMPLE = r"(?i)e\.g\.|for example|such as|example|like|format"
-_TERMS = r"(?i)(?:base|utf-?|sha-?|md|hs|rs|es|aes-?|oauth|uuid-?v?|ipv|v|x)\d{1,4}\b.*"
+_TERMS = (
+    r"(?i:(?:base|utf-?|sha-?|md|hs|rs|es|aes-?|iso-?|rfc-?|gpt-?|oauth|uuid-?v?|ipv|v|x)\d{1,4}\b.*)"
+    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?i:abc|foo|pass)\d*"
+    r"|(?i:(?=.{6,20}$)(?:.*[_-])?(?:secret|token|key|password)s?(?:[_-].*)?)"
+)
 _PAIR = r"(?i)\b[a-z][a-z0-9+.-]{0,20}://([^\s/:@\"'{}$<]{1,100}:[^\s/@\"'{}$<*]{1,200})@"
-_PLACEHOLDER = r"(?i)(?:user(?:name)?|me|name|login):(?:pass(?:word|wd)?|pwd|secret|x+)|.*(?:your|example).*"
+_PLACEHOLDER = (
+    r"(?i)(?:user(?:name)?|me|name|login):(?:pass(?:word|wd)?|pwd|secret|x+)|.*(?:your|example|\.{3}).*|(.+):\1"
+)
 _ADDRESSES = (("http", "url"), ("http", "base_url"), ("http", "auth", "oauth2", "token_url"))
 
 

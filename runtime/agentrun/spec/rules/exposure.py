@@ -17,10 +17,10 @@ from agentrun.effects import has_untrusted_output, is_read_only
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.known_programs import INERT
 from agentrun.spec.nodes import Node
-from agentrun.spec.programs import Word, program_name
-from agentrun.spec.rules.commands import chosen_addresses, has_network
+from agentrun.spec.rules.addresses import chosen_addresses, has_network
 from agentrun.spec.rules.credentials import has_credentials
 from agentrun.spec.types import ToolSpec
+from agentrun.spec.words import Word, program_name
 
 
 class Reached(msgspec.Struct, frozen=True, eq=False):
@@ -39,6 +39,9 @@ class Reached(msgspec.Struct, frozen=True, eq=False):
     def spec(self) -> ToolSpec:
         found: ToolSpec = self.tool.spec
         return found
+
+
+MAX_AGENTS = 200  # that are looked at behind each agent
 
 
 def undecided_ways_out(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -65,7 +68,9 @@ def _trifecta(reached: list[Reached]) -> tuple[Reached, Diagnostic] | None:
     for way_out in _undecided(reached, _leads_out):
         others = [one for one in reached if one.tool is not way_out.tool]
         private = next((one for one in others if _reads_private(one)), None)
-        sources = [one for one in others if has_untrusted_output(one.spec)]
+        sources = sorted(
+            (one for one in others if has_untrusted_output(one.spec)), key=lambda one: not is_read_only(one.spec)
+        )
         untrusted = next((one for one in sources if one is not private), private if private in sources else None)
         if private is not None and untrusted is not None:
             out = way_out.tool.name
@@ -97,10 +102,16 @@ def _undecided(reached: list[Reached], is_meant: Callable[[Reached], bool]) -> l
 def _help(one: Reached) -> str:
     name = one.tool.name
     if is_read_only(one.spec):
-        return f"write `require_approval: always` in `{name}`, hold it to hosts of yours, or `deny` it in `permissions`"
-    decide = "`always`; or `auto`, which asks once untrusted output was read, and means no where nobody can answer"
-    other = "`ask` in `permissions`, or `read_only: true` if it changes nothing"
-    return f"write `require_approval` in `{name}` ({decide}), {other}"
+        return f"hold `{name}` to hosts of yours, write `require_approval: always` in it, or `deny` it in `permissions`"
+    return f"write `require_approval` in `{name}` (`auto`, if that will do), or `read_only: true` if it changes nothing"
+
+
+# Domains below which anyone may have a host.
+_SHARED = (
+    *("amazonaws.com", "appspot.com", "azurewebsites.net", "blogspot.com", "cloudfront.net", "fly.dev", "github.io"),
+    *("gitlab.io", "googleusercontent.com", "herokuapp.com", "netlify.app", "ngrok.app", "ngrok.io", "onrender.com"),
+    *("pages.dev", "run.app", "trycloudflare.com", "vercel.app", "web.app", "windows.net", "workers.dev"),
+)
 
 
 # -- what a tool does ---------------------------------------------------------------------------------------
@@ -118,11 +129,15 @@ def _leads_out(one: Reached) -> bool:
     if spec.shell is not None and not has_network(one.tool):
         return False
     if is_read_only(spec):
-        is_free = (
-            spec.http is not None and spec.http.url.startswith("{") and any("*" in host for host in spec.http.hosts)
-        )
+        is_free = spec.http is not None and spec.http.url.startswith("{") and any(map(_is_anyones, spec.http.hosts))
         return is_free or next(chosen_addresses(one.tool), None) is not None
     return _changes_something(one)
+
+
+def _is_anyones(pattern: str) -> bool:
+    """Whether a stranger may have a host that a pattern takes: `*.com`, `*.github.io`; not `*.docs.example.com`."""
+    domain = pattern.removeprefix("*.").partition(":")[0].lower()
+    return pattern.startswith("*.") and ("." not in domain or domain.endswith(_SHARED))
 
 
 def _changes_something(one: Reached) -> bool:
@@ -153,7 +168,7 @@ def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
     """
     seen: set[str] = set()
     waiting: list[tuple[Document, Node | None, bool]] = [(start, None, False)]
-    while waiting:
+    while waiting and len(seen) < MAX_AGENTS:
         agent, way, asks = waiting.pop()
         if agent.name in seen:
             continue

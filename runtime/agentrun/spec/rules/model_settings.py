@@ -53,6 +53,10 @@ _OWN_KEY = {
     "parallel_tool_calls": "`parallel_tool_calls` of the agent",
     "response_format": "`response_format` of the agent: there the answer is checked too",
 }
+# Keys of `model` that were written one level too deep.
+_OF_THE_MODEL = frozenset(
+    {"api", "api_key", "base_url", "fallback", "headers", "max_retries", "prices", "proxy", "timeout"}
+)
 # Of the other APIs, each with its name here. Only OpenAI and Anthropic themselves are known to refuse them.
 _ELSEWHERE: dict[str, dict[str, str]] = {
     "chat_completions": {
@@ -125,6 +129,9 @@ def _setting(catalog: Catalog, one: Asked, settings: Node, key: str, value: Node
     elif key in _OWN_KEY and not (one.api == "anthropic_messages" and key != "tool_choice"):
         message = f"`{key}` in `settings` is sent without agentrun's knowledge"
         yield Diagnostic("AR711", "warning", message, place, f"write {_OWN_KEY[key]}")
+    elif key in _OF_THE_MODEL and one.maker is not None:
+        message = f"`{key}` in `settings` is sent to the service, and {one.maker} knows no such setting"
+        yield Diagnostic("AR711", "warning", message, place, "write it beside `settings`, in `model`")
     elif key == "n" and type(value.content) is int and value.content > 1:
         message = "agentrun reads one answer, and `n` asks for more that are paid for"
         yield Diagnostic("AR711", "warning", message, place, "take it out")

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, Span, counted
 from agentrun.spec.asked import Asked, asked_models
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import write
 from agentrun.spec.known_models import RETIRED, Maker, is_known, misspelt_name, other_maker
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, Route
 from agentrun.spec.rules import model_settings
+from agentrun.spec.rules.toolbox import items
 from agentrun.spec.wording import misspelt, shown
 
 CHARS_A_TOKEN = 4
+_PATHS_OF_APIS = ("/chat/completions", "/responses", "/messages")
 MAX_TOOLS = 128  # OpenAI's
 
 
@@ -62,6 +65,31 @@ def _name_fix(node: Node, new: str) -> tuple[Span, Fix | None]:
     if place is None:
         return node.span, None
     return place, Fix(f"write `{new}`", (Edit(place, new),), safe=False)
+
+
+def addresses_of_services(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    model = document.node.get("model") if document.kind == "agent" else None
+    fallback = items(model.get("fallback")) if model is not None else []
+    routes: list[Route] = [("model",), *(("model", "fallback", index) for index in range(len(fallback)))]
+    for route in routes:
+        node = document.node.get(*route, "base_url")
+        if node is None or not isinstance(node.content, str) or not node.content:
+            continue
+        if (*route, "base_url") not in document.unknown:
+            yield from _address(node, node.content.rstrip("/"))
+
+
+def _address(node: Node, text: str) -> Iterator[Diagnostic]:
+    scheme, mark, _ = text.partition("://")
+    end = next((one for one in _PATHS_OF_APIS if text.endswith(one)), None)
+    if not mark or scheme.lower() not in ("http", "https"):
+        host = re.split("[:/]", text)[0]
+        help = f"write `{'http' if host in ('localhost', '127.0.0.1') else 'https'}://…`"
+        yield Diagnostic("AR607", "error", f"{shown(text)} is no http address", node.span, help)
+    elif end is not None:
+        fix = write(node, text.removesuffix(end), safe=False)
+        message = f"requests go to `{end}` below `base_url`, and it ends so already"
+        yield Diagnostic("AR607", "warning", message, node.span, f"take `{end}` out", fix=fix)
 
 
 def prompt_larger_than_context(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -122,6 +150,7 @@ def choice_without_tools(catalog: Catalog, document: Document) -> Iterator[Diagn
 
 RULES = (
     model_names,
+    addresses_of_services,
     prompt_larger_than_context,
     too_many_tools,
     choice_without_tools,

@@ -7,6 +7,7 @@ schemas that this engine takes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, did_you_mean
@@ -15,6 +16,7 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import add_first, is_as_written, write, write_name
 from agentrun.spec.lines import put_around
 from agentrun.spec.nodes import Node, Route
+from agentrun.spec.rules.schema_words import lacks_properties
 from agentrun.spec.spelling import is_surely
 from agentrun.spec.wording import misspelt, shown
 
@@ -60,7 +62,7 @@ def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Itera
         help = None if node.get("properties") else "write `{type: object, properties: {…}}`"
         fix = add_first(catalog.texts, node, "type: object") if help is None else None
         yield Diagnostic("AR602", "error", message, document.node.key_place(("parameters",)), help, fix=fix)
-    elif kind.content != "object":
+    elif kind.content != "object" and kind.content in TYPES:
         message = f"`parameters` must be of `type: object`, not {shown(kind.content)}"
         yield Diagnostic("AR602", "error", message, kind.span, "arguments are named")
 
@@ -77,17 +79,19 @@ def _required(schema: Node) -> Iterator[Diagnostic]:
         required, properties = node.get("required"), node.get("properties")
         if not (required and required.is_list and properties and properties.is_mapping):
             continue
+        listed = {one.content for one in required.content if isinstance(one.content, str)}
+        unlisted = [one for one in properties.content if one not in listed]
         for name in required.content:
             if isinstance(name.content, str) and name.content not in properties.content:
                 message = f"`required` names no property: `{name.content}`"
                 help = did_you_mean(name.content, properties.content)
-                listed = [one.content for one in required.content]
-                fix = write_name(name, [one for one in properties.content if one not in listed])
+                fix = write_name(name, unlisted)
                 yield Diagnostic("AR605", "warning", message, name.span, help, fix=fix)
 
 
+@lru_cache(maxsize=64)
 def declared(document: Document) -> dict[str, Any] | None:
-    """The properties of a document's parameters; None where they can't be known."""
+    """The properties of a document's parameters; None where they can't be known. Asked for each template of it."""
     node = document.node.get("parameters")
     if node is None:
         if misspelt(document.node, "parameters"):
@@ -99,7 +103,7 @@ def declared(document: Document) -> dict[str, Any] | None:
         return None
     properties = node.get("properties")
     if properties is None:
-        return {} if node.get("type") else None
+        return {} if node.get("type") and not lacks_properties(node.data()) else None
     return properties.data() if properties.is_mapping else None
 
 

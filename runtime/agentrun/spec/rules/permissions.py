@@ -12,6 +12,8 @@ from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules.toolbox import items, text_of, toolbox
 
+MAX_RULES = 200  # that are looked at
+MAX_STEPS = 2_000  # in which two globs are compared
 _ACTIONS = ("deny", "ask", "allow")
 
 
@@ -77,7 +79,7 @@ def tools_that_are_always_refused(catalog: Catalog, document: Document) -> Itera
 
 def _refusing(rules: list[Rule], name: str) -> int | None:
     """The rule without a condition that refuses a tool, where none before it lets a call pass."""
-    for index, rule in enumerate(rules):
+    for index, rule in enumerate(rules[:MAX_RULES]):
         if not fnmatchcase(name, rule.pattern):
             continue
         if rule.action != "deny":
@@ -100,8 +102,8 @@ def _rules(document: Document) -> list[Rule]:
 
 
 def _decided_before(rules: list[Rule]) -> Iterator[tuple[Rule, Rule]]:
-    """Each rule that never decides, with the first that decides in its place."""
-    for index, later in enumerate(rules):
+    """Each rule that never decides, with the first that decides in its place. Each is compared with each before it."""
+    for index, later in enumerate(rules[:MAX_RULES]):
         earlier = next((one for one in rules[:index] if _takes_all_of(one, later)), None)
         if earlier is not None:
             yield later, earlier
@@ -119,7 +121,7 @@ def covers(wide: str, narrow: str) -> bool:
         return True
     if not is_glob(narrow):
         return fnmatchcase(narrow, wide)
-    return _covers(_tokens(wide), _tokens(narrow))
+    return len(wide) * len(narrow) <= MAX_STEPS and _covers(_tokens(wide), _tokens(narrow))
 
 
 _TOKEN = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)

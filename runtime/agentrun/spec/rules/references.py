@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.edits import remove_item, write_name
 from agentrun.spec.nodes import Node
 
+MAX_AGENTS = 200  # that are looked at for a circle from each agent
 RESERVED = ("search_tools",)
 RESERVED_PREFIX = "transfer_to_"
 
@@ -27,8 +29,25 @@ def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         elif name.startswith("_"):
             yield _error("AR401", f"`{name}` is a base: it is used through `extends` only", entry, None)
         else:
-            help = did_you_mean(name, catalog.tools, _known_tools(catalog))
-            yield _error("AR401", f"there is no tool `{name}`", entry, help, write_name(entry, catalog.tools))
+            elsewhere = _what_it_is(catalog, name)
+            help = elsewhere or did_you_mean(name, catalog.tools, _known_tools(catalog))
+            fix = None if elsewhere else write_name(entry, catalog.tools)
+            yield _error("AR401", f"there is no tool `{name}`", entry, help, fix)
+
+
+def _what_it_is(catalog: Catalog, name: str) -> str | None:
+    """Help about a name that stands for something else: an agent, or several tools."""
+    if name in catalog.agents:
+        return f"`{name}` is an agent: write `- agent: {name}`"
+    parts = names_in(name)
+    if len(parts) > 1 and all(catalog.matching(part) for part in parts):
+        return f"these are {len(parts)} tools: give each a `-` of its own at the same indentation, or commas in `[…]`"
+    return None
+
+
+def names_in(entry: str) -> list[str]:
+    """The names in what was read as one: `find_order - refund_order`."""
+    return [part for part in entry.replace(",", " ").split() if part != "-"]
 
 
 def tools_listed_twice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -78,7 +97,7 @@ def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnos
         return
     ways: dict[str, tuple[str, ...]] = {document.name: (document.name,)}
     waiting = [document]
-    for agent in waiting:
+    for agent in islice(waiting, MAX_AGENTS):
         for called in _calls(catalog, agent):
             name = str(called.content)
             if name == document.name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related
@@ -26,12 +27,14 @@ def schemas_in(document: Document) -> Iterator[Node]:
             yield node
 
 
-def parts(root: Node) -> Iterator[tuple[Route, Node, Mapping[str, Any]]]:
-    """Every schema inside a schema, itself first: the route to it, its node and its data."""
-    for route, schema in subschemas(root.data(), ()):
-        node = root.get(*route)
-        if node is not None:
-            yield route, node, schema
+Part = tuple[Route, Node, Mapping[str, Any]]
+
+
+@lru_cache(maxsize=16)
+def parts(root: Node) -> list[Part]:
+    """Every schema inside a schema, itself first: the route to it, its node and its data. Several rules ask."""
+    found = [(route, root.get(*route), schema) for route, schema in subschemas(root.data(), ())]
+    return [(route, node, schema) for route, node, schema in found if node is not None]
 
 
 def types_of(schema: Mapping[str, Any]) -> list[str]:
@@ -47,9 +50,10 @@ def types_of(schema: Mapping[str, Any]) -> list[str]:
 def broken_values(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for root in schemas_in(document):
         with_values = [part for part in parts(root) if any(key in part[2] for key in VALUES)]
-        if not with_values or problems_of(root.data()):
-            continue  # a schema that can't be used has its own findings
+        is_broken = bool(with_values) and bool(problems_of(root.data()))
         for route, node, schema in with_values:
+            if is_broken and problems_of(schema):
+                continue  # a schema that can't be used has its own findings
             outside = list(_values_outside_the_type(node, schema))
             yield from outside or _values_that_break(route, node, schema)
 
@@ -179,9 +183,9 @@ def lists_without_items(catalog: Catalog, document: Document) -> Iterator[Diagno
     strict, root = document.node.get("strict"), document.node.get("parameters")
     if document.kind != "tool" or root is None or (strict is not None and strict.content is True):
         return
-    for _, node, schema in parts(root):
+    for route, node, schema in parts(root):
         kind = node.get("type")
-        if kind is None or "array" not in types_of(schema) or any(key in schema for key in _TELLS_ITEMS):
+        if not route or kind is None or "array" not in types_of(schema) or any(key in schema for key in _TELLS_ITEMS):
             continue
         place = next((one for one in kind.content if one.content == "array"), kind) if kind.is_list else kind
         message = "this list doesn't say what it holds, and several services refuse a tool with such a parameter"

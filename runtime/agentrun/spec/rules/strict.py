@@ -27,7 +27,7 @@ def strict_parameters(catalog: Catalog, document: Document) -> Iterator[Diagnost
         return
     schema = document.node.get("parameters")
     called = document.node.get("agent")
-    if schema is None and called is not None and called.content in catalog.agents:
+    if schema is None and called is not None and document.called_agent in catalog.agents:
         schema = catalog.agents[called.content].node.get("parameters")
     kind = schema.get("type") if schema is not None else None
     if schema is not None and kind is not None and kind.content == "object":  # else AR602 says what is wrong

@@ -14,7 +14,6 @@ from agentrun.spec.nodes import Node, Route
 from agentrun.spec.retype import respelt
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.tools import address_is_unknown
-from agentrun.spec.schema import walk_scalars
 from agentrun.spec.spelling import is_same_word, typos
 from agentrun.spec.template_edits import as_holes, blocks, make_expression, only_the_template, rename_in_template
 from agentrun.spec.wording import misspelt, subject
@@ -31,7 +30,7 @@ _TEMPLATE = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 
 
 def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for route, node, marks in walk_scalars(document.kind, document.node):
+    for route, node, marks in document.scalars:
         scope = marks.get("x-template")
         if scope in (None, "", "url") or not isinstance(node.content, str):
             continue
@@ -53,6 +52,7 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
             yield from _names(catalog, document, route, node, template, str(scope))
 
 
+_WIRING = ("http", "model", "shell")
 _SUGGESTION = re.compile(r"did you mean `(\w+)`\?")
 _OF_A_RESULT = re.compile(r"(?:body|links|headers)(?:\.\w+)+")
 
@@ -66,11 +66,17 @@ def _suggested(node: Node, error: TemplateSyntax) -> Fix | None:
 
 
 def template_where_none_is_read(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """The wiring of a tool is the author's: it would be sent, or looked for, with its braces."""
-    if document.kind != "tool":
-        return
-    for route, node, marks in walk_scalars(document.kind, document.node):
-        if marks.get("x-env") and not marks.get("x-template") and route[0] in ("http", "shell"):
+    """Wiring is the author's: it would be sent, or looked for, with its braces. What is sent to a model as it is may
+    have braces of its own."""
+    for route, node, marks in document.scalars if document.kind != "test" else ():
+        is_data = route[0] == "model" and ("settings" in route or "script" in route)
+        if (
+            marks.get("x-env")
+            and not marks.get("x-template")
+            and route[0] in _WIRING
+            and not is_data
+            and route not in document.unknown
+        ):
             place = node.find(_TEMPLATE) if isinstance(node.content, str) else None
             if place is not None:
                 help = "write it as text, or take it from a `${VAR}`"
@@ -93,7 +99,8 @@ def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnos
     if route[-1] == "require_approval" and template.literal:
         allowed = ("auto", "always", "never")
         if template.source not in allowed:
-            help = did_you_mean(template.source, allowed)
+            otherwise = "`always` asks each time, `auto` once untrusted output was read"
+            help = did_you_mean(template.source, allowed, otherwise)
             fix = respelt(node, allowed) or _expression(node, template)
             message = f"`require_approval` is auto, always, never or one `{{{{ }}}}`, not `{template.source}`"
             yield _error("AR304", message, node.span, help, fix)
@@ -164,7 +171,7 @@ def _arguments(catalog: Catalog, document: Document, route: Route) -> dict[str, 
     matched = [tool for one in patterns if one is not None for tool in catalog.tools_of(document) if _fits(tool, one)]
     found: dict[str, Any] = {}
     for tool in matched:
-        properties = declared(tool)
+        properties = declared(tool) if tool.complete else None
         if properties is None:
             return None
         found |= properties

@@ -56,7 +56,7 @@ def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> T
     complete = True
     agents = list(_reached(catalog, agent)) if with_agents else [agent]
     for one in agents:
-        complete = complete and one.complete and one.node.is_mapping and not misspelt(one.node, "tools")
+        complete = complete and one.complete and lists_are_readable(one)
         loose |= _loose(catalog, one)
         for tool in catalog.tools_of(one):
             tools.setdefault(tool.name, []).append(tool)
@@ -65,6 +65,18 @@ def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> T
     )
     complete = complete and all(tool.complete for found in tools.values() for tool in found)
     return Toolbox(catalog, tools, sets, frozenset(loose), complete)
+
+
+def lists_are_readable(agent: Document) -> bool:
+    """Whether the `tools` of an agent say what they are meant to: what can't be read has its own finding."""
+    listed = agent.node.get("tools") if agent.node.is_mapping else None
+    if listed is None:
+        return agent.node.is_mapping and not misspelt(agent.node, "tools")
+    return (
+        listed.is_list
+        and all(isinstance(entry.content, str) for entry in listed.content)
+        and all(tool.complete for tool in agent.inline.values())
+    )
 
 
 def _reached(catalog: Catalog, agent: Document) -> Iterator[Document]:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from agentrun.diagnostics import Diagnostic, Related, Span, nearest
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Related, Span, nearest
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
-from agentrun.spec.schema import walk_scalars
+from agentrun.spec.rules.references import names_in
 from agentrun.templates import Hole, TemplateSyntax, compile_template, parse_url
 
 # Where one of these is written, arguments that nothing names go nowhere.
@@ -87,7 +87,7 @@ def _used(document: Document, declared: frozenset[str]) -> frozenset[str] | None
     used = {"input"} if _is_asked_by_input(document) else set()
     if used - declared:
         return None  # has its own finding
-    for route, node, marks in walk_scalars(document.kind, document.node):
+    for route, node, marks in document.scalars:
         scope = marks.get("x-template")
         if route[0] == "permissions" or not isinstance(node.content, str):
             continue
@@ -142,7 +142,9 @@ def unlisted_tools(catalog: Catalog) -> Iterator[Diagnostic]:
     unused = {
         name: tool for name, tool in catalog.tools.items() if name not in used and not _is_in_a_set(tool, entries)
     }
-    missed = {nearest(entry, unused) for entry in entries if entry not in catalog.tools}
+    unknown = [entry for entry in entries if entry not in catalog.tools]
+    missed = {nearest(entry, unused) for entry in unknown[:MAX_TOLD]}
+    missed |= {name for entry in unknown for name in names_in(entry)}
     for name, tool in unused.items():
         if name not in missed and not _is_shared(catalog, tool):
             place = tool.node.get("name")

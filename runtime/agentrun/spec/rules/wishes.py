@@ -10,15 +10,15 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.script_texts import SCRIPT_RULES
-from agentrun.spec.schema import walk_scalars
 from agentrun.spec.wording import subject
 from agentrun.templates import Template, TemplateSyntax, compile_template
 
 _JINJA = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
 _HOLE = r"(?<![\w%#@\\$}{])\{(\w+)\}(?!\})"
 _BRACED = r"(?<![\\$])\$\{(\w+)\}"
-_DOLLAR = r"(?<![\w\\$])\$([a-z_]\w*)\b(?!\()"
-_WISHES = f"(?s){_JINJA}|{_BRACED}|{_DOLLAR}|{_HOLE}"  # compiled when a text has such marks
+_DOLLAR = r"(?<![\w\\$])\$([a-z_]\w*)\b(?![($])"
+_FENCED = r"^[ \t]*```.*?^[ \t]*```"
+_WISHES = f"(?sm){_FENCED}|{_JINJA}|{_BRACED}|{_DOLLAR}|{_HOLE}"  # compiled when a text has such marks
 
 _CONDITIONS = ("when", "require_approval")
 # Programs to which `{x}` or `$x` may well mean something of their own.
@@ -33,7 +33,7 @@ def meant_as_an_argument(catalog: Catalog, document: Document) -> Iterator[Diagn
     names = declared(document)
     if document.kind == "test" or not names:
         return
-    for route, node, marks in walk_scalars(document.kind, document.node):
+    for route, node, marks in document.scalars:
         if marks.get("x-template") in (None, "", "url") or not isinstance(node.content, str):
             continue
         if route[-1] in _CONDITIONS or route[0] == "permissions" or not _is_readable(node):
@@ -112,7 +112,7 @@ _READ_IN = {
 def variable_where_none_is_read(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if document.kind == "test":
         return
-    for route, node, marks in walk_scalars(document.kind, document.node):
+    for route, node, marks in document.scalars:
         if marks.get("x-env") or not isinstance(node.content, str) or "${" not in node.source:
             continue
         if route[:2] == ("shell", "script") or (

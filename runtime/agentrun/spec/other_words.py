@@ -1,0 +1,148 @@
+"""Words of other tools, APIs and habits, and what agentrun says for them.
+
+A word may mean several keys: the first that can stand where it was written is meant.
+"""
+
+from __future__ import annotations
+
+from agentrun.spec.spelling import fold
+
+_OTHER_WORDS: dict[str, tuple[str, ...]] = {
+    # an agent
+    "functions": ("tools",),
+    "greeting": ("starters",),
+    "instruction": ("system_prompt",),
+    "instructions": ("system_prompt",),
+    "llm": ("model",),
+    "prompt": ("system_prompt",),
+    "system": ("system_prompt",),
+    "system_message": ("system_prompt",),
+    "user_message": ("input",),
+    "user_prompt": ("input",),
+    # a model
+    "api_base": ("base_url",),
+    "deployment": ("name",),
+    "host": ("base_url",),
+    "id": ("name",),
+    "key": ("api_key", "value"),
+    "model": ("name",),
+    "model_id": ("name",),
+    "model_name": ("name", "model"),
+    "options": ("settings",),
+    # a tool
+    "approval": ("require_approval",),
+    "bash": ("shell", "script"),
+    "confirm": ("require_approval", "ask"),
+    "confirmation": ("require_approval",),
+    "desc": ("description",),
+    "description": ("name",),
+    "exec": ("shell",),
+    "function": ("python", "name"),
+    "input_schema": ("parameters",),
+    "inputs": ("parameters", "args"),
+    "needs_approval": ("require_approval",),
+    "request": ("http",),
+    "rest": ("http",),
+    "schema": ("parameters",),
+    # what it does
+    "bearer_token": ("bearer",),
+    "cmd": ("command",),
+    "data": ("body", "json"),
+    "dir": ("cwd",),
+    "directory": ("cwd",),
+    "endpoint": ("url", "base_url"),
+    "environment": ("env",),
+    "password": ("client_secret",),
+    "payload": ("json",),
+    "run": ("script",),
+    "status_codes": ("expect",),
+    "token": ("bearer", "api_key"),
+    "user": ("username",),
+    "verb": ("method",),
+    "workdir": ("cwd",),
+    "working_dir": ("cwd",),
+    "working_directory": ("cwd",),
+    # a permission
+    "condition": ("when",),
+    "confirm_if": ("when",),
+    "if": ("when",),
+    "require": ("ask",),
+    # a test
+    "assert": ("expect",),
+    "assertions": ("expect",),
+    "eq": ("equals",),
+    "equal": ("equals",),
+    "expected": ("expect",),
+    "includes": ("contains",),
+    "mocks": ("tools",),
+    "output": ("answer",),
+    "path": ("file",),
+    "pattern": ("matches",),
+    "regex": ("matches",),
+    "response": ("answer",),
+    "responses": ("model",),
+    "script": ("model",),
+    "stubs": ("tools",),
+    "tests": ("cases",),
+    "text": ("content", "answer"),
+    "tool_calls": ("calls",),
+    "turns": ("model",),
+    # several
+    "args": ("parameters", "arguments"),
+    "arguments": ("args", "parameters"),
+    "input": ("stdin", "args"),
+    "params": ("query", "parameters", "settings", "arguments"),
+    "parameters": ("settings", "args", "arguments"),
+}
+
+_NOTES = "apiVersion author comment created kind labels license metadata notes owner tags team title updated version"
+_A_NOTE = "a note of your own begins with `x-`: `x-{key}`"
+_IN_THE_PROMPT = "say it in `system_prompt`"
+_SUB_AGENTS = "write `- agent: NAME` in `tools`; each agent has a file of its own, `agents/NAME.yaml`"
+_KEPT_APART = "the kind is told by its key: "
+# What to do about a word that no single key stands for, by a key that tells where it was written.
+_ADVICE: dict[str, dict[str, str]] = {
+    "system_prompt": {
+        **dict.fromkeys(("backstory", "goal", "persona", "role"), _IN_THE_PROMPT),
+        **dict.fromkeys(("agents", "sub_agents", "subagents", "team_members"), _SUB_AGENTS),
+        **dict.fromkeys(_NOTES.split(), _A_NOTE),
+        **dict.fromkeys(
+            ("output_schema", "output_type", "response_model", "response_schema"),
+            "write `response_format: {{type: json_schema, json_schema: {{name: …, schema: {{…}}}}}}`",
+        ),
+        **dict.fromkeys(("max_iter", "max_iterations", "max_steps"), "write `limits: {{max_turns: …}}`"),
+        "provider": "write `model: {{name: …, api: …, base_url: …}}`",
+        "toolsets": "list tools by their names in `tools`; each is defined in `tools.d/`",
+        "version": "the version of the language is `agentrun: 1`; " + _A_NOTE,
+    },
+    "require_approval": {
+        **dict.fromkeys(_NOTES.split(), _A_NOTE),
+        "tools": "a file of tools holds a document for each, with `---` between them",
+        "type": _KEPT_APART + "write `http`, `shell`, `python`, `agent` or `final`",
+    },
+    "bearer": {"type": _KEPT_APART + "write `bearer`, `basic`, `api_key` or `oauth2`"},
+    "sandbox": {"args": "the arguments stand in `command` itself: `command: [program, argument]`"},
+    "arguments": {"function": "write `name` and `arguments` in the call itself"},
+    "chunks": {"role": "each turn is the model's: leave it out"},
+    "file": dict.fromkeys(("chunks", "content", "tool_calls"), "a script is a list of turns: `- {key}: …`"),
+    "deny": dict.fromkeys(
+        ("action", "effect", "name", "pattern", "tool", "tools"), "write `ask: NAME`, `allow: NAME` or `deny: NAME`"
+    ),
+    "content_when_empty": {
+        "provider": "which API is asked stands in `api`, and where in `base_url`",
+    },
+}
+
+
+_FOLDED = {fold(word): keys for word, keys in _OTHER_WORDS.items()}
+
+
+def other_words(key: str) -> tuple[str, ...]:
+    """The keys that another word for them may mean, however it is spelt: `inputSchema`, `input_schema`."""
+    return _FOLDED.get(fold(key), ())
+
+
+def advice(key: str, allowed: list[str]) -> str | None:
+    """What to do about an unknown key where these are allowed."""
+    found = next((words[key] for home, words in _ADVICE.items() if home in allowed and key in words), None)
+    return found.format(key=key) if found else None

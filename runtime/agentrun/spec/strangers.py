@@ -1,0 +1,177 @@
+"""Unknown keys: what each was meant for, and where a key belongs that is known at another level."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, one_of
+from agentrun.spec.edits import Texts, rename_key
+from agentrun.spec.known_settings import KNOWN_SETTINGS
+from agentrun.spec.nodes import Node, Route
+from agentrun.spec.other_words import advice, other_words
+from agentrun.spec.schema import JsonSchema, Kind, accepts, branch_for, branches, json_type, member_schema, schema_of
+from agentrun.spec.spelling import is_surely
+from agentrun.spec.wording import meant_name, subject
+
+_MOST_NAMED = 4
+_SETTINGS = frozenset(name for names in KNOWN_SETTINGS.values() for name in names)
+_ODD = re.compile(r"[^\x21-\x7e]+")
+
+
+def unknown_keys(
+    kind: Kind, root: Node, texts: Texts, route: Route, schema: JsonSchema, instance: Mapping[str, Any]
+) -> list[Diagnostic]:
+    """A finding for each key of a mapping that the schema doesn't know; one for all that want the same done."""
+    allowed = list(schema.get("properties", {}))
+    free = [name for name in allowed if name not in instance]
+    strange = strangers(schema, instance)[:MAX_TOLD]
+    mapping = root.get(*route)
+    taken = set(mapping.keys) if mapping is not None else set()  # also what was written without a value
+    if (kind == "tool" and not route and is_openai_form(instance)) or (route and len(strange) > 1):
+        strange = [
+            key for key in strange if key != "type"
+        ]  # it says no more than the other: `{type: bearer, token: …}`
+    homes = {key: home_of(kind, schema, key, instance) for key in strange}
+    groups: dict[str, list[str]] = {}
+    for key in strange:
+        groups.setdefault(homes[key] or advice(key, allowed) or key, []).append(key)
+    found = []
+    for keys in groups.values():
+        key, home = keys[0], homes[keys[0]]
+        help = _help(kind, root, route, schema, instance, key) if home is None else _into(home, len(keys))
+        span = root.key_place((*route, key))
+        name = meant_name(key, free) if home is None else None
+        fix: Fix | None = None
+        if name is not None and name not in taken and _fits(kind, schema, name, instance[key]):
+            fix = rename_key(texts, span, key, name, safe=is_surely(key, name, free))
+            taken.add(name)
+        where = f" in {subject(route)}" if route else ""
+        found.append(Diagnostic("AR301", "error", f"unknown {_named(keys)}{where}", span, help, fix=fix))
+    return found
+
+
+def _named(keys: list[str]) -> str:
+    if len(keys) == 1:
+        return f"key `{keys[0]}`"
+    named = [f"`{key}`" for key in keys]
+    if len(keys) > _MOST_NAMED:
+        named[_MOST_NAMED - 1 :] = [f"{len(keys) - _MOST_NAMED + 1} more"]
+    return f"keys {', '.join(named[:-1])} and {named[-1]}"
+
+
+def _into(home: str, count: int) -> str:
+    return f"write {'it' if count == 1 else 'them'} inside `{home}`"
+
+
+def strangers(schema: JsonSchema, instance: Iterable[str]) -> list[str]:
+    """The keys of a mapping that the schema doesn't know."""
+    allowed = schema.get("properties", {})
+    return [key for key in instance if key not in allowed and not key.startswith("x-")]
+
+
+def is_openai_form(tool: Mapping[str, Any]) -> bool:
+    """`{type: function, function: {…}}`, as OpenAI's API takes a tool."""
+    return isinstance(tool.get("function"), dict)
+
+
+def is_meant(kind: Kind, schema: JsonSchema, instance: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether an unknown key of a mapping was meant for one of these names, or belongs inside it."""
+    wanted = [name for name in names if name not in instance]
+    if kind == "tool" and "http" in wanted and is_openai_form(instance):
+        return True
+    if kind == "tool" and "http" in wanted and isinstance(instance.get("tools"), list):
+        return True  # a list of tools in a file
+    return any(
+        meant_name(key, wanted) is not None or home_of(kind, schema, key, instance) in wanted
+        for key in strangers(schema, instance)
+    )
+
+
+def home_of(kind: Kind, schema: JsonSchema, key: str, instance: Mapping[str, Any]) -> str | None:
+    """The key of this mapping that takes an unknown one inside: `sandbox` belongs in `shell`."""
+    members = schema.get("properties", {})
+    free = [name for name in members if name not in instance]
+    name = meant_name(key, free)
+    if name is not None and is_surely(key, name, free):
+        return None
+    homes = [
+        name for name, member in members.items() if member.get("x-later") is not True and key in _inside(kind, member)
+    ]
+    written = [name for name in homes if isinstance(instance.get(name, {}), dict) and name in instance]
+    found = written or homes
+    if not written and "model" in members and (key in _SETTINGS or len(homes) > 1):
+        return None  # of `model.settings`; or `timeout`, which `model` and `limits` have
+    return found[0] if found and (name is None or written or name not in other_words(key)) else None
+
+
+def _inside(kind: Kind, member: JsonSchema) -> Iterator[str]:
+    for branch in branches(kind, member):
+        if branch.get("additionalProperties") is False:
+            yield from branch.get("properties", {})
+
+
+def _help(kind: Kind, root: Node, route: Route, schema: JsonSchema, instance: Mapping[str, Any], key: str) -> str:
+    allowed = list(schema.get("properties", {}))
+    if kind == "tool" and key == "function" and is_openai_form(instance):
+        return "write its `name`, `description` and `parameters` at the top, and a backend such as `http` beside them"
+    free = [name for name in allowed if name not in instance]
+    if instance[key] is None and " " in key:
+        return "it has no value: a text that holds a comma must stand in quotes"
+    if odd := _odd_characters(key, allowed):
+        return odd
+    name = meant_name(key, free)
+    if name is not None and isinstance(instance[key], dict) and not _fits(kind, schema, name, instance[key]):
+        name = None
+    if name is not None and (is_surely(key, name, free) or name in other_words(key)):
+        return f"did you mean `{name}`?"
+    told = advice(key, allowed)
+    if told is not None:
+        return told
+    outer = _outer(kind, root, route, key)
+    if outer is not None:
+        return f"write it beside `{outer}`, not inside"
+    if name is not None:
+        return f"did you mean `{name}`?"
+    if "model" in allowed and key in _SETTINGS:
+        return f"write it in the settings of the model: `model: {{name: …, settings: {{{key}: …}}}}`"
+    homes = [one for one, member in schema.get("properties", {}).items() if key in _inside(kind, member)]
+    if len(homes) > 1:
+        return f"write it inside {' or '.join(f'`{one}`' for one in homes)}"
+    if "settings" in allowed:
+        return f"what is sent to the service as it is goes below `settings`; allowed here: {one_of(free, limit=40)}"
+    return f"allowed: {one_of(allowed, limit=40)}"
+
+
+def _odd_characters(key: str, allowed: list[str]) -> str | None:
+    """Help about characters that look like spaces or signs, around or inside a key."""
+    odd = _ODD.search(key)
+    if odd is None:
+        return None
+    name = unicodedata.name(odd[0][0], "an odd character").lower()
+    plain = meant_name(_ODD.sub("", key), allowed)
+    instead = f"write `{plain}`" if plain else "write it with plain letters, and indent with plain spaces"
+    return f"it has U+{ord(odd[0][0]):04X} in it ({name}): {instead}"
+
+
+def _outer(kind: Kind, root: Node, route: Route, key: str) -> str | None:
+    """The mapping around this one beside which the key belongs."""
+    schema, node = schema_of(kind), root
+    found: str | None = None
+    for step in route:
+        branch = branch_for(kind, schema, node.content) or {}
+        if branch.get("additionalProperties") is False and key in branch.get("properties", {}) and key != step:
+            found = str(step)
+        schema = branch.get("items", {}) if isinstance(step, int) else member_schema(branch, step)
+        inside = node.get(step)
+        if inside is None:
+            break
+        node = inside
+    return found
+
+
+def _fits(kind: Kind, schema: JsonSchema, name: str, value: Any) -> bool:
+    """Whether a value is of a type that a key takes."""
+    return any(accepts(one, json_type(value)) for one in branches(kind, schema["properties"][name]))
