@@ -6,9 +6,11 @@ import pytest
 
 import golden_specs
 from agentrun.cli import run_cli
+from agentrun.cli.explain import wrapped
 from agentrun.explanations import codes, explain
 from agentrun.selection import STRICT_ONLY
 
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```\w+\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The bytes of these can't stand on a page: the page says in words how the file comes about.
 IN_WORDS = {"AR101", "AR102", "AR103", "AR105", "AR104", "AR211", "AR212", "AR709", "AR717", "AR719"}
@@ -102,3 +104,14 @@ def test_several_codes_in_any_case_and_beginnings_are_shown_in_turn(capsys):
 @pytest.mark.parametrize("code", EVERY)
 def test_a_page_says_strict_where_only_that_preset_tells_it(code):
     assert explain(code).is_strict == (code in STRICT_ONLY)
+
+
+@pytest.mark.parametrize("code", EVERY)
+def test_in_a_terminal_a_page_breaks_between_words_and_its_code_stays(code):
+    text = explain(code).text.rstrip()
+    shown = wrapped(text, 60)
+    assert shown.split() == text.split()
+    assert _FENCE.findall(shown) == _FENCE.findall(text)
+    prose = [line for line in _FENCE.sub("", shown).splitlines() if not line.startswith(("|", "#"))]
+    assert not [line for line in prose if line.count("`") % 2]
+    assert not [line for line in prose if len(line) > 60 and " " in re.sub("`[^`]*`", "", line).strip()]

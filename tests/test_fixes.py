@@ -183,6 +183,10 @@ TOOL = "description: Finds.\nhttp:\n  url: https://shop.example.com/find\n"
          "parameters: {type: object, properties: {input: {type: string}}}\n"),
         ("parameters:\n  type: object\n  properties:\n    input: string\n",
          "parameters:\n  type: object\n  properties:\n    input: {type: string}\n"),
+        ("limits: {max_turn: '5'}\n", "limits: {max_turns: 5}\n"),
+        ("limits: {max_total_tokens: 1_000}\n", "limits: {max_total_tokens: 1000}\n"),
+        ("description: 'It's here'\n", "description: 'It''s here'\n"),
+        ("tools: [find_order]\ntool_choice: any\n", "tools: [find_order]\ntool_choice: required\n"),
     ],
 )  # fmt: skip
 def test_of_an_agent_it_is_fixed_safely(before, after):
@@ -206,7 +210,7 @@ def test_of_an_agent_it_is_fixed_safely(before, after):
         ("tools: ['find_ordr']\n", "tools: ['find_order']\n"),
         ("tools: [find_order]\npermissions: [{ask: findOrder}]\n",
          "tools: [find_order]\npermissions: [{ask: find_order}]\n"),
-        ("handoffs: [reseacher]\n", "handoffs: [researcher]\n"),
+        ("tools: [{agent: reseacher}]\n", "tools: [{agent: researcher}]\n"),
         ("description: a: b # c\n", 'description: "a: b" # c\n'),
         ("description: `a`\n", 'description: "`a`"\n'),
         ("input: '{{ args[\"inptu\"] }}{{ args . inptu }}'\n", "input: '{{ args[\"input\"] }}{{ args . input }}'\n"),
@@ -245,6 +249,31 @@ def test_a_url_is_rid_of_double_braces_where_the_parameter_is_declared():
     text += "http: {url: 'https://shop.example.com/{{ %s }}/{{id}}'}\n"
     assert fixed(text % "args.id", kind="tools.d") == (text.replace("{{ %s }}/{{id}}", "{id}/{id}"), [])
     assert fixed(text % "args.other", kind="tools.d", unsafe=True)[0] == text % "args.other"
+
+
+def test_a_url_that_is_one_template_is_written_anew_only_when_asked_for():
+    text = "description: Finds.\nparameters: {type: object, properties: {u: {type: string}}, required: [u]}\n"
+    text += "http: {url: '{{ args.u }}', hosts: [shop.example.com]}\n"
+    assert fixed(text, kind="tools.d")[0] == text
+    assert fixed(text, kind="tools.d", unsafe=True) == (text.replace("{{ args.u }}", "{u}"), [])
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("systemctl restart {{ args.s }}", '[systemctl, restart, "{{ args.s }}"]'),
+        ("git commit -m 'a b'  --author=\"{{ args['s'] }}\"", '[git, commit, -m, "a b", "--author={{ args[\'s\'] }}"]'),
+        ("git log | head", None),
+        ("echo $HOME", None),
+        ("ls *.txt", None),
+        ('"{{ args.s }} --help"', None),
+        ("echo 'not closed", None),
+        ("git", "[git]"),
+    ],
+)
+def test_a_command_line_is_split_as_a_shell_would_where_that_is_plain(line, words):
+    text = "description: Does.\nparameters: {type: object, properties: {s: {enum: [a]}}}\nshell:\n  command: %s\n"
+    assert fixed(text % line, kind="tools.d", unsafe=True)[0] == text % (words or line)
 
 
 def test_a_leading_zero_is_quoted_where_text_is_wanted_and_dropped_where_a_number_is():
@@ -486,6 +515,34 @@ def test_a_key_that_stands_in_the_file_is_not_shown_in_the_difference():
         shown = "".join(diff_lines(mend(check, unsafe=False)))
     assert "+  base_url: http://localhost:1\n" in shown
     assert key not in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  apikey: hunter-2-4fz9", "  apikey: [secret]"),
+        ("x-note: 1  # password: hunter-2-4fz9", "x-note: [secret]"),
+        ("x-keys: [a, sk-a1B2c3D4a1B2c3D4hunter]", "x-keys: [secret]"),
+        ("sk-a1B2c3D4a1B2c3D4hunter: x", "[secret]"),
+        ("  - sk-a1B2c3D4a1B2c3D4hunter", "  - [secret]"),
+    ],
+)
+def test_a_line_that_looks_secret_is_not_shown_in_the_difference_whatever_is_found_in_it(line, shown):
+    head = "modle: gpt-4.1-mini\ndescription: Finds.\n"
+    text = f"{head}starters:\n{line}\n" if line.startswith(" ") else f"{head}{line}\n"
+    with project({"agents/shop.yaml": text.encode()}) as check:
+        lines = "".join(diff_lines(mend(check, unsafe=False))).splitlines()
+    assert f" {shown}" in lines
+    assert "+model: gpt-4.1-mini" in lines
+    assert "hunter" not in "".join(lines)
+
+
+def test_a_line_that_is_rewritten_keeps_its_secret_in_the_difference():
+    text = f"{TOOL}  auth: {{berer: hunter-2-4fz9}}\n"
+    with project({"tools.d/shop.yaml": text.encode()}) as check:
+        shown = "".join(diff_lines(mend(check, unsafe=True)))
+    assert "-  [secret]\n+  auth: [secret]\n" in shown
+    assert "hunter" not in shown
 
 
 def test_with_nothing_to_fix_nothing_is_told(capsys):

@@ -416,12 +416,33 @@ def test_diff_shows_the_changes_and_writes_nothing(project, capsys):
     assert (project / "agents/a.yaml").read_text() == "tools: [t]\nmodel: m"
 
 
+def test_in_a_terminal_the_changes_are_coloured_and_secrets_are_shown_nowhere(project, capsys, monkeypatch):
+    (project / "agents/a.yaml").write_text("tools: [t]\nx-password: hunter-2-4fz9\nmodel: m\n")
+    assert run_cli(["fmt", "--diff", "agents"]) == 1
+    assert "\n x-password: [secret]\n" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert run_cli(["fmt", "--diff", "agents"]) == 1
+    printed = capsys.readouterr().out
+    assert "\x1b[32m+model: m\n" in printed
+    assert "hunter" not in printed
+
+
+def test_a_glob_stands_for_the_files_that_it_matches(project, capsys):
+    (project / "agents/prompt.md").write_text("Hi.")
+    assert run_cli(["fmt", "--check", "agents/*", "**/t.yaml"]) == 1
+    assert capsys.readouterr().out.endswith("2 files would be formatted, 1 unchanged\n")
+    assert run_cli(["fmt", "agents/*.yml"]) == 2
+    assert "`agents/*.yml` matches no file" in capsys.readouterr().err
+
+
 def test_a_broken_file_has_its_findings_and_the_others_are_formatted(project, capsys):
     (project / "agents/_base.yaml").write_text("model: m\nmodel: n\n")
     assert run_cli(["fmt"]) == 3
     printed = capsys.readouterr()
     assert "agents/_base.yaml:2:1: error AR202" in printed.err
-    assert printed.out.endswith("3 files formatted, 0 unchanged, 1 left as they are\n")
+    assert printed.out.endswith("3 files formatted, 0 unchanged, 1 left as it is\n")
 
 
 def test_a_file_that_cannot_be_read_is_told_and_the_others_are_formatted(project, capsys):
@@ -429,7 +450,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_formatted(project
     assert run_cli(["fmt"]) == 3
     printed = capsys.readouterr()
     assert printed.err == "error: agents/folder.yaml can't be read: is a directory\n"
-    assert printed.out.endswith("3 files formatted, 1 unchanged, 1 left as they are\n")
+    assert printed.out.endswith("3 files formatted, 1 unchanged, 1 left as it is\n")
 
 
 def test_a_file_that_cannot_be_written_is_told_and_the_others_are_formatted(project, capsys, monkeypatch):
@@ -444,7 +465,7 @@ def test_a_file_that_cannot_be_written_is_told_and_the_others_are_formatted(proj
     told = capsys.readouterr()
     assert "agents/a.yaml can't be written: no space left on device" in told.err
     assert "formatted tools.d/t.yaml" in told.out
-    assert "1 left as they are" in told.out
+    assert "1 left as it is" in told.out
     assert (project / "agents/a.yaml").read_bytes() == before
 
 

@@ -25,6 +25,7 @@ from agentrun.cli.formats.unshown import unshown_lines
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, Report, Span
 from agentrun.spec.yaml_nodes import read_text
 from agentrun.visible import visible
+from projects import write_project
 
 SARIF = json.loads((Path(__file__).parent / "schemas/sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 WRITTEN = ("concise", "json", "jsonl", "github", "gitlab", "sarif", "junit", "markdown")
@@ -128,6 +129,16 @@ def test_a_line_that_looks_secret_is_shown_by_no_format_whatever_is_found_in_it(
     found = a_finding(place=(1, 1, 1, 3), fix=fix, code="AR301")
     for name in FORMATS:
         assert LITERAL not in FORMATS[name](a_report(found, **{"agents/a.yaml": line}), 1), name
+
+
+def test_a_key_of_a_service_that_is_a_key_of_a_mapping_is_shown_by_no_format(tmp_path):
+    key = "sk-a1B2c3D4a1B2c3D4a1B2c3D4"
+    files = {"agents/a.yaml": f"model: gpt-4.1-mini\ndescription: d\n{key}: x\ntools: [{key}]\n"}
+    write_project(tmp_path, files)
+    for name in FORMATS:
+        _, written = golden_specs.validate(tmp_path, "--format", name)
+        assert key not in written, name
+        assert "[secret]" in written, name
 
 
 def test_a_misspelt_key_is_read_as_what_it_is_mended_to():

@@ -30,9 +30,9 @@ def test_the_whole_files_load():
 
 def test_the_agent_with_every_key_has_findings_for_what_comes_later_and_no_others():
     found = codes("agent")
-    # Two warnings: the local fallback is on no price list, and the other one was turned off.
-    warned = {one for one in found if one[1] in ("AR705", "AR708")}
-    assert len(warned) == 2
+    # One warning: a fallback was turned off.
+    warned = {one for one in found if one[1] == "AR708"}
+    assert len(warned) == 1
     assert found - warned == later("agents/support.yaml", "handoffs", "tool_search")
 
 

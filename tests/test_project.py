@@ -244,6 +244,48 @@ def test_a_file_is_checked_with_what_it_uses_and_nothing_else(folder):
     assert golden_specs.validate(folder)[1].count(": error") == 4
 
 
+BROKEN = "description: d\n\tshell: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("tools", "codes"),
+    [
+        ("[t]", []),
+        ("[t, broken]", ["tools.d/broken.yaml:2 AR201"]),
+        ("[t, 'b*']", ["tools.d/broken.yaml:2 AR201"]),
+        ("[t, {extends: broken, name: other}]", ["tools.d/broken.yaml:2 AR201"]),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_told_where_it_may_be_needed(folder, tools, codes):
+    write(folder, agents__a=f"model: m\ntools: {tools}\n", agents__other="model: m\ntools: [t, broken]\n")
+    put(folder, "tools.d/t.yaml", "description: d\nshell: {command: [date]}\n")
+    put(folder, "tools.d/broken.yaml", BROKEN)
+    put(folder, "agents/lost.yaml", BROKEN)
+    project = read(folder)
+    agent = project.catalog.agents["a"]
+    of_agent = project.report(project.reachable(agent)).diagnostics
+    assert [f"{one.span.file}:{one.span.line} {one.code}" for one in of_agent if one.severity == "error"] == codes
+    assert found(project) == ["agents/lost.yaml:2 AR201", "tools.d/broken.yaml:2 AR201"]
+
+
+def test_a_file_that_can_not_be_read_is_checked_alone(folder):
+    write(folder, agents__a=AGENT)
+    put(folder, "agents/b.yaml", BROKEN)
+    put(folder, "agents/c.yaml", BROKEN)
+    assert golden_specs.validate(folder, "agents/b.yaml")[1].count(": error") == 1
+    assert golden_specs.validate(folder, "agents")[1].count(": error") == 2
+
+
+def test_two_tools_of_one_name_are_told_to_who_uses_one(folder):
+    write(folder, agents__a="model: m\ntools: [t]\n", agents__b=AGENT)
+    put(folder, "tools.d/t.yaml", "description: d\nshell: {command: [date]}\n")
+    put(folder, "tools.d/u.yaml", "name: t\ndescription: d\nshell: {command: [date]}\n")
+    project = read(folder)
+    for name, codes in (("a", ["AR406"]), ("b", [])):
+        of_agent = project.report(project.reachable(project.catalog.agents[name])).diagnostics
+        assert [one.code for one in of_agent if one.severity == "error"] == codes
+
+
 def test_a_value_of_the_environment_that_is_secret_is_not_shown(folder):
     put(folder, "tools.d/t.yaml", "http: {url: 'https://h', headers: '${KEY}', auth: {api_key: {in: '${KEY}'}}}\n")
     project = read_project(folder, {"KEY": "hunter2-hunter2"})

@@ -81,6 +81,42 @@ MISTAKES = [
     ("tests/x.test.yaml", CASE.replace("topic", "subject"), "AR903", "its parameters: topic"),
     ("tests/x.test.yaml", CASE.replace("[{content: Hello}]", "{content: Hello}"), "AR301", "a list of turns"),
     ("tests/x.test.yaml", f"{CASE}    reason: answered\n", "AR301", "write it inside `expect`"),
+    ("tests/x.test.yaml", f"{CASE}    expect: {{answer: {{no_match: a}}}}\n", "AR301", "write `not: {matches: …}`"),
+    ("tests/x.test.yaml", CASE.replace("[{content: Hello}]", "offline"), "AR303", "`live: true` for the agent's own"),
+    ("tests/x.test.yaml", f"model: offline\n{CASE}", "AR303", "`live: true` for the agent's own"),
+    ("agents/x.yaml", AGENT.replace("system_prompt", "promt"), "AR301", "did you mean `system_prompt`?"),
+    ("agents/x.yaml", AGENT.replace("tools", "functions"), "AR301", "did you mean `tools`?"),
+    ("agents/x.yaml", AGENT.replace("[find_order]", "[{tool: find_order}]"), "AR301", "write its name alone"),
+    ("agents/x.yaml", f"{AGENT}handoffs: [clerk]\n", "AR308", "leave it out"),
+    ("agents/x.yaml", f"{AGENT}tool_choice: any\n", "AR701", "did you mean `required`?"),
+    ("agents/x.yaml", f"{AGENT}limits: {{max_total_tokens: 1_000}}\n", "AR303", "write `1000`"),
+    ("agents/x.yaml", f"{AGENT}limits: {{timeout: 2m}}\n", "AR303", "write `120`"),
+    (
+        "agents/x.yaml",
+        f"{AGENT}response_format: {{type: object, properties: {{}}, required: []}}\n",
+        "AR301",
+        "a schema stands inside",
+    ),
+    ("agents/x.yaml", "model:gpt-4.1\nsystem_prompt: Hi.\n", "AR201", "write `:` and a space"),
+    ("agents/x.yaml", "model\uff1agpt-4.1\n", "AR309", "`\uff1a` doesn't end a key"),
+    ("agents/x.yaml", "model: a\nlimits\uff1a{max_turns: 3}\n", "AR301", "`\uff1a` doesn't end a key"),
+    ("agents/x.yaml", AGENT.replace("You help.", "|\nYou help: all."), "AR301", "indent the text of `|`"),
+    ("agents/x.yaml", AGENT.replace("You help.", '"Say "hi" now"'), "AR201", 'write `\\"` for a quote'),
+    ("agents/x.yaml", "model: GPT-4o-2024-11-20\ndescription: D.\n", "AR707", "did you mean `gpt-4o-2024-11-20`?"),
+    ("tools.d/x.yaml", f"{HTTP}  body: {{a: 1}}\n", "AR303", "write `json` for data"),
+    ("tools.d/x.yaml", SHELL.replace("[git, log]", "git\n  args: [log]"), "AR301", "in `command` itself"),
+    (
+        "tools.d/x.yaml",
+        HTTP.replace("/now", "/{day}") + SCHEMA.partition("\n")[2].partition("http")[0] % "enum: [shop], default: Shop",
+        "AR631",
+        "did you mean `shop`?",
+    ),
+    (
+        "tools.d/x.yaml",
+        SHELL + "parameters: {type: object, properties: {d e: {type: string, description: D.}}}\n",
+        "AR630",
+        'args["d e"]',
+    ),
 ]
 
 
@@ -89,6 +125,30 @@ def test_a_mistake_is_one_finding_that_says_what_to_write(tmp_path, path, text, 
     found = golden_specs.findings_in(tmp_path, {path: text}, "--preset", "recommended")
     assert [one["code"] for one in found] == [code]
     assert help in found[0]["help"]
+
+
+@pytest.mark.parametrize("key", ["unstrict", "not_strict", "non_final", "no_timeout", "disidempotent"])
+def test_the_contrary_of_a_key_is_not_taken_for_it(tmp_path, key):
+    found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": f"{HTTP}{key}: true\n"}, "--preset", "minimal")
+    assert [(one["code"], "did you mean" in one["help"], one.get("fix")) for one in found] == [("AR301", False, None)]
+
+
+def test_a_tool_whose_name_is_no_name_is_not_missed_by_its_agent(tmp_path):
+    for name in ("find it", "5"):
+        files = {"tools.d/y.yaml": f"name: {name}\n{HTTP}", "agents/x.yaml": AGENT.replace("find_order", f'"{name}"')}
+        found = golden_specs.findings_in(tmp_path, files, "--preset", "minimal")
+        assert [one["file"] for one in found] == ["tools.d/y.yaml"]
+
+
+@pytest.mark.parametrize("more", ["", "  hosts: []\n"])
+def test_a_url_that_the_model_writes_needs_hosts(tmp_path, more):
+    tool = "description: D.\nparameters: {type: object, properties: {url: {type: string}}, required: [url]}\n"
+    tool += 'http:\n  url: "{url}"\n'
+    found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": tool + more}, "--preset", "minimal")
+    assert [(one["code"], one["line"]) for one in found] == [("AR613", 4)]
+    for fine in ("hosts: [a.example.com]", "base_url: https://a.example.com"):
+        assert not golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": f"{tool}  {fine}\n"}, "--preset", "minimal")
+    assert not golden_specs.findings_in(tmp_path, {"tools.d/_x.yaml": tool}, "--preset", "minimal")
 
 
 def test_an_empty_file_is_not_missed_by_those_that_name_it(tmp_path):

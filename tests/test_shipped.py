@@ -78,7 +78,7 @@ def calls(messages):
 
 def test_the_shipped_files_have_no_findings():
     project = read_project(ROOT, environ())
-    report = project.report(project.under([ROOT / "agents", ROOT / "tools.d"]))
+    report = project.report(project.reached_from(project.files_under([ROOT / "agents", ROOT / "tools.d"])))
     assert list(report.diagnostics) == []
 
 
@@ -101,7 +101,7 @@ def test_every_tool_tells_a_model_what_it_and_its_arguments_are():
 
 def test_without_its_token_the_order_desk_does_not_start_but_its_files_are_fine():
     project = read_project(ROOT, {})
-    assert not project.report(project.under([ROOT / "agents", ROOT / "tools.d"])).errors
+    assert not project.report(project.reached_from(project.files_under([ROOT / "agents", ROOT / "tools.d"]))).errors
     with pytest.raises(agentrun.SpecError) as caught:
         agentrun.load(ROOT / "agents/support.yaml", environ={})
     assert "ORDERS_TOKEN" in caught.value.report.diagnostics[0].message

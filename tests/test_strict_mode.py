@@ -124,7 +124,7 @@ def test_a_note_does_not_change_the_exit_code(tmp_path, monkeypatch, capsys, fin
     assert run_cli(["validate", "--select", "AR3,AR620"]) == code
     printed = capsys.readouterr().out
     assert "tools.d/find.yaml:2:1: info AR620 " in printed
-    assert ("\n1 note\n" if code == 0 else "\n1 error, 1 note") in printed
+    assert ("\n1 info\n" if code == 0 else "\n1 error, 1 info") in printed
 
 
 def test_a_tool_that_runs_an_agent_is_strict_in_the_agents_parameters(tmp_path, monkeypatch, capsys):

@@ -81,6 +81,13 @@ def test_a_comment_in_a_base_is_not_judged_without_the_files_that_extend_it(tmp_
     assert [one["code"] for one in json.loads(output)["findings"]] == ["AR106"]
 
 
+def test_a_comment_in_a_base_holds_where_only_a_file_that_extends_it_is_checked(tmp_path):
+    base = "model: gpt-4.1-mini\nlimits: {timeout: x}  # agentrun: ignore[AR303] soon\n"
+    write_project(tmp_path, {"agents/_desk.yaml": base, "agents/desk.yaml": "extends: _desk\ndescription: d\n"})
+    code, output = golden_specs.validate(tmp_path, "agents/desk.yaml")
+    assert (code, output) == (0, "2 files checked, no findings\n")
+
+
 def test_what_stands_in_a_key_is_no_comment(tmp_path):
     assert found(tmp_path, HEAD + '"x # agentrun: ignore[AR301]": 1\n') == [("AR301", 3)]
 
@@ -100,7 +107,61 @@ def test_of_two_codes_the_unused_one_is_told(tmp_path):
     text = HEAD + "tools: [nope]  # agentrun: ignore[AR401,AR402] soon\n"
     [one] = golden_specs.findings_in(tmp_path, {"agents/desk.yaml": text})
     assert (one["code"], one["column"], one["end_column"]) == ("AR106", 41, 46)
-    assert one["fix"] is None
+    assert (one["help"], one["fix"]["title"], one["fix"]["safe"]) == ("take AR402 out", "take AR402 out", True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ignore[AR401,AR402] soon", "ignore[AR401] soon"),
+        ("ignore[ AR402 , AR401 ] soon", "ignore[AR401 ] soon"),
+        ("ignore[AR402, AR401, AR403, AR404]", "ignore[AR401]"),
+        ("ignore[AR401 AR402]", "ignore[AR401]"),
+    ],
+)
+def test_an_idle_code_is_taken_out_with_its_comma(tmp_path, before, after):
+    text = HEAD + "tools: [nope]  # agentrun: "
+    write_project(tmp_path, {"agents/desk.yaml": text + before + "\n"})
+    assert golden_specs.validate(tmp_path, "--fix")[0] == 0
+    assert (tmp_path / "agents/desk.yaml").read_text() == text + after + "\n"
+
+
+def test_of_an_idle_comment_with_several_codes_all_goes(tmp_path):
+    text = HEAD + "tools: [find_order]"
+    files = {"agents/desk.yaml": f"{text}  # agentrun: ignore[AR401, AR402] soon\n"}
+    found = golden_specs.findings_in(tmp_path, files)
+    assert [one["help"] for one in found] == ["remove the comment"] * 2
+    golden_specs.validate(tmp_path, "agents/desk.yaml", "--fix")
+    assert (tmp_path / "agents/desk.yaml").read_text() == f"{text}  \n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ignore AR401 soon", "ignore[AR401] soon"),
+        ("ignore: AR401, AR402, soon", "ignore[AR401, AR402], soon"),
+        ("ignore AR401 AR199", None),
+        ("ignore soon: AR401", None),
+    ],
+)
+def test_codes_without_brackets_are_given_some_by_guess(tmp_path, before, after):
+    text = HEAD + "tools: [nope]  # agentrun: "
+    found = golden_specs.findings_in(tmp_path, {"agents/desk.yaml": text + before + "\n"})
+    fix = next(one["fix"] for one in found if one["code"] == "AR107")
+    assert (fix is None) == (after is None)
+    if fix:
+        [edit] = fix["edits"]
+        line = (text + before).splitlines()[edit["line"] - 1]
+        assert line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :] == (
+            "tools: [nope]  # agentrun: " + after
+        )
+        assert not fix["safe"]
+
+
+def test_the_beginning_of_codes_is_none(tmp_path):
+    text = HEAD + "tools: [nope]  # agentrun: ignore[AR4] soon\n"
+    [_, one] = golden_specs.findings_in(tmp_path, {"agents/desk.yaml": text})
+    assert (one["code"], one["help"]) == ("AR107", "write whole codes, such as AR401")
 
 
 @pytest.mark.parametrize(

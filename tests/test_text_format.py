@@ -36,6 +36,13 @@ def test_a_finding_stands_with_its_line_and_a_caret():
     )
 
 
+def test_of_several_codes_none_is_named_and_infos_are_counted():
+    assert said(a_finding("info"), a_finding("info"), a_finding(code="AR401")).splitlines()[-2:] == [
+        "1 error, 2 infos",
+        "agentrun explain CODE says more",
+    ]
+
+
 @pytest.mark.parametrize(
     ("fixes", "told"),
     [

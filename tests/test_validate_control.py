@@ -98,12 +98,16 @@ def test_settings_above_the_project_hold_up_to_the_repository(project):
     ("text", "told", "help"),
     [
         ('slect = ["AR4"]', "unknown key: `slect`", "did you mean `select`?"),
-        ('preset = "minmal"', "Invalid enum value 'minmal'", "minimal, recommended, strict"),
-        ("select = 4", "Expected `array`", None),
+        ('preset = "minmal"', "`preset` must be minimal, recommended or strict, not `minmal`", None),
+        ('fail-level = "warn"', "`fail-level` must be error, warning, info or never, not `warn`", None),
+        ("select = 4", '`select` must be a list of codes such as `["AR4"]`, not `4`', None),
+        ("strict-env = 1", "`strict-env` must be true or false, not `1`", None),
+        ("baseline = false", "`baseline` must be the path of a file, not `false`", None),
+        ('[tool.agentrun]\npreset = "strict"', "unknown key: `tool`", "the keys stand at the top"),
         ("select = [", "can't be read", None),
         ('select = ["AR9999"]', "no finding has a code like `AR9999`", "agentrun explain"),
         ('ignore = [""]', "no finding has a code like ``", "agentrun explain"),
-        ('ignore = "AR4"', "Expected `array`", '`ignore = ["AR620"]`'),
+        ('ignore = "AR4"', "`ignore` must be a list of codes", None),
     ],
 )
 def test_settings_that_are_wrong_are_bad_usage(project, capsys, text, told, help):
@@ -111,7 +115,18 @@ def test_settings_that_are_wrong_are_bad_usage(project, capsys, text, told, help
     assert golden_specs.validate(project)[0] == 2
     error = capsys.readouterr().err
     assert told in error
+    assert "in `agentrun.toml`" in error or "no finding has" in error
     assert help is None or help in error
+
+
+def test_settings_and_their_baseline_are_named_from_the_current_folder(project, capsys):
+    (project / "pyproject.toml").write_text("[tool]\nagentrun = 3\n")
+    assert golden_specs.validate(project.parent, "project")[0] == 2
+    told = "the settings in `project/pyproject.toml` can't be used: `[tool.agentrun]` must be a table, not `3`"
+    assert told in capsys.readouterr().err
+    (project / "pyproject.toml").write_text("[tool.agentrun]\nbaseline = 'known.json'\n")
+    assert golden_specs.validate(project)[0] == 2
+    assert "the baseline `known.json` can't be read" in capsys.readouterr().err
 
 
 def test_settings_may_write_codes_small_and_begin_with_a_byte_order_mark(project):
@@ -157,6 +172,47 @@ def test_a_glob_stands_for_what_it_matches(project):
 def test_a_glob_that_matches_nothing_is_bad_usage(project, capsys):
     assert golden_specs.validate(project, "agents/*.yml")[0] == 2
     assert "`agents/*.yml` matches no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (["README.md"], "`README.md` is no YAML file"),
+        (["src/x.py", "agents"], "`src/x.py` is no YAML file"),
+        (["prompts"], "there are no agents, tools or tests in `prompts`"),
+        (["agents", "prompts"], "there are no agents, tools or tests in `prompts`"),
+        (["prompts/*"], "`prompts/*` matches no YAML file"),
+        (["../mono"], "mono/desk, "),
+    ],
+)
+def test_what_holds_no_agents_is_bad_usage(project, capsys, paths, told):
+    write_project(project, {"README.md": "", "src/x.py": "", "prompts/x.md": ""})
+    write_project(project.parent / "mono", {"desk/agents/a.yaml": "", "services/till/tools.d/t.yaml": "", "a/b.md": ""})
+    assert golden_specs.validate(project, *paths)[0] == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_glob_leaves_out_what_is_no_yaml(project):
+    write_project(project, {"agents/prompt.md": "Hi."})
+    assert check(project, "agents/*") == (3, ["AR401", "AR605"])
+
+
+def test_a_file_in_a_folder_that_is_nearly_tools_is_a_tool(project):
+    write_project(project, {"tool.d/notes.yaml": PROJECT["tools.d/find_order.yaml"]})
+    assert check(project, "tool.d/notes.yaml", "--ignore", "AR605") == (0, ["AR105"])
+    assert check(project / "tool.d", "notes.yaml", "--ignore", "AR605") == (0, ["AR105"])
+
+
+def test_the_files_that_a_file_was_read_from_are_counted(project):
+    write_project(
+        project,
+        {
+            "agents/_base.yaml": "model: gpt-4.1-mini\n",
+            "agents/a.yaml": "extends: _base\ndescription: d\nsystem_prompt: {file: ../prompts/a.md}\n",
+            "prompts/a.md": "Hi.\n",
+        },
+    )
+    assert golden_specs.validate(project, "agents/a.yaml") == (0, "3 files checked, no findings\n")
 
 
 def from_stdin(project, text, *arguments):
@@ -255,6 +311,15 @@ def test_what_is_gone_from_the_baseline_is_told(project, capfd):
     assert "1 finding of the baseline no longer there" in capfd.readouterr().err
 
 
+def test_what_depends_on_the_environment_is_not_gone_from_the_baseline(project, capfd, monkeypatch):
+    (project / "agents/desk.yaml").write_text("description: Answers.\nmodel: ${SHOP_MODEL}\n")
+    golden_specs.validate(project, "--write-baseline", "known.json")
+    assert "AR510" in (project / "known.json").read_text()
+    monkeypatch.setitem(golden_specs.ENVIRON, "SHOP_MODEL", "gpt-4.1-mini")
+    golden_specs.validate(project, "--baseline", "known.json")
+    assert "no longer there" not in capfd.readouterr().err
+
+
 def test_a_baseline_of_the_settings_is_relative_to_them(project):
     golden_specs.validate(project, "--write-baseline", "known.json")
     (project / "agentrun.toml").write_text('baseline = "known.json"\n')
@@ -299,6 +364,8 @@ def test_an_output_file_that_cannot_be_is_bad_usage(project, capsys, value, told
         (["--output-file", "json=out", "--write-baseline", "known.json"], "nothing for `--output-file`"),
         (["--output-file", "json=out", "--diff"], "`--diff` writes nothing"),
         (["--write-baseline", "out", "--diff"], "`--diff` writes nothing"),
+        (["--write-baseline", "-"], "`-` is no file"),
+        (["--output-file", "gitlab=-"], "`--format gitlab` prints it on standard output"),
     ],
 )
 def test_nothing_is_written_over_what_is_checked_or_in_vain(project, capsys, arguments, told):
@@ -306,6 +373,7 @@ def test_nothing_is_written_over_what_is_checked_or_in_vain(project, capsys, arg
     assert told in capsys.readouterr().err
     assert (project / "agents/desk.yaml").read_text().startswith("description")
     assert not (project / "out").exists()
+    assert not (project / "-").exists()
 
 
 # -- fixes ----------------------------------------------------------------------------------------------------
@@ -366,6 +434,17 @@ def test_diff_shows_the_fixes_and_writes_none(broken):
     assert run(broken, "--diff", "--select", "AR401") == (0, "", "")
 
 
+def test_a_file_that_is_neither_named_nor_used_is_not_fixed(broken):
+    triage = "description: a: b\nmodel: gpt-4.1-mini\n"
+    write_project(broken, {"agents/triage.yaml": triage, "tools.d/find_order.yaml": PROJECT["tools.d/find_order.yaml"]})
+    run(broken, "--fix", "--unsafe-fixes", "tools.d/find_order.yaml")
+    run(broken, "--fix", "--unsafe-fixes", "agents/desk.yaml")
+    assert (broken / "agents/triage.yaml").read_text() == triage
+    assert texts(broken) == mended("agents/desk.yaml")
+    run(broken, "--fix", "--unsafe-fixes", "agents/triage.yaml")
+    assert (broken / "agents/triage.yaml").read_text() == triage.replace("a: b", '"a: b"')
+
+
 def test_guesses_are_fixed_only_when_asked_for(broken):
     (broken / "agents/desk.yaml").write_text(BROKEN["agents/desk.yaml"] + "tools: [find_ordr]\n")
     write_project(broken, {"tools.d/find_order.yaml": PROJECT["tools.d/find_order.yaml"]})
@@ -416,6 +495,27 @@ def test_where_the_disk_is_full_no_file_is_changed(broken):
     assert (code, error.splitlines()[0]) == (2, "error: `agents/till.yaml` can't be fixed: file too large")
     assert texts(broken) == BROKEN
     assert sorted(one.name for one in (broken / "agents").iterdir()) == ["desk.yaml", "till.yaml"]
+
+
+@pytest.mark.parametrize("arguments", [["validate"], ["validate", "--diff"], ["explain"]])
+def test_a_full_disk_under_what_is_printed_is_told_in_a_line(broken, arguments):
+    script = f"exec {sys.executable} -m agentrun {' '.join(arguments)} > /dev/full"
+    done = subprocess.run(["sh", "-c", script], cwd=broken, capture_output=True, timeout=60, env=with_source())
+    assert (done.returncode, done.stderr) == (1, b"error: writing failed: no space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["validate"], 3), (["validate", "--diff"], 3), (["explain", "AR301"], 0), (["fmt"], 0)]
+)
+def test_a_reader_that_left_changes_no_exit_code(broken, arguments, code):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "agentrun", *arguments]
+    done = subprocess.run(command, cwd=broken, stdout=writer, stderr=subprocess.PIPE, timeout=60, env=with_source())
+    os.close(writer)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    assert b"error" not in done.stderr
 
 
 def test_several_at_once_do_the_same(broken):

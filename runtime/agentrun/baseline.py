@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Report
+from agentrun.diagnostics import OF_THE_MOMENT, Diagnostic, Report
 from agentrun.errors import UsageError
 from agentrun.fingerprints import fingerprints_of
 
@@ -32,7 +32,10 @@ class _Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """What a report has that the baseline has not, how many findings were known, and the entries that are gone."""
+    """What a report has that the baseline has not, how many findings were known, and the entries that are gone.
+
+    What depends on the environment is not called gone.
+    """
 
     report: Report
     known: int
@@ -63,7 +66,7 @@ def compare(report: Report, path: Path) -> Compared:
             left[fingerprint] -= 1
         else:
             new.append(finding)
-    gone = [entry for entry in entries if left[entry.fingerprint]]
+    gone = [entry for entry in entries if left[entry.fingerprint] and entry.code not in OF_THE_MOMENT]
     told = msgspec.structs.replace(report, diagnostics=tuple(new))
     return Compared(told, len(report.diagnostics) - len(new), gone)
 

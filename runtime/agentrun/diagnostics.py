@@ -9,6 +9,11 @@ import msgspec
 
 MAX_TOLD = 200  # findings of one rule in one document
 MAX_COMPARED = 200  # names that one is compared with
+# Codes found only where a variable is not set or has such a value, a program or path is not there, or a service is
+# asked: where such a finding is missing, it may still be found elsewhere.
+OF_THE_MOMENT = frozenset(
+    ("AR509", "AR510", "AR614", "AR615", "AR707", "AR708", "AR716", "AR717", "AR719", "AR801", "AR812")
+)
 
 Severity = Literal["error", "warning", "info"]
 
@@ -81,7 +86,7 @@ class Report(msgspec.Struct, frozen=True):
             parts.append(counted(self.warnings, "warning"))
         others = len(self.diagnostics) - self.errors - self.warnings
         if others:
-            parts.append(counted(others, "note"))
+            parts.append(counted(others, "info"))
         return ", ".join(parts) or "no findings"
 
 

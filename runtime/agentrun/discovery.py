@@ -29,7 +29,7 @@ def display(path: Path) -> str:
     """Relative to the current folder where it lies below it; POSIX slashes."""
     whole = os.path.abspath(path)  # noqa: PTH100 - it takes out `..`, and follows no link
     below = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - asked for each file: paths as objects take long
-    return whole.removeprefix(below).replace(os.sep, "/")
+    return whole.removeprefix(below).replace(os.sep, "/") if os.path.join(whole, "") != below else "."  # noqa: PTH118
 
 
 def refuse_pipe(path: Path) -> None:
@@ -39,10 +39,11 @@ def refuse_pipe(path: Path) -> None:
 
 
 def guess_kind(path: Path) -> Kind:
-    """What a file outside the usual folders is: by its place and name, an agent otherwise."""
-    if path.name.endswith(".test.yaml"):
+    """What a file outside the usual folders is: by its name and what its folder nearly is, an agent otherwise."""
+    near = _near_kind(path.absolute().parent)
+    if path.name.endswith(_TEST) or (near == "test" and _LIKE_A_TEST.fullmatch(path.name)):
         return "test"
-    return "tool" if path.parent.name == "tools.d" else "agent"
+    return "tool" if near == "tool" else "agent"
 
 
 def find_files(
@@ -105,6 +106,10 @@ _OTHER_THINGS = frozenset(
 _LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
 
 
+def _near_kind(folder: Path) -> Kind | None:
+    return _OTHER_NAMES.get(re.sub(r"[._-]", "", folder.name.lower()))
+
+
 def _yaml(folder: Path, pattern: str) -> list[Path]:
     """By name; without what editors leave behind, such as `.#a.yaml`."""
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
@@ -162,7 +167,7 @@ def _subfolders(folder: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
 def _misplaced(root: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
     """Warnings: such a folder may be there for something else."""
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        kind = _OTHER_NAMES.get(re.sub(r"[._-]", "", folder.name.lower()))
+        kind = _near_kind(folder)
         if kind is None or folder.name.startswith((".", "_")) or not folder.is_dir() or folder in read:
             continue
         place = _PLACES[kind]

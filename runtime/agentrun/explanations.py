@@ -25,7 +25,7 @@ FAMILIES = {
     "AR9": "test",
 }
 
-_HEAD = re.compile(r"# (AR\d{3}): (.+)\n\n(error|warning|info)(, in the strict preset)?\n\n((?:.+\n)+)")
+_HEAD = re.compile(r"# (AR\d{3}): (.+)\n\n(error|warning|info)(?: or warning)?(, in the strict preset)?\n\n((?:.+\n)+)")
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ The front half of agentrun on one screen. Sync; reads files and nothing else; al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,22 +17,26 @@ from agentrun.on_disk import missing_on_disk
 from agentrun.reading import Reader
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, build
+from agentrun.spec.credential_words import without_keys
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.spec.rules import check_whole, cross_check
+from agentrun.spec.schema import Kind
 from agentrun.spec.yaml_nodes import ReadFile
 
 
 class Project(msgspec.Struct, frozen=True, eq=False):
     """Everything read and checked.
 
-    `unreadable` are findings of files whose content is unknown; `whole` are findings that hold of the project as a
+    `unreadable` are findings about the reading of files, by file, and `unread` the names that a file seems to define
+    which could not be read to its end; `whole` are findings that hold of the project as a
     whole, such as an unused tool; `files` is what was read, by the path that findings show.
     """
 
     root: Path
     catalog: Catalog
     crossed: dict[int, list[Diagnostic]]
-    unreadable: list[Diagnostic]
+    unreadable: dict[str, list[Diagnostic]]
+    unread: dict[str, set[tuple[Kind, str]]]
     whole: list[Diagnostic]
     files: dict[str, ReadFile]
 
@@ -41,10 +45,10 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         """The text of each file."""
         return {path: read.text for path, read in self.files.items()}
 
-    def report(self, documents: Iterable[Document] | None = None) -> Report:
-        """All findings, or those of some documents and of files that can't be read."""
+    def report(self, documents: Iterable[Document] | None = None, *, files: Iterable[str] = ()) -> Report:
+        """All findings, or those of some documents, of further files, and of what they may need that can't be read."""
         chosen = list(self.catalog.documents() if documents is None else documents)
-        found = [*self.unreadable, *self.catalog.diagnostics, *(self.whole if documents is None else ())]
+        found = self._of_files(None if documents is None else chosen, files)
         for document in chosen:
             found += document.diagnostics
             found += self.crossed.get(id(document), [])
@@ -52,12 +56,29 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         secrets = {secret for document in self.catalog.documents() for secret in document.secrets}
         mask = Masker(secrets | {self._written(one.span) for one in found if one.code == "AR802"})
 
+        def hidden(text: str) -> str:
+            return without_keys(mask.text(text))
+
         def masked(one: Diagnostic) -> Diagnostic:
-            help = None if one.help is None else mask.text(one.help)
-            related = tuple(msgspec.structs.replace(other, message=mask.text(other.message)) for other in one.related)
-            return msgspec.structs.replace(one, message=mask.text(one.message), help=help, related=related)
+            help = None if one.help is None else hidden(one.help)
+            related = tuple(msgspec.structs.replace(other, message=hidden(other.message)) for other in one.related)
+            fix = None if one.fix is None else msgspec.structs.replace(one.fix, title=hidden(one.fix.title))
+            return msgspec.structs.replace(one, message=hidden(one.message), help=help, related=related, fix=fix)
 
         return report(map(masked, found), self.sources)
+
+    def _of_files(self, chosen: list[Document] | None, files: Iterable[str]) -> list[Diagnostic]:
+        """What is found of files as such, of all or of those that concern some documents."""
+        everything = [one for found in self.unreadable.values() for one in found] + self.catalog.diagnostics
+        concerned = {*files, *(document.path for document in chosen or ())}
+        if chosen is None or not concerned:
+            return everything + (self.whole if chosen is None else [])
+        concerned |= {file for file, names in self.unread.items() if self.catalog.may_need(chosen, names)}
+        return [
+            one
+            for one in everything
+            if one.span.file in concerned or any(other.span.file in concerned for other in one.related)
+        ] + [one for file in concerned for one in self.unreadable.get(file, ()) if one.span.file not in concerned]
 
     def _written(self, span: Span) -> str:
         """What stands at a place, without its quotes."""
@@ -83,16 +104,23 @@ class Project(msgspec.Struct, frozen=True, eq=False):
                 waiting.append(self.catalog.agents[document.called_agent])
         return list(seen.values())
 
-    def under(self, paths: Sequence[Path]) -> list[Document]:
-        """The documents in these files and folders, and what their agents reach."""
-        wanted = [path.resolve() for path in paths]
+    def files_under(self, paths: Sequence[Path]) -> set[str]:
+        """Those of the project's files, read or overlooked, that are these files or stand in these folders."""
+        wanted = {path.resolve() for path in paths}
+
+        def is_wanted(file: str) -> bool:
+            path = Path(file).resolve()
+            return path in wanted or not wanted.isdisjoint(path.parents)
+
+        return {file for file in {*self.files, *self.unreadable} if is_wanted(file)}
+
+    def reached_from(self, files: Container[str]) -> list[Document]:
+        """The documents in these files, and what their agents reach."""
         chosen: dict[int, Document] = {}
         for document in self.catalog.documents():
-            file = Path(document.path).resolve()
-            if not any(file == path or path in file.parents for path in wanted):
-                continue
-            for reached in self.reachable(document):
-                chosen[id(reached)] = reached
+            if document.path in files:
+                for reached in self.reachable(document):
+                    chosen[id(reached)] = reached
         return list(chosen.values())
 
 
@@ -114,8 +142,9 @@ def read_project(
     found = find_files(root, tools, files, misplaced)
     raw = [document for kind, path in found for document in reader.documents(kind, path)]
     known = {(document.kind, document.name) for document in raw}
+    unread = frozenset(name for names in reader.unread.values() for name in names)
     written = {path: read.text for path, read in reader.files.items()}
-    catalog = build(raw, environ, frozenset(reader.unread - known), written)
+    catalog = build(raw, environ, unread - known, written)
     crossed = cross_check(catalog)
     for document in catalog.documents():
         found_before = [*document.diagnostics, *crossed.get(id(document), [])]
@@ -126,4 +155,7 @@ def read_project(
 
                 crossed[id(document)] += python_findings(document, root)
         crossed.setdefault(id(document), []).extend(reader.traps.get(document.path, ()))
-    return Project(root, catalog, crossed, [*misplaced, *reader.found], check_whole(catalog), reader.files)
+    unreadable = dict(reader.found)
+    for one in misplaced:
+        unreadable[one.span.file] = [one, *unreadable.get(one.span.file, ())]
+    return Project(root, catalog, crossed, unreadable, reader.unread, check_whole(catalog), reader.files)

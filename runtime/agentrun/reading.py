@@ -25,15 +25,16 @@ from agentrun.spec.yaml_nodes import MAX_BYTES, ReadFile, read_bytes, read_plain
 class Reader:
     """Reads the files of one project. `texts` stand for the content of files, by absolute path.
 
-    `files` holds what was read, `found` what was wrong with files whose content is unknown, `unread` the names that
-    files seem to define which could not be read to their end, `traps` what the text of a file shows, by its path.
+    All by the path of a file that was asked for: `found` is what was wrong with its reading and that of the files it
+    names, `unread` the names that it seems to define where it could not be read to its end, `traps` what its text
+    shows. `files` holds all that was read.
     """
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         self.texts = texts
         self.files: dict[str, ReadFile] = {}
-        self.found: list[Diagnostic] = []
-        self.unread: set[tuple[Kind, str]] = set()
+        self.found: dict[str, list[Diagnostic]] = {}
+        self.unread: dict[str, set[tuple[Kind, str]]] = {}
         self.traps: dict[str, list[Diagnostic]] = {}
 
     def documents(self, kind: Kind, path: Path) -> list[RawDocument]:
@@ -41,11 +42,13 @@ class Reader:
         shown = display(path)
         read = self._file(path, shown)
         self.files[shown] = read
-        self.found += read.diagnostics
-        self.found += _empty_or_crowded(kind, shown, read)
+        found = [*read.diagnostics, *_empty_or_crowded(kind, shown, read)]
         if read.stopped or not read.documents or _is_nameless(kind, read):
-            self.unread |= {(kind, name) for name in (_stem(path), *_NAME.findall(read.text))}
-        return [self._with_files(document) for document in _documents(kind, path, shown, read)]
+            self.unread[shown] = {(kind, name) for name in (_stem(path), *_NAME.findall(read.text))}
+        documents = [self._with_files(document, found) for document in _documents(kind, path, shown, read)]
+        if found:
+            self.found[shown] = found
+        return documents
 
     def _file(self, path: Path, shown: str) -> ReadFile:
         try:
@@ -67,15 +70,15 @@ class Reader:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
 
-    def _with_files(self, document: RawDocument) -> RawDocument:
+    def _with_files(self, document: RawDocument, found: list[Diagnostic]) -> RawDocument:
         """The document with each `{file: path}` replaced by what stands in the file."""
         node = document.node
         for route in _FILE_KEYS[document.kind]:
             for whole in _matching(node, route):
-                node = self._filled(node, whole)
+                node = self._filled(node, whole, found)
         return msgspec.structs.replace(document, node=node)
 
-    def _filled(self, node: Node, route: Route) -> Node:
+    def _filled(self, node: Node, route: Route, found: list[Diagnostic]) -> Node:
         reference = node.get(*route, "file")
         if reference is None:
             return node
@@ -86,12 +89,12 @@ class Reader:
         except (OSError, ValueError) as error:
             message = f"the file `{reference.content}` can't be read: {_reason(error)}"
             help = "the path is relative to the file that names it"
-            self.found.append(Diagnostic("AR408", "error", message, reference.span, help))
+            found.append(Diagnostic("AR408", "error", message, reference.span, help))
             return _replaced(node, route, Node("" if is_prompt else [], reference.span))
         shown = display(path)
         read = read_plain(shown, raw) if is_prompt else read_bytes(shown, raw)
         self.files[shown] = read
-        self.found += read.diagnostics
+        found += read.diagnostics
         return _replaced(node, route, read.documents[0] if read.documents else Node([], reference.span))
 
 

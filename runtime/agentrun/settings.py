@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from agentrun.diagnostics import did_you_mean, one_of
-from agentrun.discovery import refuse_pipe
+from agentrun.discovery import display
 from agentrun.errors import UsageError
 from agentrun.selection import FailLevel, Preset, codes_of
 
 _OWN, _SHARED = "agentrun.toml", "pyproject.toml"
+_MAX_SHOWN = 60
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -49,42 +50,66 @@ def find_settings(root: Path) -> Settings:
 def _table(path: Path) -> dict[str, Any]:
     import tomllib
 
+    if path.is_fifo():
+        raise _unreadable(path, "it is a pipe")
     try:
-        refuse_pipe(path)
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"the settings in `{path}` can't be read: {reason}") from None
+        raise _unreadable(path, (error.strerror or str(error)).lower()) from None
     except UnicodeDecodeError:
-        raise UsageError(f"the settings in `{path}` can't be read: they are not UTF-8") from None
+        raise _unreadable(path, "they are not UTF-8") from None
     except ValueError as error:
-        raise UsageError(f"the settings in `{path}` can't be read: {error}") from None
+        raise _unreadable(path, str(error)) from None
     except RecursionError:
-        raise UsageError(f"the settings in `{path}` can't be read: they are nested too deeply") from None
+        raise _unreadable(path, "they are nested too deeply") from None
+
+
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(f"the settings in `{display(path)}` can't be read: {reason}")
 
 
 def _settings(path: Path, table: Any) -> Settings:
-    known = [field.encode_name for field in msgspec.structs.fields(Settings)]
-    strangers = [key for key in table if key not in known] if isinstance(table, dict) else []
-    if strangers:
-        help = did_you_mean(strangers[0], known, f"allowed: {one_of(known)}")
-        raise UsageError(f"the settings in `{path}` have an unknown key: `{strangers[0]}`", help=help)
-    try:
-        settings = msgspec.convert(table, Settings)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the settings in `{path}` can't be used: {error}", help=_allowed(error)) from None
+    if not isinstance(table, dict):
+        raise _unusable(path, f"`[tool.agentrun]` must be a table, not `{_shown(table)}`")
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
+    for key, value in table.items():
+        if key not in fields:
+            raise UsageError(
+                f"the settings in `{display(path)}` have an unknown key: `{key}`", help=_near(path, key, list(fields))
+            )
+        try:
+            msgspec.convert(value, fields[key])
+        except msgspec.ValidationError:
+            raise _unusable(path, f"`{key}` must be {_WANTED[key]}, not `{_shown(value)}`") from None
+    settings = msgspec.convert(table, Settings)
     select, ignore = codes_of(settings.select), codes_of(settings.ignore)
-    baseline = None if settings.baseline is None else str(path.parent / settings.baseline)
+    baseline = None if settings.baseline is None else display(path.parent / settings.baseline)
     return msgspec.structs.replace(settings, select=select, ignore=ignore, baseline=baseline)
 
 
-def _allowed(error: msgspec.ValidationError) -> str | None:
-    from typing import get_args
+def _unusable(path: Path, reason: str) -> UsageError:
+    return UsageError(f"the settings in `{display(path)}` can't be used: {reason}")
 
-    if "preset" in str(error):
-        return f"`preset` is one of {', '.join(get_args(Preset))}"
-    if "fail-level" in str(error):
-        return f"`fail-level` is one of {', '.join(get_args(FailLevel))}"
-    if "select" in str(error) or "ignore" in str(error):
-        return '`select` and `ignore` are lists of codes: `ignore = ["AR620"]`'
-    return None
+
+def _near(path: Path, key: str, known: list[str]) -> str | None:
+    if path.name == _OWN and key in ("tool", "agentrun"):
+        return f"in `{_OWN}` the keys stand at the top, below no `[tool.agentrun]`"
+    return did_you_mean(key, known, f"allowed: {one_of(known)}")
+
+
+_WANTED = {
+    "preset": "minimal, recommended or strict",
+    "select": 'a list of codes such as `["AR4"]`',
+    "ignore": 'a list of codes such as `["AR620"]`',
+    "fail-level": "error, warning, info or never",
+    "strict-env": "true or false",
+    "baseline": "the path of a file",
+}
+
+
+def _shown(value: Any) -> str:
+    """As it is written, more or less; cut where it is long."""
+    import json
+
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

@@ -15,30 +15,31 @@ from itertools import islice
 
 import msgspec
 
-from agentrun.diagnostics import MAX_TOLD, Diagnostic, Edit, Fix, Report, Span, did_you_mean, report
+from agentrun.diagnostics import MAX_TOLD, OF_THE_MOMENT, Diagnostic, Edit, Fix, Report, Span, did_you_mean, report
 from agentrun.spec.nodes import LINE_BREAK, Node
 from agentrun.spec.yaml_nodes import read_text
 
 _MARK = "agentrun:"
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#+[ \t]*agentrun:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?")
 _CODE = re.compile(r"AR[1-9]\d\d")
+_BARE_CODES = re.compile(r"[ \t:]*AR\d{3}\b(?:[ \t,]+AR\d{3}\b)*")
 _BARE = re.compile(r"\s*(?:(?:---|\.\.\.)\s*)?(?:#.*)?")
 _SAFETY = "AR8"
 # Found only where the whole project is checked: of a single file nobody can say that such a comment is unused.
 _OF_THE_WHOLE = frozenset({"AR420", "AR421"})
-# Found where a variable is not set, or has such a value, or a service is asked: elsewhere the comment is not unused.
-_OF_THE_MOMENT = frozenset({"AR509", "AR510", "AR707", "AR708", "AR716", "AR717", "AR719", "AR801", "AR812"})
-
 
 _Place = tuple[int, int]
 _END = (sys.maxsize, 0)
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """One comment: the codes that it names, the lines that it holds for, and the places of the codes."""
+    """One comment: the places of the codes that it names, what goes where one is taken out, and the lines that it
+    holds for.
+    """
 
     file: str
     codes: dict[str, Span]
+    cuts: dict[str, Span]
     lines: range
     comment: Span
     is_alone: bool
@@ -109,27 +110,49 @@ def _ignores(path: str, text: str, problems: list[Diagnostic]) -> Iterator[Ignor
         if found is None or _is_inside(texts, (number, found.start() + 1)):
             continue
         comment = Span(path, number, found.start() + 1, number, len(line) + 1)
-        codes = _codes(path, number, found, problems, comment)
+        codes, cuts = _codes(path, number, found, problems, comment)
         if codes:
             is_alone = not line[: found.start()].strip()
             last = following[number] if is_alone else number
-            yield Ignore(path, codes, range(number, ends.get(last, last) + 1), comment, is_alone)
+            yield Ignore(path, codes, cuts, range(number, ends.get(last, last) + 1), comment, is_alone)
 
 
-def _codes(path: str, number: int, found: re.Match[str], problems: list[Diagnostic], comment: Span) -> dict[str, Span]:
-    help = "write `# agentrun: ignore[AR401] the reason`"
-    if found.group(1) is None or not found.group(1).strip():
-        problems.append(Diagnostic("AR107", "warning", "the comment names no code to ignore", comment, help))
-        return {}
+def _codes(
+    path: str, number: int, found: re.Match[str], problems: list[Diagnostic], comment: Span
+) -> tuple[dict[str, Span], dict[str, Span]]:
+    """The places of the codes, and for each what goes with it: the comma before it, or behind it if it is the first."""
     codes: dict[str, Span] = {}
-    for word in islice(re.finditer(r"[^,\s]+", found.group(1)), MAX_TOLD):
-        begin = found.start(1) + word.start() + 1
-        place = Span(path, number, begin, number, begin + len(word.group()))
-        if _is_known(word.group()):
-            codes[word.group()] = place
-        else:
-            problems.append(_unknown(word.group(), place))
-    return codes
+    cuts: dict[str, Span] = {}
+    if found.group(1) is None or not found.group(1).strip():
+        problems.append(_nameless(found, comment))
+        return codes, cuts
+
+    def span(begin: int, end: int) -> Span:
+        return Span(path, number, found.start(1) + begin + 1, number, found.start(1) + end + 1)
+
+    words = list(islice(re.finditer(r"[^,\s]+", found.group(1)), MAX_TOLD))
+    for index, word in enumerate(words):
+        if not _is_known(word.group()):
+            problems.append(_unknown(word.group(), span(*word.span())))
+            continue
+        codes[word.group()] = span(*word.span())
+        following = words[index + 1].start() if index + 1 < len(words) else word.end()
+        cuts[word.group()] = span(words[index - 1].end(), word.end()) if index else span(0, following)
+    return codes, cuts
+
+
+def _nameless(found: re.Match[str], comment: Span) -> Diagnostic:
+    """Where codes stand without brackets, the fix adds them; it is a guess, since it lets findings stand."""
+    help, fix = "write `# agentrun: ignore[AR401] the reason`", None
+    bare = _BARE_CODES.match(found.string, found.end()) if found.group(1) is None else None
+    codes = _CODE.findall(bare[0]) if bare else []
+    if bare and codes and all(map(_is_known, codes)):
+        named = f"ignore[{', '.join(codes)}]"
+        begin = found.string.rindex("ignore", 0, found.end())
+        place = msgspec.structs.replace(comment, column=begin + 1, end_column=bare.end() + 1)
+        help = f"write `{named}`"
+        fix = Fix(help, (Edit(place, named),), safe=False)
+    return Diagnostic("AR107", "warning", "the comment names no code to ignore", comment, help, fix=fix)
 
 
 def _is_known(code: str) -> bool:
@@ -141,18 +164,21 @@ def _is_known(code: str) -> bool:
 def _unknown(word: str, place: Span) -> Diagnostic:
     from agentrun.explanations import codes
 
-    otherwise = "`agentrun explain` lists all codes"
+    is_beginning = any(code.startswith(word.upper()) for code in codes())
+    otherwise = "write whole codes, such as AR401" if is_beginning else "`agentrun explain` lists all codes"
     help = did_you_mean(word.upper(), codes(), otherwise) if _CODE.fullmatch(word.upper()) else otherwise
     return Diagnostic("AR107", "warning", f"there is no code `{word}` to ignore", place, help)
 
 
 def _unused(one: Ignore, codes: list[str], *, is_whole: bool) -> Iterator[Diagnostic]:
-    unjudged = _OF_THE_MOMENT if is_whole else _OF_THE_MOMENT | _OF_THE_WHOLE
+    unjudged = OF_THE_MOMENT if is_whole else OF_THE_MOMENT | _OF_THE_WHOLE
     unused = [code for code in codes if code not in unjudged]
+    is_idle = len(unused) == len(one.codes)
     for code in unused:
-        message = f"nothing here has the finding {code}"
-        fix = _removal(one) if len(unused) == len(one.codes) == 1 else None
-        yield Diagnostic("AR106", "warning", message, one.codes[code], "remove the comment", fix=fix)
+        fix = _removal(one) if is_idle else _taken_out(one, code)
+        yield Diagnostic(
+            "AR106", "warning", f"nothing here has the finding {code}", one.codes[code], fix.title, fix=fix
+        )
 
 
 def _removal(one: Ignore) -> Fix:
@@ -160,6 +186,10 @@ def _removal(one: Ignore) -> Fix:
     if one.is_alone:
         span = Span(one.file, span.line, 1, span.line + 1, 1)
     return Fix("remove the comment", (Edit(span, ""),))
+
+
+def _taken_out(one: Ignore, code: str) -> Fix:
+    return Fix(f"take {code} out", (Edit(one.cuts[code], ""),))
 
 
 def _following(lines: list[str]) -> dict[int, int]:

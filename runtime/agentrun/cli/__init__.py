@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -31,6 +34,7 @@ COMMANDS = {
 }
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class LazyGroup(click.Group):
@@ -44,6 +48,12 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"agentrun.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """A reader that left early, as `head` does, is no mistake: click would exit with 1."""
+        with reader_may_leave():
+            return super().invoke(ctx)
+        return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -116,14 +126,31 @@ def run_cli(arguments: list[str] | None = None) -> int:
         click.echo(err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader left: Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nowhere()
         return 0
     except Exception as error:  # noqa: BLE001 - the one handler of what is nobody's mistake but ours
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _print_nowhere()
+            tell_error(f"writing failed: {(error.strerror or str(error)).lower()}")
+            return EXIT_BUG
         from agentrun.cli.bug import tell_bug
 
         tell_bug(error)
         return EXIT_BUG
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Once the reader of stdout has left, nothing more of a text is printed; what comes after it is done."""
+    try:
+        yield
+    except BrokenPipeError:
+        _print_nowhere()
+
+
+def _print_nowhere() -> None:
+    """Python must not complain again when it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse_broken_text(arguments: list[str]) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from agentrun.diagnostics import Report, report
-from agentrun.discovery import find_root
+from agentrun.diagnostics import Report, one_of, report
+from agentrun.discovery import display, find_root
 from agentrun.errors import UsageError
-from agentrun.project import read_project
+from agentrun.project import Project, read_project
 from agentrun.spec.catalog import Document
 from agentrun.suppress import suppressed
 
 _GLOB = "*?["
-
+_YAML = (".yaml", ".yml")
 
 K = TypeVar("K", bound=Hashable)
 
@@ -48,7 +48,7 @@ class Checker:
         self.tools = tools
         self.texts = texts or {}
         self.by_root: dict[Path, list[Path]] = {}
-        for path in self._named(paths) or [find_root(Path.cwd())]:
+        for path in named(paths, self.texts) or [find_root(Path.cwd())]:
             self.by_root.setdefault(find_root(path), []).append(path)
 
     def parted(self, key: Callable[[Path], K]) -> dict[K, Checker]:
@@ -71,33 +71,81 @@ class Checker:
         return Checked(report(found, sources), files, [document for one in parts for document in one.documents])
 
     def _project(self, root: Path, wanted: list[Path], texts: Mapping[str, bytes], *, online: bool) -> Checked:
-        named = [path for path in wanted if not path.is_dir()]
-        project = read_project(root, self.environ, tools=self.tools, files=named, texts=texts)
+        files = [path for path in wanted if not path.is_dir()]
+        project = read_project(root, self.environ, tools=self.tools, files=files, texts=texts)
         if not (project.files or project.unreadable):
-            help = "`agentrun init` makes a project to start from"
-            raise UsageError(f"there are no agents and no tools in `{root}`", help=help)
+            raise _nothing_in(root)
         is_whole = any(path.resolve() == root for path in wanted)
-        documents = list(project.catalog.documents()) if is_whole else project.under(wanted)
-        files = frozenset(project.files if is_whole else (document.path for document in documents))
-        found = project.report(None if is_whole else documents)
+        if not is_whole:
+            _refuse_folders_without_documents(project, wanted)
+        under = set() if is_whole else project.files_under(wanted)
+        documents = list(project.catalog.documents()) if is_whole else project.reached_from(under)
+        further = set() if is_whole else _read_for(project, documents)
+        concerned = project.files.keys() & (project.files.keys() if is_whole else under | further)
+        found = project.report() if is_whole else project.report(documents, files=under)
         if online:
             found = _with_answers(found, documents, self.environ)
-        sources = {path: text for path, text in project.sources.items() if path in files}
+        sources = {path: text for path, text in project.sources.items() if path in concerned}
         # What is found in a base may come of a file that extends it, which is not looked at here.
-        bases = frozenset() if is_whole else frozenset(document.path for document in documents if document.is_base)
-        return Checked(suppressed(found, sources, is_whole=is_whole, unjudged=bases), files, documents)
+        bases = set() if is_whole else further - {one.path for one in documents if not one.is_base}
+        return Checked(suppressed(found, sources, is_whole=is_whole, unjudged=bases), frozenset(concerned), documents)
 
-    def _named(self, paths: Iterable[Path]) -> list[Path]:
-        """The paths that were written, globs replaced by what they match."""
-        found: list[Path] = []
-        for path in paths:
-            if path.exists() or os.path.abspath(path) in self.texts:  # noqa: PTH100 - follows no link
-                found.append(path)
-            elif any(mark in str(path) for mark in _GLOB):
-                found += _matching(path)
-            else:
-                raise UsageError(f"there is no `{path}`", help="pass a file or a folder")
-        return found
+
+def _read_for(project: Project, documents: Iterable[Document]) -> set[str]:
+    """The files that documents were read from: their own, those that they name, and those of their bases."""
+    places = {(one.kind, one.name): one.path for one in project.catalog.documents()}
+    chosen = list(documents)
+    return (
+        {one.path for one in chosen}
+        | {node.span.file for one in chosen for _, node, _ in one.scalars}
+        | {places[one.kind, name] for one in chosen for name in one.bases if (one.kind, name) in places}
+    )
+
+
+def _refuse_folders_without_documents(project: Project, wanted: Iterable[Path]) -> None:
+    for folder in (path for path in wanted if path.is_dir()):
+        under = project.files_under([folder])
+        if not project.reached_from(under) and under.isdisjoint(project.unreadable):
+            raise UsageError(f"there are no agents, tools or tests in `{folder}`", help="name the files")
+
+
+def _nothing_in(root: Path) -> UsageError:
+    below = _projects_below(root)
+    if below:
+        help = f"name the projects below it: {one_of(map(display, below))}"
+    else:
+        help = "`agentrun init` makes a project to start from"
+    return UsageError(f"there are no agents and no tools in `{display(root)}`", help=help)
+
+
+def _projects_below(folder: Path) -> list[Path]:
+    """Folders at most three levels down that hold agents or tools."""
+    found: list[Path] = []
+    for place, inside, _ in os.walk(folder):
+        if "agents" in inside or "tools.d" in inside:
+            found.append(Path(place))
+        is_deep = len(Path(place).relative_to(folder).parts) > 2
+        inside[:] = [] if is_deep else [name for name in inside if name[0] != "." and name != "node_modules"]
+    return sorted(found)
+
+
+def named(paths: Iterable[Path], texts: Container[str] = ()) -> list[Path]:
+    """The paths that were written, globs replaced by what they match. `texts` are files that need not be there."""
+    found: list[Path] = []
+    for path in paths:
+        if path.exists() or os.path.abspath(path) in texts:  # noqa: PTH100 - follows no link
+            refuse_other_files(path)
+            found.append(path)
+        elif any(mark in str(path) for mark in _GLOB):
+            found += _matching(path)
+        else:
+            raise UsageError(f"there is no `{path}`", help="pass a file or a folder")
+    return found
+
+
+def refuse_other_files(path: Path) -> None:
+    if path.suffix not in _YAML and not path.is_dir():
+        raise UsageError(f"`{path}` is no YAML file", help="agents, tools and tests are")
 
 
 def _with_answers(found: Report, documents: list[Document], environ: Mapping[str, str]) -> Report:
@@ -112,7 +160,10 @@ def _matching(pattern: Path) -> list[Path]:
     found = sorted(Path(one) for one in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - takes absolute ones
     if not found:
         raise UsageError(f"`{pattern}` matches no file")
-    return found
+    chosen = [path for path in found if path.suffix in _YAML or path.is_dir()]
+    if not chosen:
+        raise UsageError(f"`{pattern}` matches no YAML file", help="agents, tools and tests are")
+    return chosen
 
 
 def read_stdin(name: Path | None) -> dict[str, bytes]:

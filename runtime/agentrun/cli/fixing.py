@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import difflib
 import os
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
 import msgspec
 
-from agentrun.cli.formats.unshown import unshown_lines
+from agentrun.cli.difference import difference, print_difference
+from agentrun.cli.formats.unshown import SECRET, unshown_lines
 from agentrun.cli.replacing import written_beside
 from agentrun.diagnostics import Diagnostic, Report, counted
 from agentrun.errors import UsageError
 from agentrun.fixes import apply
 from agentrun.secrets import Masker
 from agentrun.spec.lines import stretch
-from agentrun.visible import visible
+from agentrun.spec.nodes import LINE_BREAK
 
 MAX_ROUNDS = 100
 Check = Callable[[Mapping[str, bytes]], Report]
@@ -55,8 +53,7 @@ def fix_all(check: Check, *, unsafe: bool, diff: bool) -> bool:
     """
     mended = mend(check, unsafe=unsafe)
     if diff:
-        for line in diff_lines(mended):
-            click.echo(_shown(line), nl=False)
+        print_difference(diff_lines(mended))
     else:
         write(mended.changes)
     for note in notes(mended, diff=diff):
@@ -185,22 +182,26 @@ def _unwritable(file: str, reason: str) -> UsageError:
 
 # -- the difference -------------------------------------------------------------------------------------------
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-
 
 def diff_lines(mended: Mended) -> Iterator[str]:
     """A unified diff of the files, lines with their ends. What no format shows is masked here too."""
-    mask = Masker(_secrets(mended.first))
+    mask = Masker(secret for report in (mended.first, mended.left) for secret in _secrets(report))
     for change in mended.changes:
-        before, after = (_LINE.findall(raw.decode()) for raw in (change.before, change.after))
-        for line in difflib.unified_diff(before, after, change.file, change.file):
-            ending = line[len(line.rstrip("\r\n")) :]
-            yield mask.text(line[: len(line) - len(ending)]) + (ending or "\n\\ No newline at end of file\n")
+        hidden = {*_hidden(mended.first, change), *_hidden(mended.left, change)}
+        for line in difference(change.file, change.before, change.after, hidden):
+            yield mask.text(line)
+
+
+def _hidden(report: Report, change: Change) -> Iterator[str]:
+    lines = LINE_BREAK.split(report.sources.get(change.file, ""))
+    for file, number in unshown_lines(report):
+        if file == change.file and 0 < number <= len(lines) and lines[number - 1].strip():
+            yield lines[number - 1]
 
 
 def _secrets(report: Report) -> Iterator[str]:
     for one in report.diagnostics:
-        if unshown_lines(Report((one,), {})):
+        if one.code in SECRET:
             yield from (line.strip("\"' ") for line in _written(one, report).splitlines())
 
 
@@ -208,13 +209,3 @@ def _written(one: Diagnostic, report: Report) -> str:
     text = report.sources.get(one.span.file, "")
     place = stretch(text, one.span)
     return text[place[0] : place[1]] if place else ""
-
-
-_COLORS = {"+": "green", "-": "red", "@": "cyan"}
-
-
-def _shown(line: str) -> str:
-    """As it is where a program reads it, and harmless on a terminal."""
-    if not sys.stdout.isatty():
-        return line
-    return click.style(visible(line), fg=_COLORS.get(line[:1]), bold=line.startswith(("+++ ", "--- ")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from agentrun.cli import tell_error
-from agentrun.cli.checking import read_stdin
+from agentrun.cli.checking import named, read_stdin, refuse_other_files
 from agentrun.cli.options import tools_option
 from agentrun.cli.replacing import replace_file
 from agentrun.diagnostics import Report, counted, report
@@ -22,7 +21,6 @@ from agentrun.spec.schema import Kind
 from agentrun.visible import visible
 
 _STDIN = Path("-")
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @click.command("fmt", short_help="Put files in the house layout.")
@@ -41,8 +39,8 @@ def command(
 ) -> int:
     """Put agents, tools and tests in the house layout: the order of keys and the indentation.
 
-    PATHS are files or folders, or `-` for standard input; without them the whole project of the current folder is
-    formatted. Comments stay where they belong, and a file never comes to mean something else. Quotes, flow style and
+    PATHS are files, folders or globs, or `-` for standard input; without them the whole project of the current folder
+    is formatted. Comments stay where they belong, and a file never comes to mean something else. Quotes, flow style and
     the width of lines are yours. Exits with 0, with 1 where --check or --diff found something to do or a file has no
     house layout, with 3 where a file can't be read or written, or is not YAML.
 
@@ -84,7 +82,7 @@ def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> in
                 failed += 1
                 continue
             changed += 1
-            click.echo(_diff(shown, raw, made.content) if diff else _line(shown, write=write), nl=not diff)
+            _tell_change(shown, raw, made.content, write=write, diff=diff)
     if broken:
         _tell_findings(broken)
     _summarize(len(files), changed, refused + failed + len(broken), write=write, to_stderr=diff)
@@ -94,7 +92,8 @@ def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> in
 def _summarize(files: int, changed: int, left: int, *, write: bool, to_stderr: bool) -> None:
     did = "formatted" if write else "would be formatted"
     parts = [f"{counted(changed, 'file')} {did}", f"{files - changed - left} unchanged"]
-    click.echo(", ".join([*parts, f"{left} left as they are"] if left else parts), err=to_stderr)
+    stays = f"{left} left as {'it is' if left == 1 else 'they are'}"
+    click.echo(", ".join([*parts, stays] if left else parts), err=to_stderr)
 
 
 def _from_stdin(kind: Kind, shown: str, raw: bytes, *, check: bool, diff: bool) -> int:
@@ -110,16 +109,14 @@ def _from_stdin(kind: Kind, shown: str, raw: bytes, *, check: bool, diff: bool) 
         sys.stdout.buffer.flush()
         return int(made.refusal is not None)
     if made.content != raw:
-        click.echo(_diff(shown, raw, made.content) if diff else _line(shown, write=False), nl=not diff)
+        _tell_change(shown, raw, made.content, write=False, diff=diff)
     return int(made.content != raw or made.refusal is not None)
 
 
 def _chosen(paths: Sequence[Path], tools: Sequence[Path]) -> Iterator[tuple[Kind, Path]]:
     """The files that the paths stand for, each once."""
     done: set[str] = set()
-    for path in paths or [find_root(Path.cwd())]:
-        if not path.exists():
-            raise UsageError(f"there is no `{path}`", help="pass a file or a folder")
+    for path in named(paths) or [find_root(Path.cwd())]:
         files = _below(path, tools) if path.is_dir() else [(_kind(path, tools), path)]
         for kind, file in files:
             if os.path.realpath(file) not in done:
@@ -139,8 +136,7 @@ def _below(folder: Path, tools: Sequence[Path]) -> list[tuple[Kind, Path]]:
 
 def _kind(path: Path, tools: Sequence[Path]) -> Kind:
     """What the file is in its project; elsewhere by its name."""
-    if path.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"`{path}` is no YAML file", help="agents, tools and tests are")
+    refuse_other_files(path)
     known = {os.path.realpath(file): kind for kind, file in find_files(find_root(path), tools, [], [])}
     return known.get(os.path.realpath(path)) or guess_kind(path)
 
@@ -159,8 +155,13 @@ def _written(path: Path, content: bytes) -> bool:
     return True
 
 
-def _line(shown: str, *, write: bool) -> str:
-    return f"{'formatted' if write else 'would format'} {visible(shown)}"
+def _tell_change(shown: str, before: bytes, after: bytes, *, write: bool, diff: bool) -> None:
+    if diff:
+        from agentrun.cli.difference import difference, print_difference
+
+        print_difference(difference(shown, before, after))
+    else:
+        click.echo(f"{'formatted' if write else 'would format'} {visible(shown)}")
 
 
 def _tell_refusal(shown: str, reason: str) -> None:
@@ -174,12 +175,3 @@ def _tell_findings(broken: Sequence[tuple[str, LaidOut]]) -> None:
         [one for _, made in broken for one in made.findings], {shown: made.text for shown, made in broken}
     )
     click.echo(findings_text(found), err=True)
-
-
-def _diff(shown: str, before: bytes, after: bytes) -> str:
-    """A unified diff; harmless on a terminal, and as it is where a program reads it."""
-    import difflib
-
-    lines = difflib.unified_diff(_LINE.findall(before.decode()), _LINE.findall(after.decode()), shown, shown)
-    text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return visible(text) if sys.stdout.isatty() else text

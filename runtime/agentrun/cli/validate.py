@@ -11,6 +11,7 @@ from typing import get_args
 
 import click
 
+from agentrun.cli import reader_may_leave
 from agentrun.cli.checking import Checker, read_stdin
 from agentrun.cli.colors import wants_color
 from agentrun.cli.formats import FORMATS, for_a_file
@@ -134,7 +135,7 @@ def command(
       agentrun validate agents/support.yaml --format json
       agentrun validate --fix
     """
-    gc.set_threshold(100_000)  # what is read stays to the end: to look for garbage in it would take a tenth of the time
+    gc.set_threshold(1_000_000)  # what is read stays to the end: looking for garbage in it takes a tenth of the time
     files = _files(outputs)
     _refuse_what_does_nothing(files, diff=diff, write_baseline=write_baseline, fix=fix, unsafe_fixes=unsafe_fixes)
     if stdin_filename is not None and _STDIN not in paths:
@@ -171,7 +172,8 @@ def command(
     for name, path in files:
         _write(path, for_a_file(name, whole, len(names)))
     if text := FORMATS[output_format](whole, len(names)):
-        click.echo(text, color=wants_color(sys.stdout))
+        with reader_may_leave():
+            click.echo(text, color=wants_color(sys.stdout))
     return 3 if any(fails(part, one.fail_level) for one, part in found.items()) else 0
 
 
@@ -224,6 +226,8 @@ def _refuse_what_does_nothing(
         raise UsageError("`--unsafe-fixes` goes with `--fix` or `--diff`")
     if diff and (files or write_baseline):
         raise UsageError("`--diff` writes nothing", help="take it out, or what is to be written")
+    if write_baseline == _STDIN:
+        raise UsageError("`--write-baseline -` can't be used: `-` is no file", help="name one, to be committed")
     if write_baseline and files:
         raise UsageError("`--write-baseline` tells no findings, so there is nothing for `--output-file`")
 
@@ -245,6 +249,9 @@ def _files(outputs: Sequence[str]) -> list[tuple[str, Path]]:
         if not equals or not path or name not in FORMATS:
             help = f"write FORMAT=PATH; formats: {', '.join(FORMATS)}"
             raise UsageError(f"`--output-file {one}` can't be used", help=help)
+        if path == str(_STDIN):
+            help = f"`--format {name}` prints it on standard output"
+            raise UsageError(f"`--output-file {one}` can't be used: `-` is no file", help=help)
         found.append((name, Path(path)))
     return found
 

@@ -11,7 +11,7 @@ from agentrun.lsp.outline import Token
 from agentrun.lsp.view import Place
 from agentrun.spec.rules.templates import names_in_scope
 
-_OPEN = re.compile(r"\{[{%](?:(?![%}]\}).)*\Z", re.DOTALL)
+_OPEN = re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*\Z", re.DOTALL)
 _PATH = re.compile(r"((?:\w+\.)*)(\w*)\Z")
 _HOLE = re.compile(r"(?<!\{)\{\+?(\w*)\Z")
 _WORD = re.compile(r"\w*")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -107,6 +107,23 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     def may_be_unread(self, kind: Kind, pattern: str) -> bool:
         """Whether a name or glob may stand for what a file holds that could not be read."""
         return any(one == kind and fnmatch.fnmatchcase(name, pattern) for one, name in self.unread)
+
+    def may_need(self, documents: Iterable[Document], names: Collection[tuple[Kind, str]]) -> bool:
+        """Whether one of these names may be what a document uses and the project seems not to have."""
+        return any(self._may_need(document, names) for document in documents)
+
+    def _may_need(self, document: Document, names: Collection[tuple[Kind, str]]) -> bool:
+        if not document.complete:  # a base is missing
+            return any(kind == document.kind for kind, _ in names)
+        tools = [] if document.kind != "agent" else _texts(document.node.get("tools"))
+        agents = [document.node.get("agent"), *_listed(document.node.get("handoffs"))]
+        called = {node.content for node in agents if node is not None and isinstance(node.content, str)}
+        return any(
+            any(fnmatch.fnmatchcase(name, one) for one in tools if is_glob(one) or one not in self.tools)
+            if kind == "tool"
+            else kind == "agent" and name in called - self.agents.keys()
+            for kind, name in names
+        )
 
     def matching(self, pattern: str) -> list[Document]:
         """The tools that a name or glob of an agent's list stands for, by name."""
@@ -251,11 +268,12 @@ class _Builder:
         return document
 
     def _meant_as_a_name(self, raw: RawDocument, entry: Node) -> Document | None:
-        """An entry that defines nothing, and names a tool of the project: `refund_order:`, `name: refund_order`."""
+        """An entry that defines nothing, and names a tool: `refund:`, `name: refund`, `tool: refund`."""
         written = [key for key in entry.content if not key.startswith("x-")]
         if not written or any(key in entry.content for key in ("extends", *BACKENDS)):
             return None
         name, key = _text(entry, "name"), written[0]
+        pointed = _text(entry, "tool")
         if name in self.by_kind["tool"]:
             message = f"this defines a tool `{name}` without a backend"
             alone = f"to list the tool write its name alone: `- {name}`"
@@ -265,6 +283,10 @@ class _Builder:
             alone = f"write `- {key}`, without a colon"
             help = alone if entry.content[key].content is None else f"to change the tool here write `extends: {key}`"
             name, found = key, _error("AR301", f"unknown key `{key}`", entry.keys[key], help)
+        elif pointed is not None:
+            alone = f"write its name alone: `- {pointed}`"
+            help = alone if len(written) == 1 else f"to change the tool here write `extends: {pointed}`"
+            name, found = pointed, _error("AR301", "unknown key `tool`", entry.keys["tool"], help)
         else:
             return None
         return Document("tool", raw.path, str(name), entry, None, [found], complete=False)
@@ -337,6 +359,14 @@ def _without(node: Node, key: str) -> Node:
     if key not in node.content:
         return node
     return Node({name: child for name, child in node.content.items() if name != key}, node.span, keys=node.keys)
+
+
+def _listed(node: Node | None) -> list[Node]:
+    return list(node.content) if node is not None and node.is_list else []
+
+
+def _texts(node: Node | None) -> list[str]:
+    return [one.content for one in _listed(node) if isinstance(one.content, str)]
 
 
 def _text(node: Node, key: str) -> str | None:

@@ -54,7 +54,7 @@ def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
     )
 
 
-_INSIDE_A_TEMPLATE = re.compile(r"\{[{%](?:(?![%}]\}).)*?(?<!\$)\$\{", re.DOTALL)
+_INSIDE_A_TEMPLATE = re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?(?<!\$)\$\{", re.DOTALL)
 _BARE = re.compile(r"\$(?:([A-Z][A-Z0-9_]+)|\(([A-Z][A-Z0-9_]+)\))")
 # What makes a value inert where it lands: it must not become a template.
 _QUOTES: dict[str, Callable[[str], str]] = {"url": quote_url, "": str}
@@ -199,6 +199,8 @@ def _explain(kind: Kind, shaped: Shaped, partial: bool, texts: Texts) -> list[Di
     if not node.is_mapping:
         several = kind == "tool" and node.is_list
         help = "write each tool as a document of its own, with `---` between them" if several else None
+        if isinstance(node.content, str):
+            help = wording.misread_sign(node.content)
         return [_error("AR309", f"{_article(kind)} is a mapping of keys, not {node.kind}", node.span, help)]
     found: list[Diagnostic] = []
     place = _Place(kind, node, shaped.unknown, partial, texts)
@@ -237,7 +239,7 @@ def _findings(place: _Place, error: ValidationError) -> list[Diagnostic]:
     node = place.node
     schema: Any = error.schema
     instance: Any = error.instance
-    if route in place.unknown:
+    if route in place.unknown or _is_told_beside(node, route):
         return []
     if error.validator in ("anyOf", "allOf"):
         return _alternative(place, error)
@@ -251,8 +253,19 @@ def _findings(place: _Place, error: ValidationError) -> list[Diagnostic]:
         names: Any = error.validator_value
         fix = respelt(node.get(*route), [name for name in names if isinstance(name, str)])
     elif error.validator == "type":
-        fix = retyped(place.kind, place.texts, node.get(*route), route, [schema], schema.get("description", ""))
+        about = schema.get("description", "")
+        fix = retyped(place.kind, place.texts, node.get(*route), route, [schema], about)
+        help = help or _help(fix, about)
     return [_error(code, message, node.place(route), help, fix)]
+
+
+def _is_told_beside(node: Node, route: Route) -> bool:
+    """Whether an unknown key beside a value tells what is wrong with it: `args` of a `command`, `properties`."""
+    key = _TELLING.get(route[-1]) if route else None
+    return key is not None and node.get(*route[:-1], key) is not None
+
+
+_TELLING: dict[str | int, str] = {"command": "args", "type": "properties"}
 
 
 def _alternative(place: _Place, error: ValidationError) -> list[Diagnostic]:
@@ -269,9 +282,15 @@ def _alternative(place: _Place, error: ValidationError) -> list[Diagnostic]:
     options = list(branches(place.kind, schema))
     wanted = list(dict.fromkeys(wording.wanted(branch) for branch in options))
     message = f"{wording.subject(route)} must be {wording.either(wanted)}, not {wording.shown(error.instance)}"
-    help = wording.type_help(error.instance, wanted, schema) or wording.form(route) or schema.get("description")
-    fix = retyped(place.kind, place.texts, place.node.get(*route), route, options, schema.get("description", ""))
-    return [_error("AR303", message, place.node.place(route), help, fix)]
+    about = schema.get("description", "")
+    help = wording.type_help(error.instance, wanted, schema) or wording.form(route, place.kind)
+    fix = retyped(place.kind, place.texts, place.node.get(*route), route, options, about)
+    return [_error("AR303", message, place.node.place(route), help or _help(fix, about), fix)]
+
+
+def _help(fix: Fix | None, about: str) -> str | None:
+    """What mends a value says more than what its key is for."""
+    return fix.title if fix is not None else about or None
 
 
 def _other_type(error: ValidationError) -> bool:
@@ -320,7 +339,7 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
             return (
                 "AR303",
                 f"{subject} must be {wanted}, not {shown}",
-                wording.type_help(error.instance, [wanted], schema) or wording.form(route) or about,
+                wording.type_help(error.instance, [wanted], schema) or wording.form(route),
             )
         case "enum":
             names = [wording.plain(option) for option in limit]
@@ -356,7 +375,7 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             return
         names = branch.get("x-exactly-one") or branch.get("x-at-most-one") or []
         written = [key for key in node.content if key in names]
-        subject = wording.subject(route) if route else _article(kind)
+        subject = wording.subject(route) if names and route else _article(kind)
         what = f"one of {wording.either(names)}" if names else ""
         if len(written) > 1:
             span = node.keys[written[1]]

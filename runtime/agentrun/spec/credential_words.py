@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from agentrun.secrets import MASKED
+
 # Forms that only a real key has: those of providers, and a bearer token written out.
 KEY = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{20,}|A(?:KIA|SIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}"
@@ -42,6 +44,11 @@ _NEAR = ("arpa", "corp", "home", "internal", "intranet", "lan", "local", "locald
 def has_key(text: str) -> bool:
     """Whether a key is in a text, by its form."""
     return any(_NO_KEY.match(found[0]) is None for found in KEY.finditer(text))
+
+
+def without_keys(text: str) -> str:
+    """The text with each key in it masked."""
+    return KEY.sub(lambda found: found[0] if _NO_KEY.match(found[0]) else MASKED, text)
 
 
 def names_credential(name: str) -> bool:

@@ -150,6 +150,8 @@ def context_tokens(maker: Maker, name: str) -> int | None:
 
 def is_known(maker: Maker, name: str) -> bool:
     """Whether the maker has, or had, a model of this name. Fine-tunes are the user's own."""
+    if name != name.lower() and not name.startswith("ft:"):
+        return False  # both have names in lower case only
     if name.startswith("ft:") or name in RETIRED[maker] or context_tokens(maker, name) is not None:
         return True
     import genai_prices  # 35 ms: only for a name that the table doesn't have
@@ -171,6 +173,8 @@ def misspelt_name(maker: Maker, name: str) -> str | None:
     Names of one family differ in their numbers only, so a name with another number may be that of a newer model: it
     is no misspelling.
     """
+    if name != name.lower() and is_known(maker, name.lower()):
+        return name.lower()
     names = [*CONTEXT_TOKENS[maker]]
     bare = name.lower().rpartition("/")[2]
     parts = sorted(filter(None, _SEPARATORS.split(bare)))

@@ -15,6 +15,7 @@ _OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "instructions": ("system_prompt",),
     "llm": ("model",),
     "prompt": ("system_prompt",),
+    "promt": ("system_prompt",),
     "system": ("system_prompt",),
     "system_message": ("system_prompt",),
     "user_message": ("input",),
@@ -120,8 +121,18 @@ _ADVICE: dict[str, dict[str, str]] = {
         "tools": "a file of tools holds a document for each, with `---` between them",
         "type": _KEPT_APART + "write `http`, `shell`, `python`, `agent` or `final`",
     },
+    "contains": {
+        f"{no}{word}": f"write `not: {{{{{key}: …}}}}`"
+        for no in ("not_", "no_", "does_not_")
+        for key, short in (("contains", "contain"), ("equals", "equal"), ("matches", "match"))
+        for word in (key, short)
+    },
     "bearer": {"type": _KEPT_APART + "write `bearer`, `basic`, `api_key` or `oauth2`"},
-    "sandbox": {"args": "the arguments stand in `command` itself: `command: [program, argument]`"},
+    "cwd": {"args": "the arguments stand in `command` itself: `command: [program, argument]`"},
+    "json_schema": dict.fromkeys(
+        ("$defs", "additionalProperties", "anyOf", "items", "properties", "required"),
+        "a schema stands inside: `{{type: json_schema, json_schema: {{name: …, schema: {{…}}}}}}`",
+    ),
     "arguments": {"function": "write `name` and `arguments` in the call itself"},
     "chunks": {"role": "each turn is the model's: leave it out"},
     "file": dict.fromkeys(("chunks", "content", "tool_calls"), "a script is a list of turns: `- {key}: …`"),

@@ -14,10 +14,13 @@ from agentrun.spec.spelling import is_surely
 from agentrun.spec.wording import SWITCHES
 from agentrun.spec.yaml_nodes import parse_scalar
 
+_GROUPED = re.compile(r"[1-9][0-9]*(?:_[0-9]+)+")
 _LEADING_ZERO = re.compile(r"0+([0-9]+)")
 _WITH_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_WORDS = re.compile(r"[A-Za-z0-9_./:=@%+-]+(?: [A-Za-z0-9_./:=@%+-]+)*")
+# A word of a command line in which nothing has a meaning of its own to a shell.
+_PIECE = r"\{\{[^{}]*\}\}|'(?:[^'{}]|\{\{[^'{}]*\}\})*'|\"(?:[^\"{}$`\\]|\{\{[^\"{}]*\}\})*\"|[A-Za-z0-9_./:=@%+,-]"
+_WORD = re.compile(rf"(?:{_PIECE})+")
 _NAMES = re.compile(r"[A-Za-z0-9_*-]+(?: *, *[A-Za-z0-9_*-]+)*")
 
 
@@ -65,6 +68,8 @@ def _scalar(node: Node, types: set[str], about: str) -> Fix | None:
         return write_raw(node, SWITCHES[text.lower()], safe=True)
     if not types & {"integer", "number"}:
         return None
+    if _GROUPED.fullmatch(text):
+        return write_raw(node, text.replace("_", ""), safe=True)
     if zeros := _LEADING_ZERO.fullmatch(text):
         return write_raw(node, zeros.group(1), safe=False)
     with_unit = _WITH_UNIT.fullmatch(text)
@@ -80,13 +85,30 @@ def _fits(value: object, types: set[str]) -> bool:
     return name in types or (name == "integer" and "number" in types)
 
 
+def _words_of_a_command(text: str) -> list[str]:
+    """The program and its arguments, as a shell would read them; none where only a shell can tell."""
+    found = list(_WORD.finditer(text))
+    if _WORD.sub("", text).strip(" ") or not found or "{{" in found[0].group():
+        return []
+    return [re.sub(_PIECE, _unquoted, one.group()) for one in found]
+
+
+def _unquoted(piece: re.Match[str]) -> str:
+    return piece.group()[1:-1] if piece.group()[0] in ("'", '"') else piece.group()
+
+
 def _list(node: Node, route: Route) -> Fix | None:
     text: str = node.content
-    words = text.split(" ") if route[-1] == "command" else re.split(" *, *", text)
-    pattern = _WORDS if route[-1] == "command" else _NAMES
-    if pattern.fullmatch(text) and len(words) > 1:
-        written = ", ".join(one if is_plain(one) else f'"{one}"' for one in words)
-        return write_raw(node, f"[{written}]", safe=False)
+    if route[-1] == "command":
+        words = _words_of_a_command(text)
+    else:
+        words = re.split(" *, *", text) if _NAMES.fullmatch(text) else [text]
+    if not words:
+        return None
+    if len(words) > 1:
+        marks = ["" if is_plain(one) else quotes_for(one) for one in words]
+        written = ", ".join(f"{mark}{one}{mark}" for one, mark in zip(words, marks, strict=True))
+        return write_raw(node, f"[{written}]", safe=False) if None not in marks else None
     mark = "" if node.style or is_plain(text) else quotes_for(text)
     if mark is None:
         return None

@@ -15,10 +15,11 @@ from agentrun.spec.other_words import advice, other_words
 from agentrun.spec.schema import JsonSchema, Kind, accepts, branch_for, branches, json_type, member_schema, schema_of
 from agentrun.spec.spelling import is_surely
 from agentrun.spec.wording import meant_name, subject
+from agentrun.spec.yaml_nodes import parse_scalar
 
 _MOST_NAMED = 4
 _SETTINGS = frozenset(name for names in KNOWN_SETTINGS.values() for name in names)
-_ODD = re.compile(r"[^\x21-\x7e]+")
+_ODD = re.compile(r"[^\x20-\x7e]+")
 
 
 def unknown_keys(
@@ -45,7 +46,7 @@ def unknown_keys(
         span = root.key_place((*route, key))
         name = meant_name(key, free) if home is None else None
         fix: Fix | None = None
-        if name is not None and name not in taken and _fits(kind, schema, name, instance[key]):
+        if name is not None and name not in taken and _may_fit(kind, schema, name, instance[key]):
             fix = rename_key(texts, span, key, name, safe=is_surely(key, name, free))
             taken.add(name)
         where = f" in {subject(route)}" if route else ""
@@ -120,6 +121,10 @@ def _help(kind: Kind, root: Node, route: Route, schema: JsonSchema, instance: Ma
     free = [name for name in allowed if name not in instance]
     if instance[key] is None and " " in key:
         return "it has no value: a text that holds a comma must stand in quotes"
+    mapping = root.get(*route)
+    above = [*mapping.content.values()] if mapping is not None and " " in key else []
+    if any(one.style in ("|", ">") and not one.content for one in above):
+        return "indent the text of `|`"
     if odd := _odd_characters(key, allowed):
         return odd
     name = meant_name(key, free)
@@ -150,6 +155,8 @@ def _odd_characters(key: str, allowed: list[str]) -> str | None:
     odd = _ODD.search(key)
     if odd is None:
         return None
+    if odd[0][0] == "\uff1a":
+        return "`\uff1a` doesn't end a key: write `:` and a space"
     name = unicodedata.name(odd[0][0], "an odd character").lower()
     plain = meant_name(_ODD.sub("", key), allowed)
     instead = f"write `{plain}`" if plain else "write it with plain letters, and indent with plain spaces"
@@ -170,6 +177,12 @@ def _outer(kind: Kind, root: Node, route: Route, key: str) -> str | None:
             break
         node = inside
     return found
+
+
+def _may_fit(kind: Kind, schema: JsonSchema, name: str, value: Any) -> bool:
+    """Whether a value fits a key, or will without its quotes."""
+    fits = _fits(kind, schema, name, value)
+    return fits or (isinstance(value, str) and _fits(kind, schema, name, parse_scalar(value)))
 
 
 def _fits(kind: Kind, schema: JsonSchema, name: str, value: Any) -> bool:

@@ -80,7 +80,10 @@ _SINGLE = re.compile(r"(?<![{$])\{\+?([A-Za-z0-9_ -]{1,64})\}(?!\})")
 
 
 def as_holes(node: Node, declared: Iterable[str]) -> Fix | None:
-    """Each `{{ args.x }}` of a url as `{x}`, and `{order id}` as `{order_id}`, where these are parameters."""
+    """Each `{{ args.x }}` of a url as `{x}`, and `{order id}` as `{order_id}`, where these are parameters.
+
+    A url that is nothing else needs `hosts` then: it is not written without being asked.
+    """
     known = frozenset(declared)
     double = list(_DOUBLE.finditer(node.source))
     if any(found.group(1) not in known for found in double):
@@ -90,4 +93,5 @@ def as_holes(node: Node, declared: Iterable[str]) -> Fix | None:
         meant = [name for name in known if is_same_word(name, found.group(1))]
         if found.group(1) not in known and len(meant) == 1:
             parts.append((found.span(1), meant[0]))
-    return replace_parts(node, parts, "write `{name}`", safe=True)
+    is_whole = len(parts) == 1 and parts[0][0] == (len(node.style), len(node.source) - len(node.style))
+    return replace_parts(node, parts, "write `{name}`", safe=not is_whole)

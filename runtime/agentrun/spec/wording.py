@@ -11,9 +11,10 @@ from agentrun.diagnostics import did_you_mean, nearest
 from agentrun.spec.nodes import Node, Route, kind_of
 from agentrun.spec.other_words import other_words
 from agentrun.spec.schema import JsonSchema
-from agentrun.spec.spelling import typos
+from agentrun.spec.spelling import fold, typos
 from agentrun.spec.yaml_nodes import parse_scalar
 
+CASE_MODEL_HELP = "write its turns in `model`, or `cassette: FILE`, or `live: true` for the agent's own"
 NAME_HELP = "a name takes letters, digits, `_` and `-`, at most 64"
 
 
@@ -84,7 +85,7 @@ def type_help(value: Any, wanted: Sequence[str], schema: JsonSchema) -> str | No
         return f"write {value} without quotes"
     if type(value) in (int, float) and "text" in wanted:
         return f'write "{value}" in quotes'
-    if isinstance(value, str) and set(wanted) & {"a mapping", "a list"} and (sign := _misread_sign(value)):
+    if isinstance(value, str) and set(wanted) & {"a mapping", "a list"} and (sign := misread_sign(value)):
         return sign
     if isinstance(value, bool) and "`always`" in schema.get("description", ""):
         return f"write `{'always' if value else 'never'}`"
@@ -94,7 +95,7 @@ def type_help(value: Any, wanted: Sequence[str], schema: JsonSchema) -> str | No
 _SIGN = re.compile(r"[A-Za-z_][\w-]*\s*([:=\uff1a])(.?)", re.DOTALL)
 
 
-def _misread_sign(text: str) -> str | None:
+def misread_sign(text: str) -> str | None:
     """Help about a sign, or a space, that makes YAML read a key or an item as a text."""
     if text.startswith("-"):
         return "write a space after each `-`"
@@ -129,6 +130,8 @@ def option_help(value: Any, options: Sequence[Any]) -> str | None:
 
 _FORMS = {
     "auth": "write `auth: {bearer: …}`, or `basic`, `api_key` or `oauth2`",
+    "body": "it is text: write `json` for data",
+    "command": "write a list: `[program, argument]`",
     "context": "write `context: {max_tokens: …}`",
     "env": "write `NAME: value` for each",
     "headers": "write `Name: value` for each",
@@ -142,14 +145,14 @@ _FORMS = {
 }
 
 
-def form(route: Route) -> str | None:
+def form(route: Route, kind: str = "") -> str | None:
     """How the value of a key is written, where its description doesn't show it."""
     if route[-2:-1] == ("permissions",):
         return "write `ask: NAME`, `allow: NAME` or `deny: NAME`"
     if route[-2:-1] == ("calls",):
         return "write `- name: NAME`"
-    if route[:1] == ("cases",) and route[-1] == "model":
-        return "write the model's turns, such as `- content: …`; `live: true` asks the agent's own model"
+    if kind == "test" and route[-1:] == ("model",):
+        return CASE_MODEL_HELP
     return _FORMS.get(str(route[-1])) if route else None
 
 
@@ -159,7 +162,16 @@ def meant_name(key: str, allowed: Sequence[str]) -> str | None:
     if other is not None:
         return other
     near = nearest(key, allowed)
-    return near if near is not None and _is_near(key.lower(), near) else None
+    return near if near is not None and _is_near(key.lower(), near) and not _is_turned(key, near) else None
+
+
+_TURNING = re.compile(r"(?:not|no|non|never|un|dis)(?=[_-]?[a-z]{4})[_-]?", re.IGNORECASE)
+
+
+def _is_turned(written: str, known: str) -> bool:
+    """Whether a name says the contrary of a known one: `not_contains`."""
+    found = _TURNING.match(written)
+    return found is not None and typos(fold(written[found.end() :]), fold(known), 1) <= 1
 
 
 def _is_near(written: str, known: str) -> bool:

@@ -10,6 +10,7 @@ import yaml
 from agentrun.diagnostics import Diagnostic, Fix, Related, Span
 from agentrun.spec.lines import line_starts, place, quoted_line, quoted_template
 from agentrun.spec.nodes import LINE_BREAK
+from agentrun.spec.yaml_slips import slip_near
 
 MAX_DEPTH = 64
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own bound, far beyond ours, since 0.2.6
@@ -56,6 +57,9 @@ def syntax_finding(path: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     if problem in _AT_ITS_BEGINNING:
         mark = began or mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    slip = slip_near(path, text, line, column, problem)
+    if slip is not None:
+        return slip
     message, help = _SYNTAX.get(problem, (problem, None))
     if problem == "found character that cannot start any token":
         message, help = _bad_start(text[mark.index : mark.index + 1] if mark is not None else "")

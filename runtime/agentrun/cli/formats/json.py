@@ -7,6 +7,7 @@ from typing import Any
 
 from agentrun.cli.formats.unshown import Lines, shown_fix, unshown_lines
 from agentrun.diagnostics import Diagnostic, Fix, Report, Span
+from agentrun.spec.credential_words import without_keys
 from agentrun.spec.locate import pointers_of
 
 
@@ -33,7 +34,7 @@ def _object(found: Diagnostic, pointer: str, unshown: Lines) -> dict[str, Any]:
         "severity": found.severity,
         "message": found.message,
         **_span(found.span),
-        "pointer": pointer,
+        "pointer": without_keys(pointer),
         "help": found.help,
         "fix": _fix(fix) if fix is not None else None,
         "related": [

@@ -20,8 +20,8 @@ def as_text(report: Report, checked: int, width: int | None = None) -> str:
     """Each finding with its source line and a caret, then a summary, and what can be done."""
     if not report.diagnostics:
         return f"{counted(checked, 'file')} checked, no findings"
-    code = report.diagnostics[0].code
-    hint = click.style(f"agentrun explain {code} says more", dim=True)
+    codes = {found.code for found in report.diagnostics}
+    hint = click.style(f"agentrun explain {codes.pop() if len(codes) == 1 else 'CODE'} says more", dim=True)
     return f"{findings_text(report, width)}{_fixable(report)}\n{hint}"
 
 

@@ -9,27 +9,30 @@ from __future__ import annotations
 import re
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span
+from agentrun.secrets import MASKED
 from agentrun.spec.credential_words import has_key, is_dummy, names_credential
 from agentrun.spec.nodes import LINE_BREAK
 
-_CODES = ("AR608", "AR802", "AR810", "AR811")
+SECRET = ("AR608", "AR802", "AR810", "AR811")
 _ENTRY = re.compile(r"(?<![\w-])([\w-]++)[\"']?:[ \t]+[\"']?(?=([^\s\"'#&*!|>{\[$][^,}\]]{,80}))")
 _NO_CREDENTIALS = ("array", "boolean", "false", "integer", "number", "object", "string", "true")
 _NEAR = 80
+_INDENT = r"\s*(?:- +)*"
+_BEGIN = {False: re.compile(_INDENT), True: re.compile(_INDENT + r"(?:[\"']?[\w-]+[\"']?:[ \t]+)?")}
 Lines = frozenset[tuple[str, int]]
 
 
 def unshown_lines(report: Report) -> Lines:
-    told = {line for found in report.diagnostics if found.code in _CODES for line in _lines(found.span)}
+    told = {line for found in report.diagnostics if found.code in SECRET for line in _lines(found.span)}
     lines_of = {file: LINE_BREAK.split(text) for file, text in report.sources.items()}
     edits = [edit for found in report.diagnostics if found.fix is not None for edit in found.fix.edits]
     spans = [*(found.span for found in report.diagnostics), *(edit.span for edit in edits)]
     for file, number in {(span.file, span.line) for span in spans} - told:
-        if _looks_secret(_line(lines_of, file, number)):
+        if looks_secret(_line(lines_of, file, number)):
             told.add((file, number))
     for edit in edits:
         line = _line(lines_of, edit.span.file, edit.span.line)
-        if _looks_secret(_mended(line, edit)):
+        if looks_secret(_mended(line, edit)):
             told.add((edit.span.file, edit.span.line))
     return frozenset(told)
 
@@ -41,8 +44,15 @@ def shown_fix(found: Diagnostic, unshown: Lines) -> Fix | None:
     return found.fix
 
 
-def _looks_secret(line: str) -> bool:
+def looks_secret(line: str) -> bool:
     return has_key(line) or any(names_credential(name) and _is_literal(value) for name, value in _ENTRY.findall(line))
+
+
+def masked(line: str) -> str:
+    """What may be shown of such a line: where it begins and, if it is its own key that says so, that key."""
+    begin = _BEGIN[looks_secret(line)].match(line)
+    shown = begin[0] if begin else ""
+    return MASKED if has_key(shown) else shown + MASKED
 
 
 def _is_literal(value: str) -> bool:

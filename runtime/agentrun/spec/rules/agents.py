@@ -11,13 +11,14 @@ import msgspec
 from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
 from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.edits import write_name
+from agentrun.spec.edits import write, write_name
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules.toolbox import lists_are_readable
 from agentrun.spec.types import AgentSpec, ModelSpec, ResponseFormatSpec
 from agentrun.spec.wording import misspelt
 
 MODES = ("auto", "none", "required")
+_OTHER_CHOICES = {"any": "required"}  # Anthropic's word
 
 
 def model_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -70,7 +71,7 @@ def _is_on_this_machine(address: str) -> bool:
 
 
 def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    node = document.node.get("tool_choice")
+    node = written = document.node.get("tool_choice")
     if document.kind != "agent" or node is None or not lists_are_readable(document):
         return
     tools = _tools(catalog, document)
@@ -89,8 +90,9 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         options = (*MODES, *tools)
         message = f"`tool_choice` names no tool of this agent: `{name}`"
         unlisted = f"list `{name}` in `tools`" if name in catalog.tools else None
-        suggestion = unlisted or did_you_mean(name, options, f"allowed: {one_of(options)}")
-        fix = None if unlisted else write_name(node, options)
+        meant = _OTHER_CHOICES.get(name, name) if tools and node is written else name
+        suggestion = unlisted or did_you_mean(meant, options, f"allowed: {one_of(options)}")
+        fix = None if unlisted else write_name(node, options) if meant == name else write(node, meant, safe=True)
         yield Diagnostic("AR701", "error", message, node.span, suggestion, fix=fix)
 
 

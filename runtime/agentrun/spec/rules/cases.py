@@ -28,7 +28,7 @@ from agentrun.spec.rules.case_places import (
 from agentrun.spec.rules.toolbox import Toolbox, backend, items, members, text_of, toolbox
 from agentrun.spec.spelling import is_same_word
 from agentrun.spec.types import CaseSpec, TestSpec
-from agentrun.spec.wording import shown
+from agentrun.spec.wording import CASE_MODEL_HELP, shown
 
 # As in `engine/events.py`, which these layers don't know: a test compares.
 REASONS = (
@@ -180,8 +180,7 @@ def cases_without_a_model(catalog: Catalog, document: Document) -> Iterator[Diag
     for case in cases_of(document):
         if for_all or _has_model(case, CaseSpec.__struct_encode_fields__):
             continue
-        help = "write its turns in `model`, or `cassette: FILE`, or `live: true` for the agent's own"
-        yield _error("AR909", "the case has no model", name_place(case), help)
+        yield _error("AR909", "the case has no model", name_place(case), CASE_MODEL_HELP)
 
 
 def _has_model(node: Node, known: Sequence[str]) -> bool:

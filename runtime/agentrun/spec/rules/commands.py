@@ -16,6 +16,7 @@ from agentrun.spec.values import is_free, may_lead_with_dash
 from agentrun.spec.words import Word, is_shell, program_name
 
 _HOLD = "hold what the model writes: by `sandbox: true`, or by `require_approval: always`"
+_OR_HOLD = "; or hold it by `sandbox: true` or `require_approval: always`"
 _PROGRAM_NAME = r"(?i)code|command|cmd|expr|program|query|script|snippet|source"
 
 
@@ -58,7 +59,8 @@ def _finding(use: Use, name: str, node: Node, *, whole: bool) -> Diagnostic | No
     place, program = place_of(node, name), f"`{use.program}`"
     if use.how == "program":
         message = f"`args.{name}` chooses the program that {program} runs"
-        return _error(message, place, "write the program as text, or list those allowed in an `enum`")
+        help = "write the program as text, or list those allowed in an `enum`"
+        return _error(message, place, help + _OR_HOLD if whole else help)
     if whole and use.program in (*SQL, *FILTERS):
         mark = SQL_WITH_COMMANDS.get(use.program)
         message = f"`args.{name}` is a program for {program}, and one can run commands of the system (`{mark}`)"
@@ -124,9 +126,10 @@ def _in_a_text(one: Landed, name: str, node: Node) -> Diagnostic | None:
         return _finding(Use(None if one.source == STDIN else 1, one.program, one.how), name, node, whole=one.whole)
     if one.source.isdecimal():
         message = f"`args.{name}` is run by the shell: its text takes it for a command"
-        return _error(message, place_of(node, name), 'use it as data, behind a command: `"$1"`, in quotes')
+        help = f'use it as data, behind a command: `"$1"`, in quotes{_OR_HOLD}'
+        return _error(message, place_of(node, name), help)
     message = f"`args.{name}` is run by the script: it takes `${one.source}` for a command"
-    help = f'give it to a command of yours as an argument, in quotes: `grep -- "${one.source}" notes`'
+    help = f'give it to a command of yours as an argument, in quotes: `grep -- "${one.source}" notes`{_OR_HOLD}'
     return _error(message, place_of(node, name), help)
 
 
@@ -149,7 +152,8 @@ def _runner(program: str) -> str:
 def _help(program: str, name: str, *, whole: bool) -> str:
     value = f'"{{{{ args.{name} }}}}"'
     if program in REMOTE_SHELLS:
-        return "hold the parameter to plain characters with a `pattern` or an `enum`, or send it by `stdin`"
+        otherwise = "; or hold it by `require_approval: always`" if whole else ""
+        return f"hold the parameter to plain characters with a `pattern` or an `enum`, or send it by `stdin`{otherwise}"
     if program in ("watch", "parallel"):
         return "run the command itself, with the value as an element"
     if program.endswith("awk"):

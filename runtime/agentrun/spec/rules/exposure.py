@@ -36,6 +36,10 @@ class Reached(msgspec.Struct, frozen=True, eq=False):
     within: str | None = None
 
     @property
+    def named(self) -> str:
+        return f"`{self.tool.name}`" + (f" of `{self.within}`" if self.within else "")
+
+    @property
     def spec(self) -> ToolSpec:
         found: ToolSpec = self.tool.spec
         return found
@@ -73,10 +77,9 @@ def _trifecta(reached: list[Reached]) -> tuple[Reached, Diagnostic] | None:
         )
         untrusted = next((one for one in sources if one is not private), private if private in sources else None)
         if private is not None and untrusted is not None:
-            out = way_out.tool.name
             message = (
-                f"private data (`{private.tool.name}`), untrusted content (`{untrusted.tool.name}`) and a way out "
-                f"(`{out}`) meet in this agent, and nothing says who decides about `{out}`"
+                f"private data ({private.named}), untrusted content ({untrusted.named}) and a way out "
+                f"({way_out.named}) meet in this agent, and nothing says who decides about `{way_out.tool.name}`"
             )
             return way_out, Diagnostic("AR808", "warning", message, way_out.entry.span, _help(way_out))
     return None
@@ -87,10 +90,8 @@ def _unasked_write(reached: list[Reached]) -> tuple[Reached, Diagnostic] | None:
     for write in writes:
         sources = [one for one in reached if one.tool is not write.tool and has_untrusted_output(one.spec)]
         if sources:
-            names = one_of((f"`{one.tool.name}`" for one in sources), limit=3)
-            message = (
-                f"`{write.tool.name}` may act on untrusted content from {names}, and nothing says who decides about it"
-            )
+            names = one_of((one.named for one in sources), limit=3)
+            message = f"{write.named} may act on untrusted content from {names}, and nothing says who decides about it"
             return write, Diagnostic("AR809", "info", message, write.entry.span, _help(write))
     return None
 

@@ -136,7 +136,8 @@ def _setting(catalog: Catalog, one: Asked, settings: Node, key: str, value: Node
         message = "agentrun reads one answer, and `n` asks for more that are paid for"
         yield Diagnostic("AR711", "warning", message, place, "take it out")
     elif (meant := _meant(one.api, key)) is not None and meant not in settings.content:
-        fix = rename_key(catalog.texts, place, key, meant, safe=one.maker is not None)
+        is_sure = one.maker is not None and is_same_word(key, meant)
+        fix = rename_key(catalog.texts, place, key, meant, safe=is_sure)
         message = f"`{key}` is no setting of `{one.api}`"
         yield Diagnostic("AR712", "warning", message, place, f"did you mean `{meant}`?", fix=fix)
     else:

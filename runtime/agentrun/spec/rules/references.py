@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.edits import remove_item, write_name
 from agentrun.spec.nodes import Node
+from agentrun.spec.spelling import fold
+from agentrun.spec.types import NAME_PATTERN
 
 MAX_AGENTS = 200  # that are looked at for a circle from each agent
 RESERVED = ("search_tools",)
@@ -22,7 +26,8 @@ def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         if index in document.inline or not isinstance(entry.content, str) or catalog.matching(entry.content):
             continue
         name = entry.content
-        if _in_a_set(catalog, name) or catalog.may_be_unread("tool", name):
+        is_told_there = catalog.may_be_unread("tool", name) or fold(name) in _names_that_are_none(catalog)
+        if is_told_there or _in_a_set(catalog, name):
             continue
         if is_glob(name):
             yield _error("AR407", f"the glob `{name}` matches no tool", entry, _known_tools(catalog))
@@ -74,11 +79,10 @@ def _without(catalog: Catalog, document: Document, index: int, name: str) -> Fix
 
 
 def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """Not of `handoffs`: those are not available in this version, and have their finding."""
     entries: list[Node] = []
     if document.kind in ("tool", "test") and (called := document.node.get("agent")):
         entries.append(called)
-    if document.kind == "agent":
-        entries += [entry for _, entry in _entries(document, "handoffs")]
     for entry in entries:
         name = entry.content
         if isinstance(name, str) and name not in catalog.agents and not catalog.may_be_unread("agent", name):
@@ -128,6 +132,15 @@ def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
 def _entries(document: Document, key: str) -> list[tuple[int, Node]]:
     found = document.node.get(key)
     return list(enumerate(found.content)) if found is not None and found.is_list else []
+
+
+@lru_cache(maxsize=1)
+def _names_that_are_none(catalog: Catalog) -> frozenset[str]:
+    """What tools are called that no tool can be called, folded: a number, a name with a space. It has its finding."""
+    written = [one.content for tool in catalog.tools.values() if (one := tool.node.get("name")) is not None]
+    return frozenset(
+        fold(str(one)) for one in written if not isinstance(one, str) or not re.fullmatch(NAME_PATTERN, one)
+    )
 
 
 def _in_a_set(catalog: Catalog, name: str) -> bool:

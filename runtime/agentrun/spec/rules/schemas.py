@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Related
+from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, did_you_mean
 from agentrun.json_schema import Validator, problems_of, subschemas
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node, Route, Scalar
+from agentrun.spec.retype import respelt
 from agentrun.spec.schema import json_type
 from agentrun.spec.wording import SWITCHES, either, shown, type_help, wanted
 from agentrun.spec.yaml_nodes import parse_scalar
@@ -54,8 +55,15 @@ def broken_values(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         for route, node, schema in with_values:
             if is_broken and problems_of(schema):
                 continue  # a schema that can't be used has its own findings
+            yield from _nothing_allowed(node, schema)
             outside = list(_values_outside_the_type(node, schema))
             yield from outside or _values_that_break(route, node, schema)
+
+
+def _nothing_allowed(node: Node, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    if schema.get("enum") == []:
+        message = "`enum` is empty: no value satisfies it"
+        yield Diagnostic("AR632", "warning", message, node.keys["enum"], "list the values, or leave it out")
 
 
 def _values_outside_the_type(node: Node, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -157,6 +165,10 @@ def _as_it_was_meant(value: Node, validator: Validator, schema: Mapping[str, Any
     if value.content is None:
         return "leave it out: an argument without a default is absent", None
     help = type_help(value.content, _words(types_of(schema)), {})
+    listed = schema.get("enum")
+    names = [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+    if help is None and isinstance(value.content, str) and (meant := did_you_mean(value.content, names)):
+        return meant, respelt(value, names)
     text = _rewritten(value)
     if text is None or not validator.is_valid(parse_scalar(text) if text[0] != '"' else value.source):
         return help, None

@@ -26,7 +26,7 @@ _RESULT_NAMES = {
     "shell": ("exit_code", "stdout", "stderr"),
 }
 _CONDITIONS = ("when", "require_approval")
-_TEMPLATE = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\{[{%](?:(?!\{[{%]).)*?[}%]\}", re.DOTALL)
 
 
 def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -202,7 +202,10 @@ def url_holes(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     except TemplateSyntax as error:
         place = node.find(re.compile(r"\{[{%].*[}%]\}|\{[^}]*\}?|\}")) or node.span
         fix = as_holes(node, declared(document) or ())
-        yield _error("AR501", error.message, place, "write `{name}` for the argument `name`", fix)
+        help = "write `{name}` for the argument `name`"
+        if _TEMPLATE.fullmatch(node.content) and not _base(document):
+            help += ", and the hosts that it may choose in `hosts`"
+        yield _error("AR501", error.message, place, help, fix)
         return
     properties = declared(document)
     written = document.node.get("parameters", "required")

@@ -9,6 +9,7 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import put_before
 from agentrun.spec.guarded import is_guarded_env, is_guarded_header
 from agentrun.spec.nodes import Node
+from agentrun.spec.rules.parameters import declared
 from agentrun.spec.wording import misspelt, shown
 from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
 
@@ -22,7 +23,10 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         node, text = base, str(base.content)
     else:
         text = node.content
-    if address_is_unknown(document) or _is_one_hole(text):
+    if address_is_unknown(document) or text.startswith(("{{", "{%")):
+        return  # a template has its own finding
+    if _is_one_hole(text):
+        yield from _chosen_without_hosts(document, node) if node is not base else ()
         return
     if "://" not in text and text and not text.startswith(("/", "?")):
         fix = put_before(node, "https://", "add `https://`", safe=False)
@@ -32,6 +36,18 @@ def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         yield _error("AR607", message, node, "write a whole URL, or `base_url: https://…`")
     elif text.partition("://")[0].lower() not in ("http", "https"):
         yield _error("AR607", f"`{text.partition('://')[0]}:` is no http address", node, "http and https are allowed")
+
+
+def _chosen_without_hosts(document: Document, node: Node) -> Iterator[Diagnostic]:
+    """A parameter that isn't declared has its own finding."""
+    http, properties = document.node.content["http"], declared(document)
+    hosts = http.get("hosts")
+    is_declared = properties is None or node.content.strip("{+}") in properties
+    is_listed = (hosts is not None and hosts.content != []) or misspelt(http, "hosts")
+    if is_declared and not is_listed and not document.is_base:
+        message = f"`{node.content}` needs `hosts`: without it each call is refused"
+        help = "list the hosts that may be chosen, such as `hosts: [docs.example.com]`"
+        yield _error("AR613", message, node, help)
 
 
 def address_is_unknown(document: Document) -> bool:

@@ -47,12 +47,13 @@ def _places_the_rest(node: Node) -> bool:
 
 
 def _where_it_may_go(node: Node, name: str) -> str:
-    use = f"{{{{ args.{name} }}}}"
+    use = f"{{{{ args.{name} }}}}" if name.isidentifier() else f'{{{{ args["{name}"] }}}}'
     if node.get("http") is not None:
         written = next(key for key in _PLACES if node.get("http", key) is not None)
         return f"write `{use}` where it belongs: beside a written `{written}` nothing is placed by itself"
     if node.get("shell", "script") is not None:
-        return f'pass it to the script: `env: {{{name.upper()}: "{use}"}}`'
+        variable, mark = re.sub(r"\W", "_", name).upper(), '"' if name.isidentifier() else "'"
+        return f"pass it to the script: `env: {{{variable}: {mark}{use}{mark}}}`"
     return f"write `{use}` in `command`, `env` or `stdin`, or take the parameter out"
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.rules.script_texts import SCRIPT_RULES
+from agentrun.spec.rules.templates import names_in_scope
 from agentrun.spec.wording import subject
 from agentrun.templates import Template, TemplateSyntax, compile_template
 
 _JINJA = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
-_HOLE = r"(?<![\w%#@\\$}{])\{(\w+)\}(?!\})"
-_BRACED = r"(?<![\\$])\$\{(\w+)\}"
-_DOLLAR = r"(?<![\w\\$])\$([a-z_]\w*)\b(?![($])"
+_HOLE = r"(?<![\w%#@\\$}{])\{(\w+(?:\.\w+)?)\}(?!\})"
+_BRACED = r"(?<![\\$])\$\{(\w+(?:\.\w+)?)\}"
+_DOLLAR = r"(?<![\w\\$])\$((?:args|run|call)\.\w+|[a-z_]\w*)\b(?![($])"
 _FENCED = r"^[ \t]*```.*?^[ \t]*```"
 _WISHES = f"(?sm){_FENCED}|{_JINJA}|{_BRACED}|{_DOLLAR}|{_HOLE}"  # compiled when a text has such marks
 
@@ -29,9 +30,9 @@ _OWN_LANGUAGE = frozenset(_OWN_LANGUAGE_NAMES.split())
 
 
 def meant_as_an_argument(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """`{x}`, `${x}` or `$x` where `x` is a parameter and templates are read."""
+    """`{x}`, `${x}` or `$x` where `x` is a parameter and templates are read; `{args.x}` and `{run.id}` too."""
     names = declared(document)
-    if document.kind == "test" or not names:
+    if document.kind == "test" or names is None:
         return
     for route, node, marks in document.scalars:
         if marks.get("x-template") in (None, "", "url") or not isinstance(node.content, str):
@@ -40,9 +41,17 @@ def meant_as_an_argument(catalog: Catalog, document: Document) -> Iterator[Diagn
             continue
         for found in re.finditer(_WISHES, node.source):
             braced, dollar, hole = found.groups()
-            name = braced or dollar or hole
-            if name in names and _may_be_meant(document, route, node, marks, name, is_hole=hole is not None):
-                yield _wish(route, node, found, name)
+            meant = _meant(braced or dollar or hole, names, str(marks["x-template"]))
+            if meant is not None and _may_be_meant(document, route, node, marks, is_hole=hole is not None):
+                yield _wish(route, node, found, meant)
+
+
+def _meant(written: str | None, names: Collection[str], scope: str) -> str | None:
+    """What a template calls it: an argument, or a part of `run` or `call`."""
+    owner, _, last = (written or "").rpartition(".")
+    if owner in ("", "args"):
+        return f"args.{last}" if last in names else None
+    return written if last in names_in_scope(scope).get(owner, ()) else None
 
 
 def _is_readable(node: Node) -> bool:
@@ -51,9 +60,7 @@ def _is_readable(node: Node) -> bool:
     return has_marks and "{% raw" not in node.source and _compiled(node) is not None
 
 
-def _may_be_meant(
-    document: Document, route: Route, node: Node, marks: dict[str, object], name: str, *, is_hole: bool
-) -> bool:
+def _may_be_meant(document: Document, route: Route, node: Node, marks: dict[str, object], *, is_hole: bool) -> bool:
     if route[:2] == ("shell", "command"):
         return _program(document) not in _OWN_LANGUAGE and not _has_own_language(document)
     if not is_hole:
@@ -79,8 +86,8 @@ def _has_own_language(document: Document) -> bool:
     )
 
 
-def _wish(route: Route, node: Node, found: re.Match[str], name: str) -> Diagnostic:
-    written, template = found.group(), f"{{{{ args.{name} }}}}"
+def _wish(route: Route, node: Node, found: re.Match[str], meant: str) -> Diagnostic:
+    written, template = found.group(), f"{{{{ {meant} }}}}"
     message = f"`{written}` is sent as it stands: it is no template in {subject(route)}"
     place = node.part(*found.span())
     return Diagnostic(
@@ -141,7 +148,7 @@ def prompt_that_changes_with_every_run(catalog: Catalog, document: Document) -> 
     for owner, attribute in sorted(template.attributes):
         if owner != "run" or attribute not in ("id", "session"):
             continue
-        inside = r"\{[{%](?:(?![%}]\}).)*?"
+        inside = r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?"
         place = node.find(re.compile(rf"{inside}(?<![\w.])(run\.{attribute})(?!\w)", re.DOTALL)) or node.span
         message = f"`run.{attribute}` is another one in each run, and the provider's prompt cache is not used"
         yield Diagnostic("AR515", "info", message, place, "let it stand in `input`, or in a tool's call")
@@ -154,7 +161,7 @@ def body_of_the_last_page(catalog: Catalog, document: Document) -> Iterator[Diag
         return
     if "body" not in template.names or "pages" in template.names:
         return
-    place = node.find(re.compile(r"\{[{%](?:(?![%}]\}).)*?(?<![\w.])(body)(?!\w)", re.DOTALL)) or node.span
+    place = node.find(re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?(?<![\w.])(body)(?!\w)", re.DOTALL)) or node.span
     message = "with `paginate`, `body` is that of the last page alone"
     yield Diagnostic("AR519", "warning", message, place, "`pages` is the list of all bodies, such as `pages[0].items`")
 
