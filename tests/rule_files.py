@@ -47,7 +47,7 @@ def codes(folder, files, family="AR8"):
 def tool(backend, **more):
     """A tool's file, in JSON, which is YAML."""
     parameters = json.loads(json.dumps(PARAMETERS))
-    return json.dumps({"description": "Does it.", "parameters": parameters, **backend, **more})
+    return json.dumps({"description": "Does it.", "parameters": parameters} | backend | more)
 
 
 def shell(command, *, more=None, **keys):

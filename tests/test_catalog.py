@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from agentrun.cli.formats.text import findings_text
 from agentrun.diagnostics import report
-from agentrun.spec.catalog import RawDocument, build, merge
+from agentrun.spec.bases import merge
+from agentrun.spec.catalog import RawDocument, build
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules import cross_check
 from agentrun.spec.yaml_nodes import read_text
@@ -31,7 +32,7 @@ def found(files, environ=None, unread=frozenset()):
     crossed = cross_check(made)
     everything = list(made.diagnostics)
     for document in made.documents():
-        everything += [*document.diagnostics, *crossed.get(id(document), [])]
+        everything += [*document.diagnostics, *crossed.get(document, [])]
     ordered = report(everything, {}).diagnostics
     return [
         f"{one.span.file}:{one.span.line}:{one.span.column} {one.code}" for one in ordered if one.severity == "error"
@@ -328,7 +329,7 @@ def test_no_data_makes_a_check_fail_and_what_has_no_form_has_a_finding(agent, ba
     crossed = cross_check(made)
     everything = list(made.diagnostics)
     for document in made.documents():
-        findings = [*document.diagnostics, *crossed.get(id(document), [])]
+        findings = [*document.diagnostics, *crossed.get(document, [])]
         everything += findings
         if document.spec is None and not document.is_base and document.complete and not document.unknown:
             assert any(one.severity == "error" for one in findings)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrun.spec.check import check, shape
+from agentrun.spec.check import check
 from agentrun.spec.schema import SPECS, schema_of
+from agentrun.spec.shape import shape
 from agentrun.spec.yaml_nodes import read_text
 from agentrun.templates import compile_template, parse_url
 

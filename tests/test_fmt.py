@@ -469,6 +469,14 @@ def test_a_file_that_cannot_be_written_is_told_and_the_others_are_formatted(proj
     assert (project / "agents/a.yaml").read_bytes() == before
 
 
+def test_a_file_that_is_read_only_stays_as_it_is_for_root_too(project, capsys):
+    before = (project / "agents/a.yaml").read_bytes()
+    (project / "agents/a.yaml").chmod(0o444)
+    assert run_cli(["fmt"]) == 3
+    assert "agents/a.yaml can't be written: it is read-only" in capsys.readouterr().err
+    assert (project / "agents/a.yaml").read_bytes() == before
+
+
 def test_a_file_without_a_house_layout_is_told(project, capsys):
     (project / "agents/_base.yaml").write_text("? model\n: m\n")
     assert run_cli(["fmt", "agents/_base.yaml"]) == 1
@@ -506,6 +514,7 @@ def test_a_tool_of_a_further_folder_is_formatted_as_one(project):
         (["README.md"], "`README.md` is no YAML file"),
         (["-"], "its name is not known"),
         (["-", "agents"], "`-` stands alone"),
+        (["--stdin-filename", "agents/x.yaml"], "goes with `-`"),
     ],
 )
 def test_bad_usage_is_told(project, capsys, arguments, told):

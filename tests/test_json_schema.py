@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrun.json_schema import MAX_VIOLATIONS, Validator, problems_of
+from agentrun.json_schema import MAX_VIOLATIONS, Validator
+from agentrun.spec.schema_problems import problems_of
 
 
 def problems(schema):

@@ -17,9 +17,9 @@ from pygls.lsp.client import LanguageClient
 
 from agentrun.diagnostics import Span
 from agentrun.lsp.desk import Desk
+from agentrun.lsp.methods import make_server
 from agentrun.lsp.outline import cursor_at, tokens_of
 from agentrun.lsp.positions import Positions
-from agentrun.lsp.server import make_server
 from agentrun.spec.yaml_nodes import read_text
 from projects import write_project
 
@@ -183,7 +183,7 @@ def project(tmp_path):
 
 
 def at_cursor(marked):
-    """A text without its `|`, and the place of it."""
+    """A text without its `¦`, and the place of it."""
     before, _, after = marked.partition("¦")
     return before + after, (before.count("\n"), len(before) - (before.rfind("\n") + 1))
 
@@ -276,7 +276,8 @@ def test_a_change_that_comes_as_a_check_ends_is_checked_too(tmp_path, monkeypatc
 
     async def change():
         server.want_check(tmp_path)
-        await asyncio.sleep(0.01)
+        while server._running:
+            await asyncio.wait(list(server._running.values()))
 
     monkeypatch.setattr(server, "_check_until_fresh", check)
     asyncio.run(change())

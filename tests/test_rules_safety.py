@@ -693,3 +693,9 @@ def test_a_path_is_relative_to_the_file_that_wrote_it(tmp_path):
     (tmp_path / "tools.d" / "t.yaml").write_text('{"extends": "_base", "description": "Lists."}', encoding="utf-8")
     report = read_project(tmp_path, {}, tools=[tmp_path / "more"]).report()
     assert "AR614" not in [one.code for one in report.diagnostics]
+
+
+@pytest.mark.parametrize("kind", ["str", ["text"], None, 5])
+def test_a_type_that_does_not_exist_lets_every_text_through(tmp_path, kind):
+    parameters = {"type": "object", "properties": {"x": {"type": kind}}, "required": ["x"]}
+    assert "AR803" in codes_of(tmp_path, shell(["sh", "-c", f"cat {X}"], more={"parameters": parameters}))

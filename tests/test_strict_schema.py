@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrun.json_schema import Validator, problems_of
+from agentrun.json_schema import Validator
+from agentrun.spec.schema_problems import problems_of
 from agentrun.strict.nulls import NullDropper, StrictCheck
 from agentrun.strict.routes import written_path
 from agentrun.strict.schema import Change, make_strict

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from agentrun.diagnostics import OF_THE_MOMENT, Diagnostic, Report
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 from agentrun.fingerprints import fingerprints_of
 
 
@@ -48,7 +48,7 @@ def read_baseline(path: Path) -> list[Entry]:
         baseline = msgspec.json.decode(path.read_bytes(), type=_Baseline)
     except OSError as error:
         help = "`agentrun validate --write-baseline FILE` makes one"
-        raise UsageError(f"the baseline `{path}` can't be read: {error.strerror}", help=help) from None
+        raise UsageError(f"the baseline `{path}` can't be read: {reason_of(error)}", help=help) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"`{path}` is no baseline: {error}") from None
     if baseline.version != 1:

@@ -13,6 +13,19 @@ from pathlib import Path
 from agentrun.diagnostics import Diagnostic, Severity, Span
 from agentrun.spec.schema import Kind
 
+_TEST = ".test.yaml"
+_PLACES: dict[Kind, str] = {"agent": "agents", "tool": "tools.d", "test": "tests"}
+# What other names of the folders come down to, in lower case and without punctuation.
+_OTHER_NAMES: dict[str, Kind] = {
+    **dict.fromkeys(("agent", "agents", "agentd", "agentsd"), "agent"),
+    **dict.fromkeys(("tool", "tools", "toold", "toolsd"), "tool"),
+    **dict.fromkeys(("test", "tests", "testd", "testsd"), "test"),
+}
+# Folders of what agents, tools and tests name, and of data: their YAML is none of the project's own documents.
+_NAMES_OF_OTHERS = "cassettes data docs examples fixtures golden prompts schemas scripts specs templates"
+_OTHER_THINGS = frozenset(_NAMES_OF_OTHERS.split())
+_LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
+
 
 def find_root(path: Path) -> Path:
     """The nearest folder at or above that holds `tools.d/` or `agents/`; else the file's own folder."""
@@ -49,6 +62,7 @@ def guess_kind(path: Path) -> Kind:
 def find_files(
     root: Path, tools: Sequence[Path], files: Sequence[Path], misplaced: list[Diagnostic]
 ) -> list[tuple[Kind, Path]]:
+    """The files of a project and further ones, each once; `misplaced` gets a finding for each that is overlooked."""
     own: list[tuple[Kind, Path]] = [("agent", root / "agents"), ("tool", root / "tools.d")]
     folders = [*own, *(("tool", folder.resolve()) for folder in tools)]
     found: list[tuple[Kind, Path]] = []
@@ -77,33 +91,6 @@ def find_files(
     for kind, path in found:
         once.setdefault(os.path.realpath(path), (kind, path))
     return list(once.values())
-
-
-_TEST = ".test.yaml"
-_PLACES: dict[Kind, str] = {"agent": "agents", "tool": "tools.d", "test": "tests"}
-# What other names of the folders come down to, in lower case and without punctuation.
-_OTHER_NAMES: dict[str, Kind] = {
-    **dict.fromkeys(("agent", "agents", "agentd", "agentsd"), "agent"),
-    **dict.fromkeys(("tool", "tools", "toold", "toolsd"), "tool"),
-    **dict.fromkeys(("test", "tests", "testd", "testsd"), "test"),
-}
-# Folders of what agents, tools and tests name, and of data: their YAML is none of the project's own documents.
-_OTHER_THINGS = frozenset(
-    (
-        "cassettes",
-        "data",
-        "docs",
-        "examples",
-        "fixtures",
-        "golden",
-        "prompts",
-        "schemas",
-        "scripts",
-        "specs",
-        "templates",
-    )
-)
-_LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
 
 
 def _near_kind(folder: Path) -> Kind | None:

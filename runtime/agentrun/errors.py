@@ -93,3 +93,8 @@ class ToolFailure(Exception):
 
     def as_result(self) -> dict[str, Any]:
         return {"error": {"type": self.type, "message": self.message, **self.details}}
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file can't be read or written, as the end of a message: "is a directory"."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

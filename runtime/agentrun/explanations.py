@@ -38,10 +38,6 @@ class Explanation(msgspec.Struct, frozen=True):
     summary: str
     text: str
 
-    @property
-    def family(self) -> str:
-        return FAMILIES[self.code[:3]]
-
 
 @cache
 def codes() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from itertools import chain
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Fix
+from agentrun.diagnostics import Diagnostic, Edit, Fix
 from agentrun.spec.lines import stretch
 
 _Change = tuple[int, int, str]  # what stands from one offset to the other becomes the text
@@ -63,6 +63,14 @@ def _is_free(made: list[_Piece], piece: _Piece) -> bool:
     """Whether a piece neither overlaps nor touches one that is made."""
     at = bisect(made, piece)
     return (at == 0 or made[at - 1][1] < piece[0]) and (at == len(made) or piece[1] < made[at][0])
+
+
+def by_file(edits: Iterable[Edit]) -> dict[str, list[Edit]]:
+    """Edits by the path of the file that they are in."""
+    found: dict[str, list[Edit]] = {}
+    for edit in edits:
+        found.setdefault(edit.span.file, []).append(edit)
+    return found
 
 
 def replaced(text: str, changes: Iterable[_Change]) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, nearest
+from agentrun.diagnostics import Diagnostic, nearest, one_of
 from agentrun.errors import ModelError
 from agentrun.models.endpoint import ANTHROPIC, OPENAI, Endpoint
 from agentrun.spec.catalog import Document
@@ -51,14 +51,14 @@ class _Listed(msgspec.Struct, frozen=True):
 def check_models(documents: Iterable[Document], environ: Mapping[str, str]) -> list[Diagnostic]:
     """What the services of these agents don't have. Opens connections; takes some ten seconds at most a service."""
     wanted = [one for document in documents for one in _wanted(document)]
-    endpoints = {id(one): _endpoint(one.spec, environ) for one in wanted}
-    services = {_service(endpoints[id(one)], one.spec): (endpoints[id(one)], one.spec) for one in wanted}
+    endpoints = {one: _endpoint(one.spec, environ) for one in wanted}
+    services = {_service(endpoint, one.spec): (endpoint, one.spec) for one, endpoint in endpoints.items()}
     if not services:
         return []
     import asyncio
 
     asked = dict(zip(services, asyncio.run(_ask_all(list(services.values()))), strict=True))
-    found = (_finding(one, endpoints[id(one)], asked[_service(endpoints[id(one)], one.spec)]) for one in wanted)
+    found = (_finding(one, endpoint, asked[_service(endpoint, one.spec)]) for one, endpoint in endpoints.items())
     return [one for one in found if one is not None]
 
 
@@ -208,7 +208,7 @@ def _finding(one: _Wanted, endpoint: Endpoint, listed: _Listed) -> Diagnostic | 
     if not listed.complete or _is_listed(name, listed.names):
         return None
     meant = nearest(name, listed.names)
-    help = f"did you mean `{meant}`?" if meant else f"it lists {_some(listed.names)}"
+    help = f"did you mean `{meant}`?" if meant else f"it lists {one_of(sorted(listed.names), limit=8) or 'no models'}"
     return Diagnostic("AR717", "warning", f"the service at {host} doesn't list {shown(name)}", one.name.span, help)
 
 
@@ -216,11 +216,6 @@ def _is_listed(name: str, names: frozenset[str]) -> bool:
     """A list may name dated snapshots alone, tags as Ollama does, or a kind before the name as Google does."""
     bare = {one.removeprefix("models/") for one in names}
     return name in names or name in bare or name in {_SNAPSHOT.sub("", one) for one in bare}
-
-
-def _some(names: frozenset[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:8]) + (f", … ({len(listed)} in all)" if len(listed) > 8 else "") if listed else "no models"
 
 
 def _variable(endpoint: Endpoint) -> str:

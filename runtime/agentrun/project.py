@@ -18,7 +18,7 @@ from agentrun.reading import Reader
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, build
 from agentrun.spec.credential_words import without_keys
-from agentrun.spec.nodes import LINE_BREAK
+from agentrun.spec.lines import written
 from agentrun.spec.rules import check_whole, cross_check
 from agentrun.spec.schema import Kind
 from agentrun.spec.yaml_nodes import ReadFile
@@ -27,14 +27,15 @@ from agentrun.spec.yaml_nodes import ReadFile
 class Project(msgspec.Struct, frozen=True, eq=False):
     """Everything read and checked.
 
-    `unreadable` are findings about the reading of files, by file, and `unread` the names that a file seems to define
-    which could not be read to its end; `whole` are findings that hold of the project as a
-    whole, such as an unused tool; `files` is what was read, by the path that findings show.
+    `crossed` are the findings of rules and of the disk, by document; `unreadable` those about the reading of files, by
+    file, and `unread` the names that a file seems to define which could not be read to its end; `whole` are findings
+    that hold of the project as a whole, such as an unused tool; `files` is what was read, by the path that findings
+    show.
     """
 
     root: Path
     catalog: Catalog
-    crossed: dict[int, list[Diagnostic]]
+    crossed: dict[Document, list[Diagnostic]]
     unreadable: dict[str, list[Diagnostic]]
     unread: dict[str, set[tuple[Kind, str]]]
     whole: list[Diagnostic]
@@ -51,10 +52,10 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         found = self._of_files(None if documents is None else chosen, files)
         for document in chosen:
             found += document.diagnostics
-            found += self.crossed.get(id(document), [])
+            found += self.crossed.get(document, [])
         # A message or a help may show a value, and a value may have come from the environment or be a key itself.
         secrets = {secret for document in self.catalog.documents() for secret in document.secrets}
-        mask = Masker(secrets | {self._written(one.span) for one in found if one.code == "AR802"})
+        mask = Masker(secrets | {self._key_at(one.span) for one in found if one.code == "AR802"})
 
         def hidden(text: str) -> str:
             return without_keys(mask.text(text))
@@ -80,29 +81,13 @@ class Project(msgspec.Struct, frozen=True, eq=False):
             if one.span.file in concerned or any(other.span.file in concerned for other in one.related)
         ] + [one for file in concerned for one in self.unreadable.get(file, ()) if one.span.file not in concerned]
 
-    def _written(self, span: Span) -> str:
-        """What stands at a place, without its quotes."""
-        lines = LINE_BREAK.split(self.sources.get(span.file, ""))[span.line - 1 : span.end_line]
-        if not lines:
-            return ""
-        lines[-1] = lines[-1][: span.end_column - 1]
-        lines[0] = lines[0][span.column - 1 :]
-        return "\n".join(lines).strip("\"'")
+    def _key_at(self, span: Span) -> str:
+        """The key that stands at a place, without its quotes."""
+        return written(self.files[span.file].text, span).strip("\"'") if span.file in self.files else ""
 
     def reachable(self, agent: Document) -> list[Document]:
         """An agent, its tools, and the agents that it can call, with theirs."""
-        seen: dict[int, Document] = {}
-        waiting = [agent]
-        while waiting:
-            document = waiting.pop()
-            if id(document) in seen:
-                continue
-            seen[id(document)] = document
-            if document.kind == "agent":
-                waiting += self.catalog.tools_of(document)
-            if document.called_agent in self.catalog.agents:
-                waiting.append(self.catalog.agents[document.called_agent])
-        return list(seen.values())
+        return self.catalog.reached(agent)
 
     def files_under(self, paths: Sequence[Path]) -> set[str]:
         """Those of the project's files, read or overlooked, that are these files or stand in these folders."""
@@ -116,12 +101,8 @@ class Project(msgspec.Struct, frozen=True, eq=False):
 
     def reached_from(self, files: Container[str]) -> list[Document]:
         """The documents in these files, and what their agents reach."""
-        chosen: dict[int, Document] = {}
-        for document in self.catalog.documents():
-            if document.path in files:
-                for reached in self.reachable(document):
-                    chosen[id(reached)] = reached
-        return list(chosen.values())
+        chosen = [document for document in self.catalog.documents() if document.path in files]
+        return list(dict.fromkeys(reached for document in chosen for reached in self.reachable(document)))
 
 
 def read_project(
@@ -143,18 +124,17 @@ def read_project(
     raw = [document for kind, path in found for document in reader.documents(kind, path)]
     known = {(document.kind, document.name) for document in raw}
     unread = frozenset(name for names in reader.unread.values() for name in names)
-    written = {path: read.text for path, read in reader.files.items()}
-    catalog = build(raw, environ, unread - known, written)
+    catalog = build(raw, environ, unread - known, {path: read.text for path, read in reader.files.items()})
     crossed = cross_check(catalog)
     for document in catalog.documents():
-        found_before = [*document.diagnostics, *crossed.get(id(document), [])]
-        if not any(one.severity == "error" for one in found_before):
-            crossed.setdefault(id(document), []).extend([*unbindable(document), *missing_on_disk(document)])
+        own = crossed.setdefault(document, [])
+        if not any(one.severity == "error" for one in (*document.diagnostics, *own)):
+            own += [*unbindable(document), *missing_on_disk(document)]
             if document.node.get("python") is not None:
                 from agentrun.python_source import python_findings
 
-                crossed[id(document)] += python_findings(document, root)
-        crossed.setdefault(id(document), []).extend(reader.traps.get(document.path, ()))
+                own += python_findings(document, root)
+        own += reader.traps.get(document.path, ())
     unreadable = dict(reader.found)
     for one in misplaced:
         unreadable[one.span.file] = [one, *unreadable.get(one.span.file, ())]

@@ -21,6 +21,7 @@ from agentrun.diagnostics import Diagnostic, Related, Severity, Span, did_you_me
 from agentrun.discovery import display
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node
+from agentrun.spec.rules.toolbox import HIDING
 from agentrun.spec.types import ToolSpec
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -216,7 +217,7 @@ def _given(document: Document) -> tuple[list[str] | None, set[str]]:
     if node is None:
         return [], set()
     schema = node.data()
-    if not isinstance(schema, dict) or schema.keys() & {"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties"}:
+    if not isinstance(schema, dict) or not schema.keys().isdisjoint(HIDING):
         return None, set()
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict) or not isinstance(required, list):

@@ -15,6 +15,7 @@ import msgspec
 
 from agentrun.diagnostics import Diagnostic, Span
 from agentrun.discovery import display, refuse_pipe
+from agentrun.errors import reason_of
 from agentrun.spec.catalog import RawDocument
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.schema import Kind
@@ -54,7 +55,7 @@ class Reader:
         try:
             raw = self._bytes(path)
         except OSError as error:
-            message = f"the file can't be read: {_reason(error)}"
+            message = f"the file can't be read: {reason_of(error)}"
             found = Diagnostic("AR101", "error", message, Span(shown, 1, 1, 1, 1))
             return ReadFile(shown, "", [], [found], stopped=True)
         read = read_bytes(shown, raw)
@@ -87,7 +88,7 @@ class Reader:
         try:
             raw = self._bytes(path)
         except (OSError, ValueError) as error:
-            message = f"the file `{reference.content}` can't be read: {_reason(error)}"
+            message = f"the file `{reference.content}` can't be read: {reason_of(error)}"
             help = "the path is relative to the file that names it"
             found.append(Diagnostic("AR408", "error", message, reference.span, help))
             return _replaced(node, route, Node("" if is_prompt else [], reference.span))
@@ -100,10 +101,6 @@ class Reader:
 
 # What a file that can't be read seems to define.
 _NAME = re.compile(r"^name: *[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _documents(kind: Kind, path: Path, shown: str, read: ReadFile) -> list[RawDocument]:

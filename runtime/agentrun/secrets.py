@@ -1,6 +1,6 @@
 """What must be masked, and the masking: secrets as text, base64, URL-encoded and JSON-escaped.
 
-A value is a secret when it came from the environment into a field that carries credentials (`spec/check.py` finds
+A value is a secret when it came from the environment into a field that carries credentials (`spec/shape.py` finds
 those). Short values are not masked: hiding every `a` would hide the text. `validate` warns about them.
 """
 

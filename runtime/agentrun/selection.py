@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Report, Severity
+from agentrun.diagnostics import Diagnostic, Report
 
 Preset = Literal["minimal", "recommended", "strict"]
 FailLevel = Literal["error", "warning", "info", "never"]
@@ -63,7 +63,3 @@ def _named(code: str, beginnings: Iterable[str]) -> bool:
 def fails(report: Report, level: FailLevel) -> bool:
     """Whether a report has a finding at or above a level."""
     return any(_RANK[found.severity] >= _RANK[level] for found in report.diagnostics)
-
-
-def is_at_least(severity: Severity, level: FailLevel) -> bool:
-    return _RANK[severity] >= _RANK[level]

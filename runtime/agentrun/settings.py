@@ -13,8 +13,8 @@ import msgspec
 
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.discovery import display
-from agentrun.errors import UsageError
-from agentrun.selection import FailLevel, Preset, codes_of
+from agentrun.errors import UsageError, reason_of
+from agentrun.selection import FailLevel, Preset, Selection, codes_of
 
 _OWN, _SHARED = "agentrun.toml", "pyproject.toml"
 _MAX_SHOWN = 60
@@ -29,6 +29,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     fail_level: FailLevel = "error"
     strict_env: bool = False
     baseline: str | None = None
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.preset, self.select, self.ignore, self.strict_env)
 
 
 def find_settings(root: Path) -> Settings:
@@ -55,7 +59,7 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise _unreadable(path, (error.strerror or str(error)).lower()) from None
+        raise _unreadable(path, reason_of(error)) from None
     except UnicodeDecodeError:
         raise _unreadable(path, "they are not UTF-8") from None
     except ValueError as error:

@@ -16,6 +16,7 @@ from itertools import islice
 import msgspec
 
 from agentrun.diagnostics import MAX_TOLD, OF_THE_MOMENT, Diagnostic, Edit, Fix, Report, Span, did_you_mean, report
+from agentrun.explanations import codes as known_codes
 from agentrun.spec.nodes import LINE_BREAK, Node
 from agentrun.spec.yaml_nodes import read_text
 
@@ -132,7 +133,7 @@ def _codes(
 
     words = list(islice(re.finditer(r"[^,\s]+", found.group(1)), MAX_TOLD))
     for index, word in enumerate(words):
-        if not _is_known(word.group()):
+        if word.group() not in known_codes():
             problems.append(_unknown(word.group(), span(*word.span())))
             continue
         codes[word.group()] = span(*word.span())
@@ -146,7 +147,7 @@ def _nameless(found: re.Match[str], comment: Span) -> Diagnostic:
     help, fix = "write `# agentrun: ignore[AR401] the reason`", None
     bare = _BARE_CODES.match(found.string, found.end()) if found.group(1) is None else None
     codes = _CODE.findall(bare[0]) if bare else []
-    if bare and codes and all(map(_is_known, codes)):
+    if bare and codes and set(codes) <= set(known_codes()):
         named = f"ignore[{', '.join(codes)}]"
         begin = found.string.rindex("ignore", 0, found.end())
         place = msgspec.structs.replace(comment, column=begin + 1, end_column=bare.end() + 1)
@@ -155,18 +156,10 @@ def _nameless(found: re.Match[str], comment: Span) -> Diagnostic:
     return Diagnostic("AR107", "warning", "the comment names no code to ignore", comment, help, fix=fix)
 
 
-def _is_known(code: str) -> bool:
-    from agentrun.explanations import codes
-
-    return code in codes()
-
-
 def _unknown(word: str, place: Span) -> Diagnostic:
-    from agentrun.explanations import codes
-
-    is_beginning = any(code.startswith(word.upper()) for code in codes())
+    is_beginning = any(code.startswith(word.upper()) for code in known_codes())
     otherwise = "write whole codes, such as AR401" if is_beginning else "`agentrun explain` lists all codes"
-    help = did_you_mean(word.upper(), codes(), otherwise) if _CODE.fullmatch(word.upper()) else otherwise
+    help = did_you_mean(word.upper(), known_codes(), otherwise) if _CODE.fullmatch(word.upper()) else otherwise
     return Diagnostic("AR107", "warning", f"there is no code `{word}` to ignore", place, help)
 
 
@@ -175,7 +168,7 @@ def _unused(one: Ignore, codes: list[str], *, is_whole: bool) -> Iterator[Diagno
     unused = [code for code in codes if code not in unjudged]
     is_idle = len(unused) == len(one.codes)
     for code in unused:
-        fix = _removal(one) if is_idle else _taken_out(one, code)
+        fix = _removal(one) if is_idle else Fix(f"take {code} out", (Edit(one.cuts[code], ""),))
         yield Diagnostic(
             "AR106", "warning", f"nothing here has the finding {code}", one.codes[code], fix.title, fix=fix
         )
@@ -186,10 +179,6 @@ def _removal(one: Ignore) -> Fix:
     if one.is_alone:
         span = Span(one.file, span.line, 1, span.line + 1, 1)
     return Fix("remove the comment", (Edit(span, ""),))
-
-
-def _taken_out(one: Ignore, code: str) -> Fix:
-    return Fix(f"take {code} out", (Edit(one.cuts[code], ""),))
 
 
 def _following(lines: list[str]) -> dict[int, int]:

@@ -262,6 +262,14 @@ def compile_template(source: str) -> Template:
     return Template(source)
 
 
+def template_of(value: Any) -> Template | None:
+    """The template of a text; None where a value is none, or one that is wrong: that has a finding of its own."""
+    try:
+        return compile_template(value) if isinstance(value, str) else None
+    except TemplateSyntax:
+        return None
+
+
 def run_variables(arguments: Mapping[str, Any], run: RunInfo) -> dict[str, Any]:
     """What `system_prompt` and `input` see."""
     return {"args": Arguments(arguments), "run": msgspec.structs.asdict(run)}

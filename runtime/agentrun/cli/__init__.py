@@ -1,6 +1,7 @@
 """The command line: one file a command, imported when it is called. Here errors become exit codes.
 
-0 done   1 the run ended for another reason   2 bad usage   3 invalid files   4 the model service failed
+0 done   1 the run ended for another reason, or `fmt` has something to do   2 bad usage
+3 invalid files, or `validate` has something to tell   4 the model service failed
 5 the run ended well, but a call was refused because nobody could answer      130 interrupted
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 import click
 
 from agentrun import __version__
-from agentrun.errors import AgentrunError, SpecError, UsageError
+from agentrun.errors import AgentrunError, SpecError, UsageError, reason_of
 
 COMMANDS = {
     "chat": "Talk to an agent.",
@@ -109,10 +110,11 @@ def run_cli(arguments: list[str] | None = None) -> int:
         result = cli.main(arguments, prog_name="agentrun", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except SpecError as error:
-        from agentrun.cli.colors import columns, wants_color
+        from agentrun.cli.colors import wants_color
+        from agentrun.cli.columns import line_width
         from agentrun.cli.formats.text import findings_text
 
-        click.echo(findings_text(error.report, columns(sys.stderr)), err=True, color=wants_color(sys.stderr))
+        click.echo(findings_text(error.report, line_width(sys.stderr)), err=True, color=wants_color(sys.stderr))
         return error.exit_code
     except AgentrunError as error:
         tell_error(error.message, error.help)
@@ -131,7 +133,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the one handler of what is nobody's mistake but ours
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             _print_nowhere()
-            tell_error(f"writing failed: {(error.strerror or str(error)).lower()}")
+            tell_error(f"writing failed: {reason_of(error)}")
             return EXIT_BUG
         from agentrun.cli.bug import tell_bug
 

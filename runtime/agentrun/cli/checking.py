@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -24,11 +23,10 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Checked(msgspec.Struct, frozen=True, eq=False):
-    """What was found, the paths of all files that were checked, and their documents."""
+    """What was found, and the paths of all files that were checked."""
 
     report: Report
     files: frozenset[str]
-    documents: list[Document]
 
 
 class Checker:
@@ -65,10 +63,7 @@ class Checker:
         """
         held = {**self.texts, **(texts or {})}
         parts = [self._project(root, wanted, held, online=online) for root, wanted in self.by_root.items()]
-        found = [finding for one in parts for finding in one.report.diagnostics]
-        sources = {path: text for one in parts for path, text in one.report.sources.items()}
-        files = frozenset(path for one in parts for path in one.files)
-        return Checked(report(found, sources), files, [document for one in parts for document in one.documents])
+        return Checked(joined(one.report for one in parts), frozenset(path for one in parts for path in one.files))
 
     def _project(self, root: Path, wanted: list[Path], texts: Mapping[str, bytes], *, online: bool) -> Checked:
         files = [path for path in wanted if not path.is_dir()]
@@ -88,7 +83,14 @@ class Checker:
         sources = {path: text for path, text in project.sources.items() if path in concerned}
         # What is found in a base may come of a file that extends it, which is not looked at here.
         bases = set() if is_whole else further - {one.path for one in documents if not one.is_base}
-        return Checked(suppressed(found, sources, is_whole=is_whole, unjudged=bases), frozenset(concerned), documents)
+        return Checked(suppressed(found, sources, is_whole=is_whole, unjudged=bases), frozenset(concerned))
+
+
+def joined(parts: Iterable[Report]) -> Report:
+    """Reports of several projects as one."""
+    reports = list(parts)
+    found = [one for part in reports for one in part.diagnostics]
+    return report(found, {path: text for part in reports for path, text in part.sources.items()})
 
 
 def _read_for(project: Project, documents: Iterable[Document]) -> set[str]:
@@ -164,15 +166,3 @@ def _matching(pattern: Path) -> list[Path]:
     if not chosen:
         raise UsageError(f"`{pattern}` matches no YAML file", help="agents, tools and tests are")
     return chosen
-
-
-def read_stdin(name: Path | None) -> dict[str, bytes]:
-    """What stands on standard input, as the content of the file `name`."""
-    if name is None:
-        raise UsageError(
-            "`-` reads a file from standard input, and its name is not known",
-            help="add `--stdin-filename agents/NAME.yaml`",
-        )
-    if name.is_dir():
-        raise UsageError(f"`--stdin-filename {name}` is a folder", help="name the file that `-` is the content of")
-    return {os.path.abspath(name): sys.stdin.buffer.read()}  # noqa: PTH100

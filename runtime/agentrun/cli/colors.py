@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TextIO
 
 import click
-
-LOG_COLUMNS = 160
 
 _STYLES: dict[str, dict[str, object]] = {
     "error": {"fg": "red"},
@@ -26,11 +23,6 @@ def wants_color(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def columns(stream: TextIO) -> int:
-    """How wide lines may be: the terminal's width, and enough for a line of a log."""
-    return shutil.get_terminal_size().columns if stream.isatty() else LOG_COLUMNS
 
 
 class Painter:

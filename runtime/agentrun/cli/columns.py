@@ -1,15 +1,22 @@
-"""Rows in aligned columns, for a terminal of any width. Pure but for the question how wide it is."""
+"""How wide lines may be, and rows in aligned columns. Pure but for the question how wide a terminal is."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from typing import TextIO
 
 from agentrun.visible import one_line
 
+LOG_COLUMNS = 160
 _GAP = "  "
 _MIN_LAST = 24
 _UNBOUNDED = 10_000
+
+
+def line_width(stream: TextIO) -> int:
+    """How wide lines of prose may be: the terminal's width; elsewhere enough for a line of a log."""
+    return shutil.get_terminal_size().columns if stream.isatty() else LOG_COLUMNS
 
 
 def terminal_width() -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from agentrun import api
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.bug import hide_secrets
-from agentrun.cli.colors import Painter, columns
+from agentrun.cli.colors import Painter
+from agentrun.cli.columns import line_width
 from agentrun.cli.grant import Grants
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
 from agentrun.cli.run import EXIT_UNANSWERED, exit_code
@@ -81,7 +82,7 @@ class Conversation:
         aside = sys.stdout if self._interactive else sys.stderr
         self._aside = _writer(aside)
         self._paint = Painter(aside)
-        self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=columns(aside))
+        self._console = Console(_writer(sys.stdout), self._aside, self._paint, columns=line_width(aside))
         self._exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
         self._asking = False
         self._held: list[Callable[[], None]] = []  # what happened while a question stood there
@@ -136,7 +137,7 @@ class Conversation:
 
     def _person(self) -> TerminalApprover:
         propose = Grants(self._loader.project).propose
-        width = partial(columns, sys.stdout)
+        width = partial(line_width, sys.stdout)
         return TerminalApprover(self._below, self._ask, propose, width, self._loader.action)
 
     async def _ask(self, prompt: str) -> str | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from agentrun.cli.colors import columns, wants_color
+from agentrun.cli.colors import wants_color
+from agentrun.cli.columns import line_width
 from agentrun.errors import UsageError
 from agentrun.explanations import FAMILIES, Explanation, codes, explain
 
@@ -42,7 +43,7 @@ def _page(wanted: str) -> str:
     """The page of a code, or a list of the codes that begin so."""
     if wanted in codes():
         text = explain(wanted).text.rstrip()
-        return wrapped(text, columns(sys.stdout)) if sys.stdout.isatty() else text
+        return wrapped(text, line_width(sys.stdout)) if sys.stdout.isatty() else text
     if listed := [code for code in codes() if code.startswith(wanted)]:
         return _list(listed)
     raise UsageError(f"there is no code `{wanted}`", help="`agentrun explain` lists all codes")

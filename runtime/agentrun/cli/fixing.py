@@ -19,13 +19,14 @@ from agentrun.cli.difference import difference, print_difference
 from agentrun.cli.formats.unshown import SECRET, unshown_lines
 from agentrun.cli.replacing import written_beside
 from agentrun.diagnostics import Diagnostic, Report, counted
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 from agentrun.fixes import apply
 from agentrun.secrets import Masker
 from agentrun.spec.lines import stretch
 from agentrun.spec.nodes import LINE_BREAK
 
 MAX_ROUNDS = 100
+_STOPS = ("AR201", "AR204", "AR205", "AR206", "AR207")  # where reading stops
 Check = Callable[[Mapping[str, bytes]], Report]
 
 
@@ -96,9 +97,6 @@ def _unreadable(report: Report) -> set[str]:
     return {one.span.file for one in report.diagnostics if one.code in _STOPS}
 
 
-_STOPS = ("AR201", "AR204", "AR205", "AR206", "AR207")
-
-
 class _Files:
     """What files hold, by the path that findings show: on disk, and now."""
 
@@ -150,7 +148,7 @@ def write(changes: tuple[Change, ...]) -> None:
     """All files, or none where one of them can't be written or was changed since it was read."""
     targets = [(Path(os.path.realpath(one.file)), one) for one in changes]
     for target, one in targets:
-        _refuse_unwritable(target, one)
+        _refuse_changed(target, one)
     with contextlib.ExitStack() as stack:
         ready = [(_beside(stack, target, one), target) for target, one in targets]
         for temporary, target in ready:
@@ -161,19 +159,16 @@ def _beside(stack: contextlib.ExitStack, target: Path, change: Change) -> Path:
     try:
         return stack.enter_context(written_beside(target, change.after))
     except OSError as error:
-        raise _unwritable(change.file, (error.strerror or str(error)).lower()) from None
+        raise _unwritable(change.file, reason_of(error)) from None
 
 
-def _refuse_unwritable(target: Path, change: Change) -> None:
+def _refuse_changed(target: Path, change: Change) -> None:
     try:
         raw = target.read_bytes()
-        is_read_only = not target.stat().st_mode & 0o222 or not os.access(target, os.W_OK)
     except OSError as error:
-        raise _unwritable(change.file, (error.strerror or str(error)).lower()) from None
+        raise _unwritable(change.file, reason_of(error)) from None
     if raw != change.before:
         raise _unwritable(change.file, "it was changed since it was checked")
-    if is_read_only:
-        raise _unwritable(change.file, "it is read-only")
 
 
 def _unwritable(file: str, reason: str) -> UsageError:

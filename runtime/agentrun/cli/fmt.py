@@ -10,29 +10,23 @@ from pathlib import Path
 import click
 
 from agentrun.cli import tell_error
-from agentrun.cli.checking import named, read_stdin, refuse_other_files
+from agentrun.cli.checking import named, refuse_other_files
 from agentrun.cli.options import tools_option
 from agentrun.cli.replacing import replace_file
+from agentrun.cli.standard_input import STDIN, read_stdin, stdin_filename_option
 from agentrun.diagnostics import Report, counted, report
 from agentrun.discovery import display, find_files, find_root, guess_kind, refuse_pipe
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 from agentrun.layout import LaidOut, lay_out
 from agentrun.spec.schema import Kind
 from agentrun.visible import visible
 
-_STDIN = Path("-")
-
 
 @click.command("fmt", short_help="Put files in the house layout.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change. Example: --check")
+@click.option("--check", is_flag=True, help="Write nothing; exits with 1 if a file would change. Example: --check")
 @click.option("--diff", is_flag=True, help="The same as --check, and show the changes. Example: --diff")
-@click.option(
-    "--stdin-filename",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="What `-` on the command line is the content of. Example: fmt - --stdin-filename agents/support.yaml",
-)
+@stdin_filename_option
 @tools_option
 def command(
     paths: tuple[Path, ...], check: bool, diff: bool, stdin_filename: Path | None, tools: tuple[Path, ...]
@@ -50,16 +44,16 @@ def command(
       agentrun fmt agents/support.yaml --diff
       agentrun fmt --check
     """
-    if _STDIN in paths:
-        if len(paths) > 1:
-            raise UsageError("`-` stands alone: what is read from it is written to standard output")
-        raw = next(iter(read_stdin(stdin_filename).values()))
-        name = stdin_filename or _STDIN
-        return _from_stdin(_kind(name, tools), display(name), raw, check=check, diff=diff)
-    return _files(list(_chosen(paths, tools)), write=not (check or diff), diff=diff)
+    if STDIN in paths and len(paths) > 1:
+        raise UsageError("`-` stands alone: what is read from it is written to standard output")
+    piped = read_stdin(paths, stdin_filename)
+    if piped is not None:
+        kind = _kind(piped.path, tools)
+        return _from_stdin(kind, display(piped.path), piped.content, check=check, diff=diff)
+    return _each_file(list(_chosen(paths, tools)), write=not (check or diff), diff=diff)
 
 
-def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> int:
+def _each_file(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> int:
     changed = refused = failed = 0
     broken: list[tuple[str, LaidOut]] = []
     for kind, path in files:
@@ -69,7 +63,7 @@ def _files(files: Sequence[tuple[Kind, Path]], *, write: bool, diff: bool) -> in
             raw = path.read_bytes()
         except OSError as error:
             failed += 1
-            tell_error(f"{shown} can't be read: {_reason(error)}")
+            tell_error(f"{shown} can't be read: {reason_of(error)}")
             continue
         made = lay_out(kind, shown, raw)
         if made.findings:
@@ -141,16 +135,12 @@ def _kind(path: Path, tools: Sequence[Path]) -> Kind:
     return known.get(os.path.realpath(path)) or guess_kind(path)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 def _written(path: Path, content: bytes) -> bool:
     """Whether the content stands in the file now. A link stays one: the file it leads to is written."""
     try:
         replace_file(Path(os.path.realpath(path)), content)
     except OSError as error:
-        tell_error(f"{display(path)} can't be written: {_reason(error)}")
+        tell_error(f"{display(path)} can't be written: {reason_of(error)}")
         return False
     return True
 

@@ -17,6 +17,7 @@ from agentrun.cli.permit import AllowRule, NoRule, with_rule
 from agentrun.cli.replacing import replace_file
 from agentrun.diagnostics import one_of
 from agentrun.engine.ports import ApprovalQuestion
+from agentrun.errors import reason_of
 from agentrun.project import Project
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
@@ -124,7 +125,7 @@ class Grants:
         try:
             raw = (self._home / file).read_bytes()
         except OSError as error:
-            raise NoRule(f"{file} can't be read: {_reason(error)}") from None
+            raise NoRule(f"{file} can't be read: {reason_of(error)}") from None
         if raw.removeprefix(codecs.BOM_UTF8) != self._sources[file].encode():
             raise NoRule(f"{file} was changed since it was loaded: start again to add a rule to it")
         return raw
@@ -136,7 +137,7 @@ class Grants:
         try:
             replace_file(target, mark + text.encode())
         except OSError as error:
-            raise NoRule(f"{file} can't be written: {_reason(error)}") from None
+            raise NoRule(f"{file} can't be written: {reason_of(error)}") from None
 
 
 def _rules(permissions: Node | None) -> list[Node]:
@@ -157,7 +158,3 @@ def _errors(catalog: Catalog, agent: Document) -> set[str]:
 
 def _place(before: int | None) -> str:
     return "at the end of `permissions`" if before is None else f"directly before rule {before + 1} of `permissions`"
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

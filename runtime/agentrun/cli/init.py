@@ -11,7 +11,7 @@ import click
 from agentrun.cli.schema import KINDS, schema_text
 from agentrun.cli.starter import FILES, SCHEMAS
 from agentrun.diagnostics import one_of
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 
 
 @click.command("init", short_help="Make a new project that validates and runs.")
@@ -53,7 +53,7 @@ def make_project(folder: Path) -> list[str]:
             with path.open("x", encoding="utf-8") as file:  # `x`: never over a file that appeared meanwhile
                 file.write(text)
     except OSError as error:
-        raise UsageError(f"`{error.filename or folder}` can't be written: {error.strerror}") from None
+        raise UsageError(f"`{error.filename or folder}` can't be written: {reason_of(error)}") from None
     return list(files)
 
 

@@ -33,7 +33,7 @@ def command(tools: tuple[Path, ...], env_file: Path | None, stdio: bool) -> int:
       agentrun lsp --env-file .env
     """
     try:
-        from agentrun.lsp.server import serve
+        from agentrun.lsp.methods import serve
     except ModuleNotFoundError as error:
         message = f"`agentrun lsp` needs a package that is not installed: {error.name}"
         raise AgentrunError(message, help="Install it: pip install 'pygls>=2,<3'") from None
@@ -53,7 +53,7 @@ def _told(root: Path, found: Report) -> Report:
     told = Selection().of(found)
     try:
         settings = find_settings(root)
-        told = Selection(settings.preset, settings.select, settings.ignore, settings.strict_env).of(found)
+        told = settings.selection.of(found)
         return compare(told, Path(settings.baseline)).report if settings.baseline is not None else told
     except UsageError as error:
         logging.getLogger(__name__).warning("%s", error.message)

@@ -11,7 +11,8 @@ import msgspec
 
 from agentrun.cli import options
 from agentrun.cli.bug import hide_secrets
-from agentrun.cli.colors import Painter, columns
+from agentrun.cli.colors import Painter
+from agentrun.cli.columns import line_width
 from agentrun.cli.options import (
     agent_argument,
     approve_option,
@@ -120,7 +121,7 @@ class _Watcher:
         self.exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
         self._output = output
         self._lines = JsonLines(sys.stdout.buffer)
-        self._console = Console(None, _write_stderr, Painter(sys.stderr), columns=columns(sys.stderr))
+        self._console = Console(None, _write_stderr, Painter(sys.stderr), columns=line_width(sys.stderr))
         self._quiet = quiet
 
     def __call__(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 from agentrun.spec.schema import Kind, schema_of
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -57,7 +57,7 @@ def write_schemas(folder: Path, kinds: tuple[Kind, ...] = KINDS) -> list[Path]:
         for kind, path in zip(kinds, paths, strict=True):
             path.write_text(schema_text(kind), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"`{error.filename or folder}` can't be written: {error.strerror}") from None
+        raise UsageError(f"`{error.filename or folder}` can't be written: {reason_of(error)}") from None
     return paths
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from agentrun.cli import reader_may_leave
-from agentrun.cli.checking import Checker, read_stdin
+from agentrun.cli.checking import Checker, joined
 from agentrun.cli.colors import wants_color
 from agentrun.cli.formats import FORMATS, for_a_file
 from agentrun.cli.options import env_file_option, environment, tools_option
-from agentrun.diagnostics import Report, counted, report
+from agentrun.cli.output_files import OutputFile, output_files, refuse_overwriting, write_text
+from agentrun.cli.standard_input import STDIN, read_stdin, stdin_filename_option
+from agentrun.diagnostics import Report, counted
 from agentrun.errors import UsageError
-from agentrun.selection import FailLevel, Preset, Selection, codes_of, fails
+from agentrun.selection import FailLevel, Preset, codes_of, fails
 from agentrun.settings import Settings, find_settings
 from agentrun.visible import visible
-
-_STDIN = Path("-")
 
 
 def _codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,12 +93,7 @@ def _codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tu
 @click.option(
     "--online", is_flag=True, help="Also ask the model services whether they have the models. Example: --online"
 )
-@click.option(
-    "--stdin-filename",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="What `-` on the command line is the content of. Example: validate - --stdin-filename agents/support.yaml",
-)
+@stdin_filename_option
 @tools_option
 @env_file_option
 def command(
@@ -136,55 +131,49 @@ def command(
       agentrun validate --fix
     """
     gc.set_threshold(1_000_000)  # what is read stays to the end: looking for garbage in it takes a tenth of the time
-    files = _files(outputs)
-    _refuse_what_does_nothing(files, diff=diff, write_baseline=write_baseline, fix=fix, unsafe_fixes=unsafe_fixes)
-    if stdin_filename is not None and _STDIN not in paths:
-        raise UsageError("`--stdin-filename` goes with `-`", help="write `-` in the place of the file")
-    texts = read_stdin(stdin_filename) if _STDIN in paths else {}
-    named = [stdin_filename if path == _STDIN and stdin_filename else path for path in paths]
-    environ = environment(env_file)
-    check = Checker(named, environ, tools, texts)
-    if (fix or diff) and texts:
-        raise UsageError("what came from standard input can't be fixed", help="name the file instead of `-`")
+    files = output_files(outputs)
+    _refuse_what_does_nothing(paths, files, diff=diff, write_baseline=write_baseline, fix=fix, unsafe=unsafe_fixes)
+    piped = read_stdin(paths, stdin_filename)
+    named = [piped.path if piped is not None and path == STDIN else path for path in paths]
+    texts = {os.path.abspath(piped.path): piped.content} if piped is not None else {}  # noqa: PTH100 - follows no link
+    check = Checker(named, environment(env_file), tools, texts)
 
     def settings_of(root: Path) -> Settings:
         return _merged(find_settings(root), preset, select, ignore, fail_level, strict_env, baseline)
 
     parts = check.parted(settings_of)
+    if fix or diff:
+        has_changes = _fix(parts, unsafe=unsafe_fixes, diff=diff)
+        if diff:
+            return 3 if has_changes else 0
+    checked = {settings: part(online=online) for settings, part in parts.items()}
+    found = {settings: settings.selection.of(part.report) for settings, part in checked.items()}
+    names = frozenset(name for part in checked.values() for name in part.files)
+    written = [*(one.path for one in files), *([write_baseline] if write_baseline else [])]
+    refuse_overwriting(names | texts.keys(), written)
+    if write_baseline is not None:
+        return _write_baseline(joined(found.values()), write_baseline)
+    new = {one: _new(part, Path(one.baseline)) if one.baseline else part for one, part in found.items()}
+    _tell(joined(new.values()), len(names), output_format, files)
+    return 3 if any(fails(part, settings.fail_level) for settings, part in new.items()) else 0
+
+
+def _fix(parts: Mapping[Settings, Checker], *, unsafe: bool, diff: bool) -> bool:
+    """Fix what is told of each part, or show how; whether there was something to change."""
+    from agentrun.cli.fixing import fix_all
 
     def told(held: Mapping[str, bytes]) -> Report:
-        return _joined([_selection(one).of(part(held).report) for one, part in parts.items()])
+        return joined(settings.selection.of(part(held).report) for settings, part in parts.items())
 
-    if fix or diff:
-        from agentrun.cli.fixing import fix_all
+    return fix_all(told, unsafe=unsafe, diff=diff)
 
-        changed = fix_all(told, unsafe=unsafe_fixes, diff=diff)
-        if diff:
-            return 3 if changed else 0
-    checked = {one: part(online=online) for one, part in parts.items()}
-    found = {one: _selection(one).of(part.report) for one, part in checked.items()}
-    names = frozenset(name for part in checked.values() for name in part.files)
-    _refuse_overwriting(names | texts.keys(), [path for _, path in files], write_baseline)
-    if write_baseline is not None:
-        return _write_baseline(_joined(found.values()), write_baseline)
-    found = {one: _new(part, Path(one.baseline)) if one.baseline else part for one, part in found.items()}
-    whole = _joined(found.values())
-    for name, path in files:
-        _write(path, for_a_file(name, whole, len(names)))
-    if text := FORMATS[output_format](whole, len(names)):
+
+def _tell(found: Report, checked: int, output_format: str, files: Sequence[OutputFile]) -> None:
+    for one in files:
+        write_text(one.path, for_a_file(one.format, found, checked))
+    if text := FORMATS[output_format](found, checked):
         with reader_may_leave():
             click.echo(text, color=wants_color(sys.stdout))
-    return 3 if any(fails(part, one.fail_level) for one, part in found.items()) else 0
-
-
-def _selection(settings: Settings) -> Selection:
-    return Selection(settings.preset, settings.select, settings.ignore, settings.strict_env)
-
-
-def _joined(parts: Iterable[Report]) -> Report:
-    reports = list(parts)
-    found = [one for part in reports for one in part.diagnostics]
-    return report(found, {path: text for part in reports for path, text in part.sources.items()})
 
 
 def _merged(
@@ -220,40 +209,24 @@ def _refuse_unknown(beginnings: Sequence[str]) -> None:
 
 
 def _refuse_what_does_nothing(
-    files: Sequence[tuple[str, Path]], *, diff: bool, write_baseline: Path | None, fix: bool, unsafe_fixes: bool
+    paths: Sequence[Path],
+    files: Sequence[OutputFile],
+    *,
+    diff: bool,
+    write_baseline: Path | None,
+    fix: bool,
+    unsafe: bool,
 ) -> None:
-    if unsafe_fixes and not (fix or diff):
+    if unsafe and not (fix or diff):
         raise UsageError("`--unsafe-fixes` goes with `--fix` or `--diff`")
+    if (fix or diff) and STDIN in paths:
+        raise UsageError("what comes from standard input can't be fixed", help="name the file instead of `-`")
     if diff and (files or write_baseline):
         raise UsageError("`--diff` writes nothing", help="take it out, or what is to be written")
-    if write_baseline == _STDIN:
+    if write_baseline == STDIN:
         raise UsageError("`--write-baseline -` can't be used: `-` is no file", help="name one, to be committed")
     if write_baseline and files:
         raise UsageError("`--write-baseline` tells no findings, so there is nothing for `--output-file`")
-
-
-def _refuse_overwriting(checked: frozenset[str], outputs: Sequence[Path], write_baseline: Path | None) -> None:
-    taken = {os.path.realpath(one): "it is one of the files that are checked" for one in checked}
-    for path in [*outputs, *([write_baseline] if write_baseline else [])]:
-        whole = os.path.realpath(path)
-        if whole in taken:
-            raise UsageError(f"`{path}` can't be written: {taken[whole]}")
-        if path.is_file() or not path.exists():  # a device takes what comes
-            taken[whole] = "it is named twice"
-
-
-def _files(outputs: Sequence[str]) -> list[tuple[str, Path]]:
-    found: list[tuple[str, Path]] = []
-    for one in outputs:
-        name, equals, path = one.partition("=")
-        if not equals or not path or name not in FORMATS:
-            help = f"write FORMAT=PATH; formats: {', '.join(FORMATS)}"
-            raise UsageError(f"`--output-file {one}` can't be used", help=help)
-        if path == str(_STDIN):
-            help = f"`--format {name}` prints it on standard output"
-            raise UsageError(f"`--output-file {one}` can't be used: `-` is no file", help=help)
-        found.append((name, Path(path)))
-    return found
 
 
 def _new(found: Report, path: Path) -> Report:
@@ -274,13 +247,6 @@ def _new(found: Report, path: Path) -> Report:
 def _write_baseline(found: Report, path: Path) -> int:
     from agentrun.baseline import baseline_text
 
-    _write(path, baseline_text(found, path))
+    write_text(path, baseline_text(found, path))
     click.echo(f"{counted(len(found.diagnostics), 'finding')} in {visible(str(path))}", err=True)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(f"{text}\n" if text and not text.endswith("\n") else text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"`{path}` can't be written: {error.strerror}") from None

@@ -7,6 +7,7 @@ a comment were lost, the file stays as it is.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 
 import msgspec
 
@@ -25,8 +26,6 @@ from agentrun.layout.render import placed, render
 from agentrun.layout.tree import BREAKS, Block, Leaf, Unformattable, read_tree, split_lines
 from agentrun.spec.schema import Kind
 from agentrun.spec.yaml_nodes import ReadFile, read_bytes, read_text
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class LaidOut(msgspec.Struct, frozen=True):
@@ -51,7 +50,7 @@ def lay_out(kind: Kind, path: str, raw: bytes) -> LaidOut:
             _compare(kind, read, made)
     except Unformattable as reason:
         return LaidOut(raw, read.text, refusal=str(reason))
-    return LaidOut((_BOM if raw.startswith(_BOM) else b"") + made.encode(), read.text)
+    return LaidOut((BOM_UTF8 if raw.startswith(BOM_UTF8) else b"") + made.encode(), read.text)
 
 
 def _compare(kind: Kind, before: ReadFile, made: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
 
 from agentrun.diagnostics import Diagnostic, Edit, Span
+from agentrun.fixes import apply
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.spec.yaml_nodes import read_text
 
@@ -20,7 +21,6 @@ class Action(msgspec.Struct, frozen=True):
     title: str
     edits: tuple[Edit, ...]
     mends: Diagnostic | None = None
-    is_fix: bool = False
     is_preferred: bool = False
 
 
@@ -29,7 +29,7 @@ def actions_for(found: Diagnostic, text: str) -> list[Action]:
     actions = []
     if found.fix is not None:
         title = _sentence(found.fix.title)
-        actions.append(Action(title, found.fix.edits, found, is_fix=True, is_preferred=found.fix.safe))
+        actions.append(Action(title, found.fix.edits, found, is_preferred=found.fix.safe))
     if not found.code.startswith(_NEVER_IGNORED):
         actions.append(Action(f"Ignore {found.code} here", (ignoring(found, text),), found))
     return actions
@@ -60,23 +60,10 @@ def _lines_of(text: str) -> tuple[list[str], list[Span]]:
     return LINE_BREAK.split(text), [span for span in spans if span.line < span.end_line]
 
 
-def safe_fixes(found: Iterable[Diagnostic]) -> tuple[Edit, ...]:
-    """The edits of all safe fixes; of two that touch the same stretch the first is made."""
-    fixes = [one.fix for one in found if one.fix is not None and one.fix.safe]
-    taken: list[Edit] = []
-    for fix in fixes:
-        if not any(_overlap(edit, other) for edit in fix.edits for other in taken):
-            taken += fix.edits
-    return tuple(taken)
-
-
-def _overlap(one: Edit, other: Edit) -> bool:
-    if one.span.file != other.span.file:
-        return False
-    first, second = sorted((one.span, other.span))
-    if first == second:
-        return True
-    return (second.line, second.column) < (first.end_line, first.end_column)
+def safe_fixes(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> tuple[Edit, ...]:
+    """The edits that `agentrun validate --fix` would make in these texts first."""
+    fixes = [one.fix for one in apply(sources, found, unsafe=False).applied if one.fix is not None]
+    return tuple(edit for fix in fixes for edit in fix.edits)
 
 
 def touches(span: Span, begin: tuple[int, int], end: tuple[int, int]) -> bool:
@@ -86,10 +73,3 @@ def touches(span: Span, begin: tuple[int, int], end: tuple[int, int]) -> bool:
 
 def _sentence(title: str) -> str:
     return title[:1].upper() + title[1:]
-
-
-def by_file(edits: Sequence[Edit]) -> dict[str, list[Edit]]:
-    found: dict[str, list[Edit]] = {}
-    for edit in edits:
-        found.setdefault(edit.span.file, []).append(edit)
-    return found

@@ -27,7 +27,6 @@ class Flow:
         self.line_end = outline.lines[outline.number][1]
 
     def run(self, role: Role, route: Route) -> None:
-        # (route, is a list, index, key, start of the place that is open)
         stack: list[Level] = []
         slot: tuple[Role, Route] = (role, route)
         while self._goes_on() and len(stack) <= MAX_DEPTH:

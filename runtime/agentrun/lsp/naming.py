@@ -10,12 +10,11 @@ import msgspec
 
 from agentrun.diagnostics import Span
 from agentrun.lsp.outline import Token
-from agentrun.lsp.view import Place, View
+from agentrun.lsp.view import RULE_KEYS, Place, View
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Route
 
 Named = Literal["tool", "agent", "base"]
-_RULE_KEYS = ("deny", "ask", "allow")
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ def named_at(place: Place, role: str) -> Named | None:
 _NAMES: dict[tuple[str, Route], Named] = {
     ("agent", ("tools", "*")): "tool",
     ("agent", ("handoffs", "*")): "agent",
-    **{("agent", ("permissions", "*", key)): "tool" for key in _RULE_KEYS},
+    **{("agent", ("permissions", "*", key)): "tool" for key in RULE_KEYS},
     ("agent", ("tool_choice",)): "tool",
     ("agent", ("tool_search", "pinned", "*")): "tool",
     ("agent", ("extends",)): "base",

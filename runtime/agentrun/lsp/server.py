@@ -1,7 +1,7 @@
-"""The protocol's side of the language server: requests to questions, findings to diagnostics.
+"""One editor's server: its open files, their checks, and what is published of these.
 
 Checks run in a thread, one a project at a time; what was typed meanwhile makes the next one, and only what was found in
-the newest texts is published. Nothing but the protocol goes to standard output.
+the newest texts is published. Which request asks for what is in `methods.py`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -20,23 +21,31 @@ from pygls.uris import from_fs_path, to_fs_path
 from agentrun import __version__
 from agentrun.diagnostics import Diagnostic, Edit, Span
 from agentrun.discovery import find_root
-from agentrun.lsp.actions import Action, actions_for, by_file, safe_fixes, touches
-from agentrun.lsp.completion import complete
-from agentrun.lsp.definition import define
+from agentrun.fixes import by_file
+from agentrun.lsp.actions import Action, actions_for, safe_fixes, touches
 from agentrun.lsp.desk import Checked, Desk, Open, kind_of, shown_names
-from agentrun.lsp.formatting import laid_out
-from agentrun.lsp.hover import hover
 from agentrun.lsp.naming import whole_path
 from agentrun.lsp.positions import Encoding, Positions
-from agentrun.lsp.protocol import Protocol, watch_editor
-from agentrun.lsp.symbols import symbols_of
-from agentrun.lsp.values import SEVERITIES, UNUSED, item_of, range_of, symbol_of
+from agentrun.lsp.protocol import Protocol
+from agentrun.lsp.values import SEVERITIES, UNUSED, range_of
 from agentrun.lsp.view import View
 from agentrun.spec.schema import Kind
 
 QUIET_S = 0.1  # how long nothing is typed before a check begins
-_FIX_ALL = "source.fixAll.agentrun"
+FIX_ALL = "source.fixAll.agentrun"
 _log = logging.getLogger(__name__)
+Positioned = types.CompletionParams | types.HoverParams | types.DefinitionParams
+
+
+class Asked(NamedTuple):
+    """A place that a request is about: what is known around it, and its offset in the text."""
+
+    view: View
+    positions: Positions
+    offset: int
+
+    def range(self, start: int, end: int) -> types.Range:
+        return range_of(self.positions.range_of(start, end))
 
 
 class Server(LanguageServer):
@@ -84,10 +93,11 @@ class Server(LanguageServer):
         start, end = (positions.offset((one.line, one.character)) for one in (place.start, place.end))
         return start, max(start, end)
 
-    def known(self, uri: str) -> tuple[Open | None, Kind | None]:
-        """An open file, and what it is to its project."""
+    def known(self, uri: str) -> tuple[Open, Kind] | None:
+        """An open file that is one of its project's, and what it is there."""
         file = self.desk.files.get(uri)
-        return file, kind_of(file, find_root(file.path), self.desk.tools) if file is not None else None
+        kind = kind_of(file, find_root(file.path), self.desk.tools) if file is not None else None
+        return (file, kind) if file is not None and kind is not None else None
 
     def drop(self, uri: str) -> None:
         root = self.desk.drop(uri)
@@ -119,18 +129,18 @@ class Server(LanguageServer):
             pause = QUIET_S
         self.publish(checked)
 
-    async def view(self, uri: str, position: types.Position) -> tuple[View, Positions, int] | None:
-        """A file and a place in it, once its project was read."""
-        file = self.desk.files.get(uri)
+    async def asked(self, params: Positioned) -> Asked | None:
+        """The place of a request, once the project of its file was read; None in a file that is none of ours."""
+        file = self.desk.files.get(params.text_document.uri)
         if file is None:
             return None
         positions = self.positions(file.text)
-        offset = positions.offset((position.line, position.character))
+        offset = positions.offset((params.position.line, params.position.character))
         view = self.desk.view(file, offset)
         if view is None and (running := self._running.get(find_root(file.path))) is not None:
             await asyncio.wait([running], timeout=10)
             view = self.desk.view(file, offset)
-        return (view, positions, offset) if view is not None else None
+        return Asked(view, positions, offset) if view is not None else None
 
     # -- findings
 
@@ -191,20 +201,20 @@ class Server(LanguageServer):
             touched = (one for one in found if touches(one.span, begin, end))
             actions += [action for one in touched for action in actions_for(one, file.text)]
         own_safe = [one for one in found if one.fix is not None and one.fix.safe]
-        if own_safe and _is_wanted(_FIX_ALL, params.context.only):
-            actions.append(Action("Make all safe fixes", safe_fixes(own_safe)))
+        if own_safe and _is_wanted(FIX_ALL, params.context.only):
+            actions.append(Action("Make all safe fixes", safe_fixes(own_safe, checked.project.sources)))
         return [self._action(action, file, checked) for action in actions]
 
     def _action(self, action: Action, file: Open, checked: Checked) -> types.CodeAction:
         return types.CodeAction(
             title=action.title,
-            kind=types.CodeActionKind.QuickFix if action.mends is not None else _FIX_ALL,
+            kind=types.CodeActionKind.QuickFix if action.mends is not None else FIX_ALL,
             diagnostics=[self._diagnostic(action.mends, file, checked)] if action.mends is not None else None,
             is_preferred=action.is_preferred or None,
             edit=types.WorkspaceEdit(changes=dict(self._changes(action.edits, checked))),
         )
 
-    def _changes(self, edits: tuple[Edit, ...], checked: Checked) -> Any:
+    def _changes(self, edits: tuple[Edit, ...], checked: Checked) -> Iterator[tuple[str, list[types.TextEdit]]]:
         for shown, own in by_file(edits).items():
             uri, text = self._text_of(shown, checked)
             positions = self.positions(text)
@@ -222,127 +232,3 @@ def _is_wanted(kind: str, wanted: Any) -> bool:
 
 def _plain(kind: Any) -> str:
     return str(getattr(kind, "value", kind))
-
-
-# -- the protocol's methods
-
-
-def make_server(desk: Desk) -> Server:
-    server = Server(desk)
-    _follow_files(server)
-    _answer_questions(server)
-    return server
-
-
-def _follow_files(server: Server) -> None:
-    @server.feature(types.INITIALIZE)
-    def initialize(params: types.InitializeParams) -> None:
-        watch_editor(params.process_id)
-
-    @server.feature(types.INITIALIZED)
-    async def initialized(params: types.InitializedParams) -> None:
-        await _watch_files(server)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        server.open(params.text_document)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-    def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        server.change(params)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
-    def did_save(params: types.DidSaveTextDocumentParams) -> None:
-        if (file := server.desk.files.get(params.text_document.uri)) is not None:
-            server.hold(file, at_once=True)
-
-    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        server.drop(params.text_document.uri)
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    def files_changed(params: types.DidChangeWatchedFilesParams) -> None:
-        for root in {find_root(file.path) for file in server.desk.files.values()}:
-            server.want_check(root)
-
-    @server.feature(types.SHUTDOWN)
-    def shut_down(params: None) -> None:
-        server.was_shut_down = True
-
-
-async def _watch_files(server: Server) -> None:
-    """Ask to be told of files that change elsewhere, where the editor can do that."""
-    workspace = server.client_capabilities.workspace
-    watching = workspace.did_change_watched_files if workspace is not None else None
-    if watching is None or not watching.dynamic_registration:
-        return
-    watchers = [types.FileSystemWatcher(f"**/{name}") for name in ("*.{yaml,yml}", "agentrun.toml", "pyproject.toml")]
-    options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
-    wanted = types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
-    await server.client_register_capability_async(types.RegistrationParams([wanted]))
-
-
-def _answer_questions(server: Server) -> None:
-    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[".", "{", "[", " "]))
-    async def completion(params: types.CompletionParams) -> types.CompletionList | None:
-        asked = await server.view(params.text_document.uri, params.position)
-        found = complete(asked[0], asked[2]) if asked is not None else None
-        if asked is None or found is None:
-            return None
-        place = range_of(asked[1].range_of(found.start, found.end))
-        items = [item_of(number, choice, place) for number, choice in enumerate(found.choices)]
-        return types.CompletionList(is_incomplete=False, items=items)
-
-    @server.feature(types.TEXT_DOCUMENT_HOVER)
-    async def hovered(params: types.HoverParams) -> types.Hover | None:
-        asked = await server.view(params.text_document.uri, params.position)
-        found = hover(asked[0], asked[2]) if asked is not None else None
-        if asked is None or found is None:
-            return None
-        text = types.MarkupContent(types.MarkupKind.Markdown, found.text)
-        return types.Hover(text, range_of(asked[1].range_of(found.start, found.end)))
-
-    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
-    async def definition(params: types.DefinitionParams) -> list[types.Location]:
-        asked = await server.view(params.text_document.uri, params.position)
-        if asked is None:
-            return []
-        checked = server.desk.checked.get(asked[0].root)
-        beginning = (1, 1, 1, 1)
-        return [
-            server.location(target.span or Span(str(target.path), *beginning), checked)
-            for target in define(asked[0], asked[2])
-        ]
-
-    @server.feature(
-        types.TEXT_DOCUMENT_CODE_ACTION,
-        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, _FIX_ALL]),
-    )
-    def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
-        return server.actions(params)
-
-    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
-    def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
-        file, kind = server.known(params.text_document.uri)
-        if file is None or kind is None:
-            return []
-        changed = laid_out(kind, file)
-        if changed is None:
-            return []
-        start, end, text = changed
-        return [types.TextEdit(range_of(server.positions(file.text).range_of(start, end)), text)]
-
-    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-    def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        file, kind = server.known(params.text_document.uri)
-        if file is None or kind is None:
-            return []
-        positions = server.positions(file.text)
-        return [symbol_of(one, positions) for one in symbols_of(file.text)]
-
-
-def serve(desk: Desk, stdin: BinaryIO, stdout: BinaryIO) -> bool:
-    """Serve one editor until it leaves; whether it left as the protocol wants."""
-    server = make_server(desk)
-    server.start_io(stdin, stdout)
-    return server.was_shut_down

@@ -10,6 +10,7 @@ import msgspec
 from agentrun.lsp.outline import Token
 from agentrun.lsp.view import Place
 from agentrun.spec.rules.templates import names_in_scope
+from agentrun.spec.types import BACKENDS
 
 _OPEN = re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*\Z", re.DOTALL)
 _PATH = re.compile(r"((?:\w+\.)*)(\w*)\Z")
@@ -73,7 +74,7 @@ def known_names(place: Place, dotted: Dotted) -> dict[str, tuple[str, ...]]:
 
 def _backend(place: Place) -> str | None:
     for node in (place.node, place.document.node if place.document is not None else None):
-        for backend in ("http", "shell", "agent", "python", "mcp", "openapi"):
+        for backend in BACKENDS:
             if node is not None and node.get(backend) is not None:
                 return backend
     return None

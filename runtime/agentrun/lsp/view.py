@@ -14,11 +14,12 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.schema import JsonSchema, Kind, branches, marks_of, schema_of
+from agentrun.spec.types import EXACTLY_ONE
 from agentrun.spec.yaml_nodes import read_text
 
 # What an agent without `parameters` has.
-DEFAULT_PROPERTIES: dict[str, Any] = {"input": {"type": "string"}}
-_RULE_KEYS = ("deny", "ask", "allow")
+_DEFAULT_PROPERTIES: dict[str, Any] = {"input": {"type": "string"}}
+RULE_KEYS = EXACTLY_ONE["PermissionSpec"]
 
 
 class View(msgspec.Struct, frozen=True, eq=False):
@@ -87,14 +88,14 @@ class Place(msgspec.Struct, frozen=True, eq=False):
     def parameters(self) -> dict[str, Any]:
         """The arguments that a template sees here, by name, with their schemas."""
         if self.kind == "agent" and self.route[:1] == ("permissions",):
-            rule = [self.written(*self.route[:2], key) for key in _RULE_KEYS]
+            rule = [self.written(*self.route[:2], key) for key in RULE_KEYS]
             tools = [tool for tool in self.tools() if any(one and fnmatchcase(tool.name, one) for one in rule)]
             return {name: schema for tool in tools for name, schema in (declared(tool) or {}).items()}
         before = (declared(self.document) or {}) if self.document is not None else {}
         now = self.node.get("parameters", "properties") if self.node is not None else None
         if now is None or not now.is_mapping:
             is_open = self.kind == "agent" and self.document is None
-            return DEFAULT_PROPERTIES if is_open else before
+            return _DEFAULT_PROPERTIES if is_open else before
         inherited = before if self.node is not None and self.node.get("extends") is not None else {}
         written: dict[str, Any] = now.data()
         return inherited | written

@@ -9,9 +9,9 @@ import msgspec
 
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.known_models import Maker, context_tokens, maker_asked
-from agentrun.spec.nodes import Node, Route
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node, Route, items
 from agentrun.spec.types import ModelSpec
-from agentrun.spec.wording import misspelt
 
 
 class Asked(msgspec.Struct, frozen=True, eq=False):
@@ -39,11 +39,21 @@ def asked_models(catalog: Catalog, document: Document) -> Iterator[Asked]:
     main = _asked(catalog, document, model, ("model",), None)
     if main is not None:
         yield main
-    fallback = model.get("fallback")
-    for index, entry in enumerate(fallback.content if fallback is not None and fallback.is_list else ()):
+    for index, entry in enumerate(items(model.get("fallback"))):
         one = _asked(catalog, document, entry, ("model", "fallback", index), model)
         if one is not None:
             yield one
+
+
+def model_routes(document: Document) -> Iterator[Route]:
+    """The routes of an agent's models that are mappings."""
+    model = document.node.get("model")
+    if document.kind != "agent" or model is None or not model.is_mapping:
+        return
+    yield ("model",)
+    for index, entry in enumerate(items(model.get("fallback"))):
+        if entry.is_mapping:
+            yield "model", "fallback", index
 
 
 def _asked(catalog: Catalog, document: Document, node: Node, route: Route, above: Node | None) -> Asked | None:

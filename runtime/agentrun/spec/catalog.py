@@ -1,7 +1,7 @@
 """What a project defines: its documents by kind and name, each merged with its bases and checked by itself.
 
 `build` takes raw documents and gives a `Catalog`; the rules in `rules/` then look across documents. Reading files is
-`project.py`'s; nothing here touches the disk or the environment.
+`reading.py`'s, `extends` that of `bases.py`; nothing here touches the disk or the environment.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Fix, Related, Span, did_you_mean, one_of
-from agentrun.spec.check import check, shape
-from agentrun.spec.edits import Texts, write_name
-from agentrun.spec.nodes import Node, Route
+from agentrun.diagnostics import Diagnostic, Related, Span
+from agentrun.spec.bases import Bases, Merged, Unread
+from agentrun.spec.check import check
+from agentrun.spec.edits import Texts
+from agentrun.spec.nodes import Node, Route, items, name_place, text_of, texts
 from agentrun.spec.schema import Kind, Marked, scalars_of
+from agentrun.spec.shape import shape
 from agentrun.spec.types import BACKENDS, NAME_PATTERN
 from agentrun.spec.wording import NAME_HELP
 from agentrun.templates import code_chars
 
-MAX_BASES = 32
 MAX_TEMPLATES = 2_000
 MAX_TEMPLATE_CHARS = 65_536
 _UNSET = ("AR509", "AR510")
 ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
-Unread = frozenset[tuple[Kind, str]]
 
 
 class RawDocument(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     @property
     def called_agent(self) -> str | None:
         """The name of the agent that a tool runs."""
-        return _text(self.node, "agent") if self.kind == "tool" else None
+        return text_of(self.node.get("agent")) if self.kind == "tool" else None
 
     @property
     def data(self) -> Any:
@@ -86,7 +86,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     `unread` are names that files define which could not be read; `texts` the files as they were read, by path;
     `addresses` those of model services that the environment names, by variable;
-    `listed` remembers what `tools_of` gave, by id of the agent.
+    `listed` remembers what `tools_of` gave.
     """
 
     agents: dict[str, Document]
@@ -97,7 +97,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     unread: Unread = frozenset()
     texts: Texts = {}
     addresses: dict[str, str] = {}
-    listed: dict[int, list[Document]] = {}
+    listed: dict[Document, list[Document]] = {}
 
     def documents(self) -> Iterator[Document]:
         for document in [*self.agents.values(), *self.tools.values(), *self.tests, *self.bases]:
@@ -115,9 +115,8 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     def _may_need(self, document: Document, names: Collection[tuple[Kind, str]]) -> bool:
         if not document.complete:  # a base is missing
             return any(kind == document.kind for kind, _ in names)
-        tools = [] if document.kind != "agent" else _texts(document.node.get("tools"))
-        agents = [document.node.get("agent"), *_listed(document.node.get("handoffs"))]
-        called = {node.content for node in agents if node is not None and isinstance(node.content, str)}
+        tools = [] if document.kind != "agent" else texts(document.node.get("tools"))
+        called = {text_of(document.node.get("agent")), *texts(document.node.get("handoffs"))}
         return any(
             any(fnmatch.fnmatchcase(name, one) for one in tools if is_glob(one) or one not in self.tools)
             if kind == "tool"
@@ -133,15 +132,29 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     def tools_of(self, agent: Document) -> list[Document]:
         """The tools of an agent in the order of its list, each name once; a name wins over a glob."""
-        found = self.listed.get(id(agent))
+        found = self.listed.get(agent)
         if found is None:
-            found = self.listed[id(agent)] = self._named_by(agent)
+            found = self.listed[agent] = self._named_by(agent)
         return found
+
+    def reached(self, start: Document) -> list[Document]:
+        """A document and what a run of it leads to: tools of agents, agents behind tools, those handed over to."""
+        seen: dict[Document, None] = {}
+        waiting = [start]
+        while waiting:
+            document = waiting.pop()
+            if document in seen:
+                continue
+            seen[document] = None
+            if document.kind == "agent":
+                waiting += self.tools_of(document)
+            called = (document.called_agent, *texts(document.node.get("handoffs")))
+            waiting += [self.agents[name] for name in called if name in self.agents]
+        return list(seen)
 
     def _named_by(self, agent: Document) -> list[Document]:
         chosen: dict[str, Document] = {}
-        entries = agent.node.get("tools")
-        listed = entries.content if entries is not None and entries.is_list else []
+        listed = items(agent.node.get("tools"))
         named = {str(entry.content): agent.inline.get(index) for index, entry in enumerate(listed)}
         for index, entry in enumerate(listed):
             found = [agent.inline[index]] if index in agent.inline else self.matching(str(entry.content))
@@ -171,6 +184,7 @@ class _Builder:
         self.texts = texts
         self.found: list[Diagnostic] = []
         self.by_kind: dict[Kind, dict[str, RawDocument]] = {"agent": {}, "tool": {}, "test": {}}
+        self.bases = Bases({}, unread)
 
     def build(self, raw: list[RawDocument]) -> Catalog:
         tests: list[RawDocument] = []
@@ -181,6 +195,8 @@ class _Builder:
             first = self.by_kind[document.kind].setdefault(document.name, document)
             if first is not document:
                 self._duplicate(first, document)
+        nodes = {kind: {name: one.node for name, one in own.items()} for kind, own in self.by_kind.items()}
+        self.bases = Bases(nodes, self.unread)
         agents = {name: self.document(one) for name, one in self.by_kind["agent"].items()}
         tools = {name: self.document(one) for name, one in self.by_kind["tool"].items()}
         bases = [one for one in [*agents.values(), *tools.values()] if one.is_base]
@@ -196,20 +212,20 @@ class _Builder:
         )
 
     def _duplicate(self, first: RawDocument, second: RawDocument) -> None:
-        related = Related("first defined here", _name_place(first))
+        related = Related("first defined here", name_place(first.node))
         message = f"two {second.kind}s are called `{second.name}`"
-        place = _name_place(second)
+        place = name_place(second.node)
         self.found.append(Diagnostic("AR406", "error", message, place, "rename one of them", (related,)))
 
     def document(self, raw: RawDocument) -> Document:
-        merged = self._extended(raw.kind, raw.name, raw.node)
+        merged = self.bases.extended(raw.kind, raw.name, raw.node)
         inline: dict[int, Document] = {}
         if raw.kind == "agent":
             node = self._take_out_inline_tools(raw, merged.node, inline)
             merged = msgspec.structs.replace(merged, node=node)
         return self._checked(raw.kind, raw.path, raw.name, merged, inline)
 
-    def _checked(self, kind: Kind, path: str, name: str, merged: _Merged, inline: dict[int, Document]) -> Document:
+    def _checked(self, kind: Kind, path: str, name: str, merged: Merged, inline: dict[int, Document]) -> Document:
         is_base = name.startswith("_")
         node, found = merged.node, list(merged.found)
         if not re.fullmatch(NAME_PATTERN, name) and node.is_mapping and node.get("name") is None and kind != "test":
@@ -259,9 +275,9 @@ class _Builder:
         misread = self._meant_as_a_name(raw, entry)
         if misread is not None:
             return misread
-        own = _text(entry, "name") or _text(entry, "extends") or _text(entry, "agent")
+        own = text_of(entry.get("name")) or text_of(entry.get("extends")) or text_of(entry.get("agent"))
         name = own or f"{raw.name}-tool"
-        document = self._checked("tool", raw.path, name, self._extended("tool", "", entry), {})
+        document = self._checked("tool", raw.path, name, self.bases.extended("tool", "", entry), {})
         if own is None:
             message = "an inline tool needs a `name`"
             document.diagnostics.append(Diagnostic("AR302", "error", message, entry.span))
@@ -272,8 +288,8 @@ class _Builder:
         written = [key for key in entry.content if not key.startswith("x-")]
         if not written or any(key in entry.content for key in ("extends", *BACKENDS)):
             return None
-        name, key = _text(entry, "name"), written[0]
-        pointed = _text(entry, "tool")
+        name, key = text_of(entry.get("name")), written[0]
+        pointed = text_of(entry.get("tool"))
         if name in self.by_kind["tool"]:
             message = f"this defines a tool `{name}` without a backend"
             alone = f"to list the tool write its name alone: `- {name}`"
@@ -291,88 +307,6 @@ class _Builder:
             return None
         return Document("tool", raw.path, str(name), entry, None, [found], complete=False)
 
-    def _extended(self, kind: Kind, name: str, node: Node, seen: tuple[str, ...] = ()) -> _Merged:
-        """A document with its bases merged in."""
-        wanted = _text(node, "extends")
-        if wanted is None:
-            return _Merged(node)
-        above = self.by_kind[kind].get(wanted)
-        seen = (*seen, name)
-        if len(seen) > MAX_BASES:
-            message = f"`extends` goes through more than {MAX_BASES} bases"
-            found = [_error("AR205", message, node.content["extends"].span)]
-            return _Merged(_without(node, "extends"), (), found, complete=False)
-        if wanted in seen:
-            return self._circle(node, seen[seen.index(wanted) :])
-        if above is None:
-            return self._no_base(kind, name, wanted, node)
-        base = self._extended(kind, wanted, above.node, seen)
-        if not base.node.is_mapping:
-            return _Merged(_without(node, "extends"), (), base.found, complete=False)
-        merged = merge(_without(base.node, "name"), _without(node, "extends"))
-        return _Merged(merged, (wanted, *base.bases), base.found, base.complete)
-
-    def _circle(self, node: Node, names: tuple[str, ...]) -> _Merged:
-        """Every document of the circle comes here; the one that leads back to its first name has the finding."""
-        found = []
-        if names[0] == min(names):
-            message = f"`extends` goes in a circle: {' → '.join([*names, names[0]])}"
-            found.append(_error("AR404", message, node.content["extends"].span))
-        return _Merged(_without(node, "extends"), (), found, complete=False)
-
-    def _no_base(self, kind: Kind, name: str, wanted: str, node: Node) -> _Merged:
-        found = []
-        if (kind, wanted) not in self.unread:
-            is_base = wanted.startswith("_")
-            others = sorted(one for one in self.by_kind[kind] if one != name and (one.startswith("_") or not is_base))
-            known = f"known: {one_of(others)}" if others else None
-            message = f"`extends` names no {kind} of this project: `{wanted}`"
-            help = did_you_mean(wanted, others, known)
-            place = node.content["extends"]
-            found.append(_error("AR403", message, place.span, help, write_name(place, others)))
-        return _Merged(_without(node, "extends"), (), found, complete=False)
-
-
-class _Merged(msgspec.Struct, frozen=True):
-    """A document with its bases merged in: the names it went through, and what was wrong on the way."""
-
-    node: Node
-    bases: tuple[str, ...] = ()
-    found: list[Diagnostic] = []
-    complete: bool = True
-
-
-def merge(target: Node, patch: Node) -> Node:
-    """RFC 7396: maps merge, all else replaces, null deletes. Each value keeps the place where it was written."""
-    content = dict(target.content)
-    keys = {**target.keys, **patch.keys}
-    for key, value in patch.content.items():
-        if value.content is None:
-            content.pop(key, None)
-            continue
-        below = content.get(key)
-        content[key] = merge(below, value) if value.is_mapping and below is not None and below.is_mapping else value
-    return Node(content, patch.span, keys=keys)
-
-
-def _without(node: Node, key: str) -> Node:
-    if key not in node.content:
-        return node
-    return Node({name: child for name, child in node.content.items() if name != key}, node.span, keys=node.keys)
-
-
-def _listed(node: Node | None) -> list[Node]:
-    return list(node.content) if node is not None and node.is_list else []
-
-
-def _texts(node: Node | None) -> list[str]:
-    return [one.content for one in _listed(node) if isinstance(one.content, str)]
-
-
-def _text(node: Node, key: str) -> str | None:
-    found = node.get(key) if node.is_mapping else None
-    return found.content if found is not None and isinstance(found.content, str) else None
-
 
 def _too_many_templates(scalars: list[Marked]) -> Diagnostic | None:
     """What takes too long to compile, told at the text with which it is too much."""
@@ -387,10 +321,5 @@ def _too_many_templates(scalars: list[Marked]) -> Diagnostic | None:
     return None
 
 
-def _name_place(raw: RawDocument) -> Span:
-    own = raw.node.get("name")
-    return own.span if own is not None else raw.node.first_line
-
-
-def _error(code: str, message: str, place: Span, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, place, help, fix=fix)
+def _error(code: str, message: str, place: Span, help: str | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, place, help)

@@ -1,182 +1,26 @@
-"""One document against the schema: what is data, what came from the environment, and what is wrong.
-
-`shape` walks a document along the schema: it takes out `x-*` and null, fills in `${VAR}` and converts the text where
-a number or boolean is wanted. `check` then validates and turns each violation into one finding in the user's words,
-at the key or value it is about.
-"""
+"""One shaped document against the schema: each violation as one finding in the user's words, at its key or value."""
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, Severity, Span
-from agentrun.secrets import MIN_CHARS
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, Span
 from agentrun.spec import wording
-from agentrun.spec.edits import Texts, replace_all, write
+from agentrun.spec.edits import Texts
 from agentrun.spec.nodes import Node, Route, kind_of
 from agentrun.spec.retype import respelt, retyped
-from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, marks_below, member_schema, schema_of
+from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, member_schema, schema_of
+from agentrun.spec.shape import Shaped
 from agentrun.spec.strangers import is_meant, strangers, unknown_keys
 from agentrun.spec.types import NAME_PATTERN
-from agentrun.spec.yaml_nodes import parse_scalar
-from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
-
-
-class Shaped(msgspec.Struct, frozen=True):
-    """A document ready to be validated.
-
-    `secrets` are values of the environment that landed in fields that carry credentials; `variables` the names that
-    were read; `unknown` the routes whose value an unset variable leaves open.
-    """
-
-    node: Node
-    diagnostics: list[Diagnostic]
-    secrets: frozenset[str]
-    variables: frozenset[str]
-    unknown: frozenset[Route]
-
-
-def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
-    shaper = _Shaper(kind, environ)
-    shaped = shaper.visit(node, schema_of(kind), (), {})
-    return Shaped(
-        shaped, shaper.found, frozenset(shaper.secrets), frozenset(shaper.variables), frozenset(shaper.unknown)
-    )
-
-
-_INSIDE_A_TEMPLATE = re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?(?<!\$)\$\{", re.DOTALL)
-_BARE = re.compile(r"\$(?:([A-Z][A-Z0-9_]+)|\(([A-Z][A-Z0-9_]+)\))")
-# What makes a value inert where it lands: it must not become a template.
-_QUOTES: dict[str, Callable[[str], str]] = {"url": quote_url, "": str}
-
-
-class _Shaper:
-    def __init__(self, kind: Kind, environ: Mapping[str, str]) -> None:
-        self.kind = kind
-        self.environ = environ
-        self.found: list[Diagnostic] = []
-        self.secrets: set[str] = set()
-        self.variables: set[str] = set()
-        self.unknown: set[Route] = set()
-
-    def visit(self, node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        marks = marks_below(marks, schema)
-        content = node.content
-        if isinstance(content, dict):
-            return self._mapping(node, branch_for(self.kind, schema, content) or {}, route, marks)
-        if isinstance(content, list):
-            items = (branch_for(self.kind, schema, content) or {}).get("items", {})
-            return node.like([self.visit(item, items, (*route, i), marks) for i, item in enumerate(content)])
-        if isinstance(content, str) and "$" in content and marks.get("x-env"):
-            return self._scalar(node, content, schema, route, marks)
-        if isinstance(content, float) and content.is_integer() and "integer" in self._types(schema):
-            return node.like(int(content))  # JSON Schema takes 5.0 for a whole number
-        return node
-
-    def _types(self, schema: JsonSchema) -> set[str]:
-        return {str(branch.get("type")) for branch in branches(self.kind, schema)}
-
-    def _mapping(self, node: Node, branch: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        closed = branch.get("additionalProperties") is False
-        children: dict[str, Node] = {}
-        for key, child in node.content.items():
-            if closed and (key.startswith("x-") or (child.content is None and key in branch["properties"])):
-                continue
-            schema = member_schema(branch, key)
-            children[key] = self.visit(child, schema, (*route, key), marks)
-            self._later(key, child, schema, node.keys[key])
-        if route[-2:] == ("auth", "basic"):
-            self._keep_pair(node.like(children))
-        return node.like(children)
-
-    def _keep_pair(self, basic: Node) -> None:
-        """What HTTP basic authentication sends is a secret by itself: a service may show it in base64 once more."""
-        data = basic.data()
-        username, password = data.get("username", ""), data.get("password", "")
-        if any(value and value in f"{username}\n{password}" for value in self.secrets):
-            self.secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
-
-    def _later(self, key: str, child: Node, schema: JsonSchema, span: Span) -> None:
-        later = schema.get("x-later")
-        # What a switch is turned off by, or an empty list, asks for nothing.
-        if later is True and child.content is not False and child.content != []:
-            self.found.append(_error("AR308", f"`{key}` is not available in this version", span, "leave it out"))
-        elif isinstance(later, list) and child.content in later:
-            message = f"`{key}: {child.content}` is not available in this version"
-            self.found.append(_error("AR308", message, child.span, "choose another"))
-
-    def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        if marks.get("x-template") not in (None, "", "url") and _INSIDE_A_TEMPLATE.search(text):
-            help = "let it stand beside: `${VAR}{{ … }}`"
-            self.found.append(_error("AR508", "`${VAR}` can't stand inside `{{ }}`", node.span, help))
-            self.unknown.add(route)
-            return node.like("")
-        filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
-        self._environment_findings(filled, node)
-        if not marks.get("x-secret"):  # a credential that is written out has a finding of its own
-            self._without_braces(node, text)
-        self.variables |= filled.values.keys() | {problem.name for problem in filled.problems if problem.name}
-        if marks.get("x-secret"):
-            self._keep_secrets(filled, node.span)
-        if filled.problems:
-            self.unknown.add(route)
-            return node.like(filled.text)
-        wanted = self._types(schema)
-        if "string" not in wanted and wanted & {"integer", "number", "boolean"}:
-            return node.like(parse_scalar(filled.text))
-        return node.like(filled.text)
-
-    def _without_braces(self, node: Node, text: str) -> None:
-        """`$MODEL` or `$(MODEL)`, as shells write it."""
-        found = _BARE.fullmatch(text)
-        if found is not None:
-            meant = f"${{{found.group(1) or found.group(2)}}}"
-            message = f"`{text}` is no variable: it is used as it stands"
-            fix = write(node, meant, safe=False)
-            self.found.append(Diagnostic("AR508", "warning", message, node.span, f"write `{meant}`", fix=fix))
-
-    def _keep_secrets(self, filled: Interpolated, span: Span) -> None:
-        for name, value in filled.values.items():
-            self.secrets.add(value)
-            if len(value) < MIN_CHARS:
-                message = f"the secret {name} is shorter than {MIN_CHARS} characters, and is not masked in outputs"
-                self.found.append(Diagnostic("AR801", "warning", message, span, "use a longer one"))
-
-    def _environment_findings(self, filled: Interpolated, node: Node) -> None:
-        for problem in filled.problems:
-            severity: Severity = "error"
-            help: str | None = None
-            fix: Fix | None = None
-            if problem.kind == "syntax":
-                code, message = "AR508", problem.message
-                help = "a literal `$` before a brace is written `$$`"
-                fix = _with_colon(node, problem.name)
-            elif problem.kind == "required":
-                code = "AR509"
-                state = "empty" if problem.name in self.environ else "not set"
-                message = f"the environment variable {problem.name} is {state}"
-                help = problem.message or f"set {problem.name}"
-            else:
-                code, severity = "AR510", "warning"
-                message = f"the environment variable {problem.name} is not set"
-                help = f"set it before a run, or give a default: `${{{problem.name}:-…}}`"
-            self.found.append(Diagnostic(code, severity, message, node.span, help, fix=fix))
-
-
-def _with_colon(node: Node, name: str) -> Fix | None:
-    """`${VAR-x}` as `${VAR:-x}`, and `${VAR?x}` as `${VAR:?x}`."""
-    before = re.compile(rf"(?<!\$)(?:\$\$)*\${{{name}()(?=[-?])")
-    return replace_all(node, before, ":", f"write `${{{name}:…}}`", safe=True) if name else None
 
 
 def check(
@@ -387,12 +231,10 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             is_strange = bool(route) and bool(strangers(branch, node.content))
             span = root.key_place(route) if route else root.first_line
             empty = next((name for name in names if name in node.keys), None)
-            if is_elsewhere or is_strange:
-                pass
-            elif empty is not None:
-                found.append(_error("AR307", f"`{empty}` has no value: {subject} needs {what}", node.keys[empty]))
-            else:
-                found.append(_error("AR307", f"{subject} needs {what}", span))
+            if not (is_elsewhere or is_strange):
+                missing = "" if empty is None else f"`{empty}` has no value: "
+                place = span if empty is None else node.keys[empty]
+                found.append(_error("AR307", f"{missing}{subject} needs {what}", place))
         closed = branch.get("additionalProperties") is False
         unknown = strangers(branch, node.content) if closed else []
         for key, child in node.content.items():

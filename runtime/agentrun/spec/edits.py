@@ -15,12 +15,13 @@ from agentrun.spec.lines import (
     flow_gap,
     line_break,
     line_gap,
-    line_starts,
+    line_start,
     place,
     put_around,
     quotes_for,
     start_of,
     stretch,
+    written,
 )
 from agentrun.spec.nodes import LINE_BREAK, Node
 from agentrun.spec.spelling import is_same_word
@@ -96,9 +97,9 @@ def replace_parts(node: Node, parts: Iterable[tuple[tuple[int, int], str]], titl
 
 def rename_key(texts: Texts, span: Span, key: str, name: str, *, safe: bool) -> Fix | None:
     """Another name for a key, in its quotes."""
-    written = _written(texts, span)
-    mark = written[:1] if written[:1] in ("'", '"') else ""
-    if written != f"{mark}{key}{mark}":
+    found = written(texts.get(span.file, ""), span)
+    mark = found[:1] if found[:1] in ("'", '"') else ""
+    if found != f"{mark}{key}{mark}":
         return None
     return Fix(f"write `{name}`", (Edit(span, f"{mark}{name}{mark}"),), safe)
 
@@ -114,7 +115,7 @@ def add_first(texts: Texts, mapping: Node, entry: str) -> Fix | None:
         return None
     at = found[0]
     title = f"add `{entry}`"
-    before = text[line_starts(text)[min(keys).line - 1] : at]
+    before = text[line_start(text, at) : at]
     if opens_flow(text, mapping):
         return Fix(title, (Edit(start_of(min(keys)), f"{entry}, "),))
     if before.strip(" -"):
@@ -137,9 +138,3 @@ def remove_item(texts: Texts, items: Node, index: int, title: str, *, safe: bool
 def opens_flow(text: str, node: Node) -> bool:
     found = stretch(text, node.span)
     return found is not None and text[found[0] : found[0] + 1] in ("[", "{")
-
-
-def _written(texts: Texts, span: Span) -> str:
-    text = texts.get(span.file)
-    found = stretch(text, span) if text is not None else None
-    return text[found[0] : found[1]] if text is not None and found else ""

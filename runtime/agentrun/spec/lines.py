@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import lru_cache
 
 from agentrun.diagnostics import Edit, Fix, Span
-from agentrun.spec.nodes import LINE_BREAK
-
-
-@lru_cache(maxsize=64)
-def line_starts(text: str) -> tuple[int, ...]:
-    return (0, *(found.end() for found in LINE_BREAK.finditer(text)))
+from agentrun.spec.nodes import LINE_BREAK, line_starts
 
 
 def stretch(text: str, span: Span) -> tuple[int, int] | None:
     """From which code point to which; None where the text has no such place."""
     start, end = _offset(text, span.line, span.column), _offset(text, span.end_line, span.end_column)
     return (start, end) if start is not None and end is not None and start <= end else None
+
+
+def written(text: str, span: Span) -> str:
+    """What stands at a place; nothing where the text has no such place."""
+    found = stretch(text, span)
+    return text[found[0] : found[1]] if found is not None else ""
 
 
 def _offset(text: str, line: int, column: int) -> int | None:
@@ -37,6 +37,12 @@ def _last_column(text: str, starts: tuple[int, ...], line: int) -> int:
     if line == len(starts):
         return len(text)
     return starts[line] - (2 if text.startswith("\r\n", starts[line] - 2) else 1)
+
+
+def line_start(text: str, at: int) -> int:
+    """Where the line of an offset begins."""
+    starts = line_starts(text)
+    return starts[bisect_right(starts, at) - 1]
 
 
 def line_end(text: str, at: int) -> int:
@@ -56,12 +62,9 @@ def start_of(span: Span) -> Span:
     return Span(span.file, span.line, span.column, span.line, span.column)
 
 
-def end_of(span: Span) -> Span:
-    return Span(span.file, span.end_line, span.end_column, span.end_line, span.end_column)
-
-
 def put_around(span: Span, before: str, after: str, title: str, *, safe: bool) -> Fix:
-    return Fix(title, (Edit(start_of(span), before), Edit(end_of(span), after)), safe)
+    end = Span(span.file, span.end_line, span.end_column, span.end_line, span.end_column)
+    return Fix(title, (Edit(start_of(span), before), Edit(end, after)), safe)
 
 
 def quotes_for(text: str) -> str | None:
@@ -117,7 +120,7 @@ _REST_OF_LINE = re.compile(r"[ \t]*,?[ \t]*(?:(?<=[ \t,])#.*)?")
 
 def flow_gap(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The stretch of an entry and the comma before it, which stands in the same line."""
-    line = line_starts(text)[place(text, "", start, start).line - 1]
+    line = line_start(text, start)
     before = text[line:start].rstrip(" \t")
     if not before.endswith(",") or not _AFTER_IN_FLOW.match(text, end):
         return None
@@ -126,17 +129,16 @@ def flow_gap(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 def line_gap(text: str, start: int, end: int, *, before: str) -> tuple[int, int] | None:
     """The lines of an entry that has them to itself."""
-    starts = line_starts(text)
-    line = place(text, "", start, start).line
-    if text[starts[line - 1] : start].strip(" ") != before.strip(" "):
+    line = line_start(text, start)
+    if text[line:start].strip(" ") != before.strip(" "):
         return None
-    if end > start and place(text, "", end, end).column == 1:  # a block text ends where the next line begins
-        return starts[line - 1], end
+    if end > start and line_start(text, end) == end:  # a block text ends where the next line begins
+        return line, end
     eol = line_end(text, end)
     if not _REST_OF_LINE.fullmatch(text, end, eol):
         return None
     found = LINE_BREAK.match(text, eol)
-    return starts[line - 1], found.end() if found else eol
+    return line, found.end() if found else eol
 
 
 def line_break(text: str, at: int) -> str:

@@ -42,20 +42,18 @@ def locate(documents: Sequence[Node], line: int, column: int) -> Located | None:
             return found
 
 
-def pointer_of(documents: Sequence[Node], span: Span) -> str:
-    """The JSON Pointer (RFC 6901) of what a finding is about, within its document; "" is the whole document."""
-    return _Stretches(documents).pointer(span)
-
-
 def pointers_of(report: Report) -> list[str]:
-    """The pointer of each finding, in order. A file that isn't YAML, such as a prompt, is one value."""
+    """The JSON Pointer (RFC 6901) of what each finding is about, within its document, in order.
+
+    "" is the whole document, and a file that isn't YAML, such as a prompt.
+    """
     stretches: dict[str, _Stretches] = {}
     for file in {found.span.file for found in report.diagnostics}:
         stretches[file] = _Stretches(_documents(file, report.sources.get(file, "")))
     return [stretches[found.span.file].pointer(found.span) for found in report.diagnostics]
 
 
-def json_pointer(route: Route) -> str:
+def _json_pointer(route: Route) -> str:
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in route)
 
 
@@ -91,7 +89,7 @@ class _Stretches:
         for index in range(bisect_right(self._begins, begin) - 1, -1, -1):
             first, last = self._spans[index]
             if first <= begin and end <= last and (begin < end or first < begin < last or first == last):
-                return json_pointer(self._routes[index])
+                return _json_pointer(self._routes[index])
         return ""
 
 

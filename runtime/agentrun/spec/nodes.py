@@ -120,7 +120,7 @@ class Node:
         return Span(self.span.file, *self._at(start), *self._at(end))
 
     def _at(self, offset: int) -> tuple[int, int]:
-        starts = _line_starts(self.source)
+        starts = line_starts(self.source)
         line = bisect_right(starts, offset) - 1
         return self.span.line + line, (self.span.column if line == 0 else 1) + offset - starts[line]
 
@@ -136,10 +136,35 @@ class Node:
                 waiting += [((*route, index), child) for index, child in enumerate(node.content)][::-1]
 
 
-@lru_cache(maxsize=8)
-def _line_starts(source: str) -> list[int]:
-    """Many places of one text are asked for, one after the other."""
-    return [0, *(found.end() for found in LINE_BREAK.finditer(source))]
+@lru_cache(maxsize=64)
+def line_starts(text: str) -> tuple[int, ...]:
+    """Where each line begins. Many places of one text are asked for, one after the other."""
+    return (0, *(found.end() for found in LINE_BREAK.finditer(text)))
+
+
+def items(node: Node | None) -> list[Node]:
+    """What stands in a list; nothing where it is none."""
+    return list(node.content) if node is not None and node.is_list else []
+
+
+def members(node: Node | None) -> dict[str, Node]:
+    """What stands in a mapping, by key; nothing where it is none."""
+    return dict(node.content) if node is not None and node.is_mapping else {}
+
+
+def texts(node: Node | None) -> list[str]:
+    """The texts of a list."""
+    return [one.content for one in items(node) if isinstance(one.content, str)]
+
+
+def text_of(node: Node | None) -> str | None:
+    return node.content if node is not None and isinstance(node.content, str) else None
+
+
+def name_place(node: Node) -> Span:
+    """Where a finding stands that is about something with a `name`, as a whole."""
+    name = node.get("name")
+    return name.span if name is not None else node.first_line
 
 
 def kind_of(value: Any) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, one_of
 from agentrun.spec.edits import Texts, rename_key
 from agentrun.spec.known_settings import KNOWN_SETTINGS
+from agentrun.spec.meant import meant_name
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.other_words import advice, other_words
 from agentrun.spec.schema import JsonSchema, Kind, accepts, branch_for, branches, json_type, member_schema, schema_of
 from agentrun.spec.spelling import is_surely
-from agentrun.spec.wording import meant_name, subject
+from agentrun.spec.wording import subject
 from agentrun.spec.yaml_nodes import parse_scalar
 
 _MOST_NAMED = 4
@@ -32,9 +33,8 @@ def unknown_keys(
     mapping = root.get(*route)
     taken = set(mapping.keys) if mapping is not None else set()  # also what was written without a value
     if (kind == "tool" and not route and is_openai_form(instance)) or (route and len(strange) > 1):
-        strange = [
-            key for key in strange if key != "type"
-        ]  # it says no more than the other: `{type: bearer, token: …}`
+        # It says no more than the other: `{type: bearer, token: …}`.
+        strange = [key for key in strange if key != "type"]
     homes = {key: home_of(kind, schema, key, instance) for key in strange}
     groups: dict[str, list[str]] = {}
     for key in strange:

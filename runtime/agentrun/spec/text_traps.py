@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Span
+from agentrun.spec.lines import place
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.yaml_nodes import ReadFile
 
@@ -43,20 +44,13 @@ def _mixed_line_ends(read: ReadFile) -> Iterator[Diagnostic]:
         return
     first_is_short = read.text[read.text.index("\n") - 1] != "\r"
     rare, usual = ("\r\n", "\n") if (long, not first_is_short) < (short, first_is_short) else ("\n", "\r\n")
-    places = list(_line_ends(read, rare))
+    breaks = (found.span() for found in LINE_BREAK.finditer(read.text) if found.group() == rare)
+    places = [place(read.text, read.path, *one) for one in breaks]
     names = {"\n": "LF", "\r\n": "CRLF"}
     message = f"mixed line ends: {min(long, short)} of {long + short} lines end in {names[rare]}, this one first"
-    fix = Fix(f"end all lines in {names[usual]}", tuple(Edit(place, usual) for place in places))
+    fix = Fix(f"end all lines in {names[usual]}", tuple(Edit(one, usual) for one in places))
     first = Span(read.path, places[0].line, places[0].column, places[0].line, places[0].column)
     yield Diagnostic("AR212", "info", message, first, f"end all lines in {names[usual]}", fix=fix)
-
-
-def _line_ends(read: ReadFile, wanted: str) -> Iterator[Span]:
-    line, start = 1, 0
-    for found in LINE_BREAK.finditer(read.text):
-        if found.group() == wanted:
-            yield Span(read.path, line, found.start() - start + 1, line + 1, 1)
-        line, start = line + 1, found.end()
 
 
 def _cut_texts(read: ReadFile) -> Iterator[Diagnostic]:

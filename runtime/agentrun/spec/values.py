@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+_KINDS = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
 # A pattern of plain characters from end to end: nothing that a shell or a language would take for its own.
 _ATOM = r"(?:[A-Za-z0-9_/:=@,% -]|\\[dw./-]|\[(?:[A-Za-z0-9_./:=@,%+ -]|\\[dw./-])+\])"
 _REPEAT = r"(?:[*+?]|\{\d+(?:,\d*)?\})?"
@@ -94,8 +95,5 @@ def _is_map(value: Any) -> bool:
 
 def _kinds(schema: dict[str, Any]) -> frozenset[str]:
     written = schema.get("type")
-    if isinstance(written, str):
-        return frozenset({written})
-    if isinstance(written, list):
-        return frozenset(str(one) for one in written)
-    return frozenset({"string", "object", "array", "integer", "number", "boolean"})
+    kinds = frozenset(str(one) for one in (written if isinstance(written, list) else [written]))
+    return kinds if kinds <= _KINDS else _KINDS

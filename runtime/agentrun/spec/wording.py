@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
-from agentrun.diagnostics import did_you_mean, nearest
-from agentrun.spec.nodes import Node, Route, kind_of
-from agentrun.spec.other_words import other_words
+from agentrun.diagnostics import did_you_mean
+from agentrun.spec.nodes import Route, kind_of
 from agentrun.spec.schema import JsonSchema
-from agentrun.spec.spelling import fold, typos
 from agentrun.spec.yaml_nodes import parse_scalar
 
 CASE_MODEL_HELP = "write its turns in `model`, or `cassette: FILE`, or `live: true` for the agent's own"
@@ -28,7 +25,7 @@ def subject(route: Route) -> str:
     return f"`{text}`"
 
 
-_TYPE_WORDS = {
+TYPE_WORDS = {
     "object": "a mapping",
     "array": "a list",
     "string": "text",
@@ -37,12 +34,14 @@ _TYPE_WORDS = {
     "boolean": "true or false",
     "null": "nothing",
 }
+# Booleans of YAML 1.1, which 1.2 takes for text.
+SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def wanted(branch: JsonSchema) -> str:
     if "enum" in branch:
         return either([plain(option) for option in branch["enum"]])
-    return _TYPE_WORDS.get(str(branch.get("type")), "a value")
+    return TYPE_WORDS.get(str(branch.get("type")), "a value")
 
 
 def plain(option: Any) -> str:
@@ -65,7 +64,6 @@ def shown(value: Any) -> str:
     return kind_of(value)
 
 
-SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _WORDS_OF_TYPES: dict[type, tuple[str, ...]] = {
     bool: ("true or false",),
     int: ("a number", "a whole number"),
@@ -154,40 +152,3 @@ def form(route: Route, kind: str = "") -> str | None:
     if kind == "test" and route[-1:] == ("model",):
         return CASE_MODEL_HELP
     return _FORMS.get(str(route[-1])) if route else None
-
-
-def meant_name(key: str, allowed: Sequence[str]) -> str | None:
-    """The key that an unknown one was probably meant for."""
-    other = next((name for name in other_words(key) if name in allowed), None)
-    if other is not None:
-        return other
-    near = nearest(key, allowed)
-    return near if near is not None and _is_near(key.lower(), near) and not _is_turned(key, near) else None
-
-
-_TURNING = re.compile(r"(?:not|no|non|never|un|dis)(?=[_-]?[a-z]{4})[_-]?", re.IGNORECASE)
-
-
-def _is_turned(written: str, known: str) -> bool:
-    """Whether a name says the contrary of a known one: `not_contains`."""
-    found = _TURNING.match(written)
-    return found is not None and typos(fold(written[found.end() :]), fold(known), 1) <= 1
-
-
-def _is_near(written: str, known: str) -> bool:
-    """`version` shares many letters with `permissions`, and is another word."""
-    most = 2 if len(written) <= 6 else 3
-    return known in written or written in known or typos(written.replace("-", "_"), known, most) <= most
-
-
-def misspelt(node: Node, key: str) -> bool:
-    """Whether a mapping has a key that was probably meant to be this one: its absence is no finding of its own."""
-    absent = node.is_mapping and key not in node.content
-    if absent and node.get("function", key) is not None:
-        return True  # OpenAI's form of a tool
-    return absent and any(_is_meant_for(one, key) for one in node.content)
-
-
-@lru_cache(maxsize=1024)
-def _is_meant_for(written: str, key: str) -> bool:
-    return meant_name(written, [key]) is not None

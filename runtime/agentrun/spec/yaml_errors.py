@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, Span
-from agentrun.spec.lines import line_starts, place, quoted_line, quoted_template
-from agentrun.spec.nodes import LINE_BREAK
+from agentrun.spec.lines import line_start, quoted_line, quoted_template
+from agentrun.spec.nodes import LINE_BREAK, line_starts
 from agentrun.spec.yaml_slips import slip_near
 
 MAX_DEPTH = 64
@@ -87,7 +87,7 @@ _QUOTED_BY = ("mapping values are not allowed in this context", "found character
 def _quoted_template(path: str, text: str, began: int, line: str) -> Fix | None:
     """Quotes around a template that YAML began to read as a mapping, where it is the value of its line."""
     start = began - 1 if text.startswith("{{", began - 1) else began
-    before = line[: start - line_starts(text)[place(text, path, start, start).line - 1]]
+    before = line[: start - line_start(text, start)]
     if not text.startswith("{{", start) or not _BEFORE_A_VALUE.fullmatch(before):
         return None
     return quoted_template(path, text, start, in_flow=False)

@@ -74,7 +74,7 @@ class StrictSchema(msgspec.Struct, frozen=True, eq=False):
 
 
 def make_strict(schema: Mapping[str, Any]) -> StrictSchema:
-    """The strict form of a schema in which `json_schema.problems_of` finds nothing."""
+    """The strict form of a schema in which `spec/schema_problems.py` finds nothing."""
     maker = _Maker(schema)
     sent: Json = {}
     try:

@@ -12,7 +12,7 @@ import stat
 from contextlib import ExitStack
 from pathlib import Path
 
-from agentrun.errors import ToolFailure
+from agentrun.errors import ToolFailure, reason_of
 
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -31,7 +31,7 @@ def read_below(root: Path, path: str, *, shown_root: str) -> bytes:
         try:
             folder = _opened(opened, os.fspath(root), _FOLDER)
         except OSError as error:
-            message = f"the folder `{shown_root}` of files to send can't be opened: {_reason(error)}"
+            message = f"the folder `{shown_root}` of files to send can't be opened: {reason_of(error)}"
             raise ToolFailure("internal", message) from None
         try:
             for piece in pieces[:-1]:
@@ -44,7 +44,7 @@ def read_below(root: Path, path: str, *, shown_root: str) -> bytes:
                 raise _refused(path, "links are not followed") from None
             if error.errno in _MISSING:
                 raise _refused(path, f"there is no such file below `{shown_root}`") from None
-            raise _refused(path, _reason(error)) from None
+            raise _refused(path, reason_of(error)) from None
 
 
 def read_own(path: Path, *, shown: str) -> bytes:
@@ -53,7 +53,7 @@ def read_own(path: Path, *, shown: str) -> bytes:
         with ExitStack() as opened:
             return _read(_opened(opened, os.fspath(path), _FILE), shown)
     except OSError as error:
-        raise ToolFailure("internal", f"the file `{shown}` can't be read: {_reason(error)}") from None
+        raise ToolFailure("internal", f"the file `{shown}` can't be read: {reason_of(error)}") from None
 
 
 def _opened(opened: ExitStack, path: str, flags: int, folder: int | None = None) -> int:
@@ -76,7 +76,3 @@ def _read(handle: int, shown: str) -> bytes:
 
 def _refused(path: str, why: str) -> ToolFailure:
     return ToolFailure("invalid_arguments", f"the file `{path}` can't be sent: {why}")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

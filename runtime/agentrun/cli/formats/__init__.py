@@ -40,7 +40,7 @@ FORMATS: dict[str, Format] = {
 def for_a_file(name: str, report: Report, checked: int) -> str:
     """What a format writes, as it belongs into a file: without colours, and as wide as a log whatever the terminal."""
     if name in ("text", "auto"):
-        from agentrun.cli.colors import LOG_COLUMNS
+        from agentrun.cli.columns import LOG_COLUMNS
         from agentrun.cli.formats.text import as_text
 
         return click.unstyle(as_text(report, checked, LOG_COLUMNS))

@@ -14,9 +14,10 @@ from urllib.parse import quote
 from agentrun import __version__
 from agentrun.cli.formats.unshown import Lines, shown_fix, unshown_lines
 from agentrun.cli.formats.words import in_repository, with_help
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span
+from agentrun.diagnostics import Diagnostic, Fix, Report, Span
 from agentrun.explanations import FAMILIES, codes, explain
 from agentrun.fingerprints import fingerprints_of
+from agentrun.fixes import by_file
 from agentrun.visible import visible
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -71,9 +72,6 @@ def _result(found: Diagnostic, rule: int, fingerprint: str, unshown: Lines) -> d
 
 
 def _fix(fix: Fix) -> dict[str, Any]:
-    by_file: dict[str, list[Edit]] = {}
-    for edit in fix.edits:
-        by_file.setdefault(edit.span.file, []).append(edit)
     changes = [
         {
             "artifactLocation": _artifact(file),
@@ -81,7 +79,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
                 {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.text}} for edit in edits
             ],
         }
-        for file, edits in by_file.items()
+        for file, edits in by_file(fix.edits).items()
     ]
     return {"description": {"text": visible(fix.title)}, "artifactChanges": changes}
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agentrun.cli.colors import columns
+from agentrun.cli.columns import line_width
 from agentrun.cli.formats.snippet import snippet
 from agentrun.cli.formats.unshown import unshown_lines
 from agentrun.cli.formats.words import in_a_line
@@ -27,7 +27,7 @@ def as_text(report: Report, checked: int, width: int | None = None) -> str:
 
 def findings_text(report: Report, width: int | None = None) -> str:
     """The findings and their counts. Lines of files are cut at `width` cells, by default the terminal's width."""
-    width = columns(sys.stdout) if width is None else width
+    width = line_width(sys.stdout) if width is None else width
     unshown = unshown_lines(report)
     lines_of = {file: LINE_BREAK.split(text) for file, text in report.sources.items()}
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 from itertools import islice
 
 from agentrun.diagnostics import MAX_TOLD, Diagnostic
-from agentrun.spec.catalog import Catalog
+from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.rules import (
     addresses,
     agents,
+    case_arguments,
     cases,
     commands,
     credentials,
     descriptions,
     exposure,
+    model_settings,
     models,
     names,
     parameters,
@@ -26,6 +28,7 @@ from agentrun.spec.rules import (
     references,
     schema_words,
     schemas,
+    script_texts,
     scripts,
     strict,
     templates,
@@ -45,32 +48,35 @@ RULES = (
     *strict.RULES,
     *templates.RULES,
     *wishes.RULES,
+    *script_texts.RULES,
     *tools.RULES,
     *commands.RULES,
     *addresses.RULES,
     *credentials.RULES,
     *agents.RULES,
     *models.RULES,
+    *model_settings.RULES,
     *timeouts.RULES,
     *names.RULES,
     *permissions.RULES,
     *exposure.RULES,
     *scripts.RULES,
     *cases.RULES,
+    *case_arguments.RULES,
     *traps.RULES,
     *unused.RULES,
 )
 WHOLE_RULES = unused.WHOLE_RULES
 
 
-def cross_check(catalog: Catalog) -> dict[int, list[Diagnostic]]:
-    """The findings of all rules, by `id` of the document they are about.
+def cross_check(catalog: Catalog) -> dict[Document, list[Diagnostic]]:
+    """The findings of all rules, by the document they are about.
 
     What a rule finds in one document is bounded: who has that many mends these first, and a file that was made to
     have as many as it can takes no longer for it.
     """
     return {
-        id(document): [found for rule in RULES for found in islice(rule(catalog, document), MAX_TOLD)]
+        document: [found for rule in RULES for found in islice(rule(catalog, document), MAX_TOLD)]
         for document in catalog.documents()
         if document.complete and not document.is_base and document.node.is_mapping
     }

@@ -12,10 +12,10 @@ from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
 from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write, write_name
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules.toolbox import lists_are_readable
 from agentrun.spec.types import AgentSpec, ModelSpec, ResponseFormatSpec
-from agentrun.spec.wording import misspelt
 
 MODES = ("auto", "none", "required")
 _OTHER_CHOICES = {"any": "required"}  # Anthropic's word

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Fix, Span, did_you_mean, nearest, one_of
-from agentrun.json_schema import Validator, problems_of
+from agentrun.json_schema import Validator
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import rename_key
-from agentrun.spec.nodes import Node
-from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected_calls, name_place
-from agentrun.spec.rules.parameters import declared
-from agentrun.spec.rules.toolbox import Toolbox, backend, members, takes_more, texts
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node, members, name_place, texts
+from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected_calls
+from agentrun.spec.rules.parameters import declared, has_default
+from agentrun.spec.rules.toolbox import Toolbox, backend, takes_more
+from agentrun.spec.schema_problems import problems_of
 from agentrun.spec.spelling import is_same_word
-from agentrun.spec.wording import misspelt
 
 
 def arguments_of_the_run(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -29,7 +30,7 @@ def arguments_of_the_run(catalog: Catalog, document: Document) -> Iterator[Diagn
             continue
         given = members(args)
         missing = [name for name in required if name in properties and name not in given and name not in case.content]
-        missing = [name for name in missing if not _has_default(properties[name])]
+        missing = [name for name in missing if not has_default(properties[name])]
         strange = [name for name in given if name not in properties and not takes_more(agent)]
         if len(strange) == len(missing) == 1:
             missing = []  # the one is meant for the other
@@ -104,9 +105,8 @@ def _has_problems(agent: Document) -> bool:
     return schema is not None and (not schema.is_mapping or bool(problems_of(schema.data())))
 
 
-def _has_default(schema: Any) -> bool:
-    return isinstance(schema, dict) and "default" in schema
-
-
 def _error(code: str, message: str, place: Span, help: str | None, fix: Fix | None = None) -> Diagnostic:
     return Diagnostic(code, "error", message, place, help, fix=fix)
+
+
+RULES = (arguments_of_the_run,)

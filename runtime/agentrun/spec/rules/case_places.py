@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Span
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.nodes import Node
-from agentrun.spec.rules.toolbox import items, members, text_of
+from agentrun.spec.nodes import Node, items, members, text_of
 
 
 def agent_under_test(catalog: Catalog, document: Document) -> Document | None:
@@ -52,8 +51,3 @@ def expected_answers(document: Document) -> Iterator[Node]:
         while answer is not None and answer.is_mapping:
             yield answer
             answer = answer.get("not")
-
-
-def name_place(case: Node) -> Span:
-    name = case.get("name")
-    return name.span if name is not None else case.first_line

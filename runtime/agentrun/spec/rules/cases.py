@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, Span, did_you_mean, nearest, one_of
-from agentrun.json_schema import problems_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import rename_key, write_name
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, items, members, name_place, text_of
 from agentrun.spec.rules import case_arguments
 from agentrun.spec.rules.case_places import (
     agent_under_test,
@@ -22,10 +21,10 @@ from agentrun.spec.rules.case_places import (
     cases_of,
     expected_answers,
     expected_calls,
-    name_place,
     stubs_of,
 )
-from agentrun.spec.rules.toolbox import Toolbox, backend, items, members, text_of, toolbox
+from agentrun.spec.rules.toolbox import Toolbox, backend, toolbox
+from agentrun.spec.schema_problems import problems_of
 from agentrun.spec.spelling import is_same_word
 from agentrun.spec.types import CaseSpec, TestSpec
 from agentrun.spec.wording import CASE_MODEL_HELP, shown
@@ -201,7 +200,6 @@ def _warning(code: str, message: str, place: Span, help: str | None) -> Diagnost
 
 RULES = (
     what_is_named_of_tools,
-    case_arguments.arguments_of_the_run,
     cases_of_one_name,
     unknown_reasons,
     patterns_of_answers,

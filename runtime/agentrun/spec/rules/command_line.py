@@ -19,7 +19,7 @@ from agentrun.spec.programs import Use, uses
 from agentrun.spec.rules.parameters import declared
 from agentrun.spec.values import is_free
 from agentrun.spec.words import Word, program_name
-from agentrun.templates import Template, TemplateSyntax, compile_template, to_text
+from agentrun.templates import Template, template_of, to_text
 
 _TEMPLATE = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 _BEFORE_A_TEMPLATE = re.compile(r"(.*?)\{[{%#]", re.DOTALL)
@@ -64,7 +64,7 @@ def elements(document: Document) -> list[Element]:
 
 def _element(node: Node, properties: dict[str, Any], over: bool) -> Element:
     text = to_text(node.content) if not node.is_mapping and not node.is_list else ""
-    template = _compiled(text)
+    template = template_of(text)
     if template is None or template.literal:
         return Element(node, Word(text, template is not None), template, {}, over)
     before = _BEFORE_A_TEMPLATE.match(text)
@@ -80,7 +80,7 @@ def _taken(template: Template, properties: dict[str, Any]) -> dict[str, Any]:
 def free_in(document: Document, node: Node | None) -> list[str]:
     """The parameters that may put any text into a value."""
     properties = declared(document)
-    template = _compiled(node.content) if node is not None and isinstance(node.content, str) else None
+    template = template_of(node.content) if node is not None else None
     if template is None or template.literal or properties is None:
         return []
     return sorted(name for name, schema in _taken(template, properties).items() if is_free(schema))
@@ -96,10 +96,3 @@ def place_of(node: Node, name: str) -> Span:
         rf"\{{[{{%](?:(?![}}%]\}}).)*?\bargs\b(?:\.|\[\W{{1,2}})?{re.escape(name)}\b.*?[}}%]\}}", re.DOTALL
     )
     return node.find(taking) or node.find(_TEMPLATE) or node.span
-
-
-def _compiled(text: str) -> Template | None:
-    try:
-        return compile_template(text)
-    except TemplateSyntax:
-        return None  # has its own finding

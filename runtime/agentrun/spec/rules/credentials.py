@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Span
+from agentrun.spec.asked import model_routes
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.credential_words import (
     has_key,
@@ -72,21 +73,9 @@ def _addresses(document: Document) -> Iterator[tuple[str, Route]]:
         for backend, key in (("mcp", "server_url"), ("openapi", "base_url")):
             if _carries(document, (backend,)):
                 yield "the tools' credentials", (backend, key)
-    for model in _models(document):
+    for model in model_routes(document):
         if _carries(document, model):
             yield "the model's credentials", (*model, "base_url")
-
-
-def _models(document: Document) -> Iterator[Route]:
-    """The routes of an agent's models that are mappings."""
-    model = document.node.get("model")
-    if document.kind != "agent" or model is None or not model.is_mapping:
-        return
-    yield ("model",)
-    fallback = model.get("fallback")
-    for index, entry in enumerate(fallback.content if fallback is not None and fallback.is_list else ()):
-        if entry.is_mapping:
-            yield "model", "fallback", index
 
 
 def _carries(document: Document, route: Route) -> bool:

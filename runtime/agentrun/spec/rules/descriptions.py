@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Span
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node
 from agentrun.spec.types import BACKENDS
-from agentrun.spec.wording import misspelt
 
 # Their descriptions are those of the agent, the server or the document.
 _DESCRIBED_ELSEWHERE = ("agent", "mcp", "openapi")

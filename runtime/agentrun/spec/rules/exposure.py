@@ -16,9 +16,10 @@ from agentrun.diagnostics import Diagnostic, one_of
 from agentrun.effects import has_untrusted_output, is_read_only
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.known_programs import INERT
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.rules.addresses import chosen_addresses, has_network
 from agentrun.spec.rules.credentials import has_credentials
+from agentrun.spec.rules.toolbox import entry_of
 from agentrun.spec.types import ToolSpec
 from agentrun.spec.words import Word, program_name
 
@@ -178,7 +179,7 @@ def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
             stand = _permission(agent, tool)
             if stand == "deny":
                 continue
-            approval, entry = tool.node.get("require_approval"), way or _entry(agent, tool)
+            approval, entry = tool.node.get("require_approval"), way or entry_of(agent, tool)
             called = catalog.agents.get(tool.called_agent or "")
             if called is None:
                 decided = asks or stand == "decided" or approval is not None
@@ -191,16 +192,12 @@ def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
 
 def _permission(agent: Document, tool: Document) -> str:
     """What the agent's rules say of a tool: `deny`, `decided`, or nothing. A glob that allows decides about no tool."""
-    rules = agent.node.get("permissions")
     is_set = tool.node.get("mcp") is not None or tool.node.get("openapi") is not None
-    for rule in rules.content if rules is not None and rules.is_list else ():
-        if not rule.is_mapping:
-            continue
+    for rule in items(agent.node.get("permissions")):
         for action in ("deny", "ask", "allow"):
-            pattern = rule.get(action)
-            if pattern is None or not isinstance(pattern.content, str):
+            text = text_of(rule.get(action))
+            if text is None:
                 continue
-            text = pattern.content
             if not (fnmatchcase(tool.name, text) or (is_set and text.startswith(f"{tool.name}_"))):
                 continue
             always = rule.get("when") is None and not is_set
@@ -211,17 +208,6 @@ def _permission(agent: Document, tool: Document) -> str:
             if always:
                 return ""
     return ""
-
-
-def _entry(agent: Document, tool: Document) -> Node:
-    """What brings a tool, in an agent's list: its name or itself, else a glob."""
-    listed = agent.node.content["tools"].content
-    for index, entry in enumerate(listed):
-        if agent.inline.get(index) is tool or (index not in agent.inline and entry.content == tool.name):
-            found: Node = entry
-            return found
-    by_glob: Node = next(entry for entry in listed if fnmatchcase(tool.name, str(entry.content)))
-    return by_glob
 
 
 RULES = (undecided_ways_out,)

@@ -21,9 +21,6 @@ from agentrun.spec.spelling import is_same_word, typos
 from agentrun.spec.wording import shown
 from agentrun.spec.yaml_nodes import parse_scalar
 
-# The APIs under `model.api`, with what each calls a setting that goes by several names.
-APIS = ("chat_completions", "responses", "anthropic_messages")
-
 # What a run refuses, or what can't work beside what agentrun sends; with the agent's key that does the same.
 _REFUSED: dict[str, dict[str, str]] = {
     "chat_completions": {
@@ -111,7 +108,7 @@ _SHORT = 6  # below it a name is compared but for its case and separators: `seed
 def settings_of_models(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for one in asked_models(catalog, document):
         settings = one.written.get("settings") if one.written is not None else None
-        if settings is None or not settings.is_mapping or one.api not in APIS:
+        if settings is None or not settings.is_mapping or one.api not in KNOWN_SETTINGS:
             continue
         for key, value in settings.content.items():
             if (*one.route, "settings", key) not in document.unknown:
@@ -189,6 +186,8 @@ def _impossible(one: Asked, key: str, value: Node) -> Iterator[Diagnostic]:
         help = "what a `${VAR}` gives is sent as text here: write the number" if from_variable else f"write {found}"
         fix = None if from_variable else write_raw(value, found, safe=True)
         yield Diagnostic("AR716", "warning", f"`{key}` is sent as text, not as a number", value.span, help, fix=fix)
+    elif found == float("inf"):
+        return  # AR208
     elif type(found) not in (int, float):
         yield Diagnostic("AR716", "warning", f"`{key}` is {value.kind}", value.span, f"it takes {allowed.words}")
     elif found == -1 and allowed is _COUNT and one.maker is None:

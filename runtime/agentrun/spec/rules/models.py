@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, Span, counted
-from agentrun.spec.asked import Asked, asked_models
+from agentrun.spec.asked import Asked, asked_models, model_routes
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write
 from agentrun.spec.known_models import RETIRED, Maker, is_known, misspelt_name, other_maker
-from agentrun.spec.nodes import Node, Route
-from agentrun.spec.rules import model_settings
-from agentrun.spec.rules.toolbox import items
-from agentrun.spec.wording import misspelt, shown
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node
+from agentrun.spec.wording import shown
 
 CHARS_A_TOKEN = 4
 _PATHS_OF_APIS = ("/chat/completions", "/responses", "/messages")
@@ -68,10 +67,7 @@ def _name_fix(node: Node, new: str) -> tuple[Span, Fix | None]:
 
 
 def addresses_of_services(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    model = document.node.get("model") if document.kind == "agent" else None
-    fallback = items(model.get("fallback")) if model is not None else []
-    routes: list[Route] = [("model",), *(("model", "fallback", index) for index in range(len(fallback)))]
-    for route in routes:
+    for route in model_routes(document):
         node = document.node.get(*route, "base_url")
         if node is None or not isinstance(node.content, str) or not node.content:
             continue
@@ -148,11 +144,4 @@ def choice_without_tools(catalog: Catalog, document: Document) -> Iterator[Diagn
         yield Diagnostic("AR718", "warning", message, node.key_place((key,)), "list `tools`, or take it out")
 
 
-RULES = (
-    model_names,
-    addresses_of_services,
-    prompt_larger_than_context,
-    too_many_tools,
-    choice_without_tools,
-    *model_settings.RULES,
-)
+RULES = (model_names, addresses_of_services, prompt_larger_than_context, too_many_tools, choice_without_tools)

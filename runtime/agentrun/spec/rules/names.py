@@ -7,16 +7,16 @@ in this version, and have their finding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Related, Span, did_you_mean, nearest, one_of
-from agentrun.spec.catalog import Catalog, Document, is_glob
-from agentrun.spec.nodes import Node
-from agentrun.spec.rules.parameters import declared
-from agentrun.spec.rules.toolbox import HIDING, items, members, texts
-from agentrun.spec.wording import misspelt
+from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node, members, name_place, texts
+from agentrun.spec.rules.parameters import declared, has_default
+from agentrun.spec.rules.toolbox import HIDING, entry_of
+from agentrun.spec.spelling import fold
 
 
 def tools_that_are_alike(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -25,14 +25,14 @@ def tools_that_are_alike(catalog: Catalog, document: Document) -> Iterator[Diagn
         return
     first: dict[str, Document] = {}
     for tool in catalog.tools_of(document):
-        other = first.setdefault(_folded(tool.name), tool)
+        other = first.setdefault(fold(tool.name), tool)
         if other is not tool:
-            place, before = _listed(document, tool), _listed(document, other)
+            place, before = entry_of(document, tool).span, entry_of(document, other).span
             related = [Related(f"`{other.name}` is listed here", before)] if before != place else []
             if tool.path != document.path:
-                related.append(Related(f"`{tool.name}` is defined here", _name_place(tool)))
+                related.append(Related(f"`{tool.name}` is defined here", name_place(tool.node)))
             if other.path != document.path:
-                related.append(Related(f"`{other.name}` is defined here", _name_place(other)))
+                related.append(Related(f"`{other.name}` is defined here", name_place(other.node)))
             message = f"the tools `{other.name}` and `{tool.name}` of this agent have nearly the same name"
             help = "a model mixes them up: name them after what tells them apart"
             yield Diagnostic("AR411", "warning", message, place, help, tuple(related))
@@ -42,35 +42,18 @@ def agents_that_are_alike(catalog: Catalog, document: Document) -> Iterator[Diag
     """Told at each agent but the first of them by name."""
     if document.kind != "agent" or document.name not in catalog.agents:
         return
-    first = catalog.agents[_first_names(tuple(catalog.agents))[_folded(document.name)]]
+    first = catalog.agents[_first_names(tuple(catalog.agents))[fold(document.name)]]
     if first is not document:
-        related = (Related(f"`{first.name}` is defined here", _name_place(first)),)
+        related = (Related(f"`{first.name}` is defined here", name_place(first.node)),)
         message = f"the agents `{first.name}` and `{document.name}` have nearly the same name"
         help = "who calls them mixes them up: name them after what tells them apart"
-        yield Diagnostic("AR411", "warning", message, _name_place(document), help, related)
+        yield Diagnostic("AR411", "warning", message, name_place(document.node), help, related)
 
 
 @lru_cache(maxsize=1)
 def _first_names(names: tuple[str, ...]) -> dict[str, str]:
     """The first name in order for each folded one."""
-    return {_folded(name): name for name in sorted(names, reverse=True)}
-
-
-def _folded(name: str) -> str:
-    return name.replace("-", "").replace("_", "").lower()
-
-
-def _listed(agent: Document, tool: Document) -> Span:
-    """The entry of an agent's list that brings a tool: its name, else the first glob that matches it."""
-    entries = items(agent.node.get("tools"))
-    named = [entry for entry in entries if entry.content == tool.name]
-    matching = [one for one in entries if is_glob(str(one.content)) and fnmatchcase(tool.name, str(one.content))]
-    return next(iter([*named, *matching]), agent.node).span
-
-
-def _name_place(document: Document) -> Span:
-    own = document.node.get("name")
-    return own.span if own is not None else document.node.first_line
+    return {fold(name): name for name in sorted(names, reverse=True)}
 
 
 def arguments_of_an_agent(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -82,7 +65,7 @@ def arguments_of_an_agent(catalog: Catalog, document: Document) -> Iterator[Diag
     given, taken = declared(document), declared(called)
     if given is None or taken is None or not called.complete or misspelt(called.node, "parameters"):
         return
-    needed = [name for name in _required(called) if name in taken and not _has_default(taken[name])]
+    needed = [name for name in _required(called) if name in taken and not has_default(taken[name])]
     strangers = [name for name in given if name not in taken]
     for name in [name for name in needed if name not in given]:
         meant = nearest(name, strangers)
@@ -115,16 +98,12 @@ def _is_plain(schema: Node) -> bool:
 
 
 def _is_sure(schema: Node, properties: dict[str, Any], name: str) -> bool:
-    return name in texts(schema.get("required")) or _has_default(properties[name])
+    return name in texts(schema.get("required")) or has_default(properties[name])
 
 
 def _required(agent: Document) -> list[str]:
     schema = agent.node.get("parameters")
     return ["input"] if schema is None else texts(schema.get("required"))
-
-
-def _has_default(schema: Any) -> bool:
-    return isinstance(schema, dict) and "default" in schema
 
 
 def _is_closed(agent: Document) -> bool:

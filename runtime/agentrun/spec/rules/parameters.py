@@ -11,23 +11,20 @@ from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, did_you_mean
-from agentrun.json_schema import TYPES, SchemaProblem, is_known_word, meant_type, problems_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import add_first, is_as_written, write, write_name
 from agentrun.spec.lines import put_around
-from agentrun.spec.nodes import Node, Route
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node
 from agentrun.spec.rules.schema_words import lacks_properties
+from agentrun.spec.rules.schemas import schemas_in
+from agentrun.spec.schema_problems import TYPES, SchemaProblem, is_other_type, meant_type, problems_of
 from agentrun.spec.spelling import is_surely
-from agentrun.spec.wording import misspelt, shown
-
-_SCHEMAS: tuple[Route, ...] = (("parameters",), ("response_format", "json_schema", "schema"))
+from agentrun.spec.wording import shown
 
 
 def invalid_schemas(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for route in _SCHEMAS:
-        node = document.node.get(*route)
-        if node is None or not node.is_mapping or document.kind == "test":
-            continue
+    for node in schemas_in(document):
         for problem in problems_of(node.data()):
             is_key = problem.route[-2:-1] == ("patternProperties",)
             place = node.key_place(problem.route) if is_key else node.place(problem.route)
@@ -49,7 +46,7 @@ def _mended(node: Node, problem: SchemaProblem) -> Fix | None:
     if problem.help == f"write {{type: {written}}}" and is_as_written(node):
         return put_around(node.span, "{type: ", "}", f"write `{{type: {written}}}`", safe=True)
     meant = meant_type(written) if problem.route[-1] == "type" else None
-    return write(node, meant, safe=is_known_word(written) or is_surely(written, meant, TYPES)) if meant else None
+    return write(node, meant, safe=is_other_type(written) or is_surely(written, meant, TYPES)) if meant else None
 
 
 def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -68,10 +65,8 @@ def parameters_that_are_no_object(catalog: Catalog, document: Document) -> Itera
 
 
 def required_without_property(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for route in _SCHEMAS:
-        node = document.node.get(*route)
-        if node is not None:
-            yield from _required(node)
+    for node in schemas_in(document):
+        yield from _required(node)
 
 
 def _required(schema: Node) -> Iterator[Diagnostic]:
@@ -87,6 +82,11 @@ def _required(schema: Node) -> Iterator[Diagnostic]:
                 help = did_you_mean(name.content, properties.content)
                 fix = write_name(name, unlisted)
                 yield Diagnostic("AR605", "warning", message, name.span, help, fix=fix)
+
+
+def has_default(schema: Any) -> bool:
+    """Whether an argument with this schema is filled in where a call leaves it out."""
+    return isinstance(schema, dict) and "default" in schema
 
 
 @lru_cache(maxsize=64)

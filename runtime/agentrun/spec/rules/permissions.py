@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from agentrun.diagnostics import Diagnostic, Related
 from agentrun.spec.catalog import Catalog, Document, is_glob
-from agentrun.spec.nodes import Node
-from agentrun.spec.rules.toolbox import items, text_of, toolbox
+from agentrun.spec.nodes import Node, items, text_of
+from agentrun.spec.rules.toolbox import toolbox
 
 MAX_RULES = 200  # that are looked at
 MAX_STEPS = 2_000  # in which two globs are compared

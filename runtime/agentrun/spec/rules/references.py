@@ -10,7 +10,7 @@ from itertools import islice
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.edits import remove_item, write_name
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.spelling import fold
 from agentrun.spec.types import NAME_PATTERN
 
@@ -22,7 +22,7 @@ RESERVED_PREFIX = "transfer_to_"
 def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if document.kind != "agent":
         return
-    for index, entry in _entries(document, "tools"):
+    for index, entry in enumerate(items(document.node.get("tools"))):
         if index in document.inline or not isinstance(entry.content, str) or catalog.matching(entry.content):
             continue
         name = entry.content
@@ -59,7 +59,7 @@ def tools_listed_twice(catalog: Catalog, document: Document) -> Iterator[Diagnos
     if document.kind != "agent":
         return
     first: dict[str, Node] = {}
-    for index, entry in _entries(document, "tools"):
+    for index, entry in enumerate(items(document.node.get("tools"))):
         if not isinstance(entry.content, str) or is_glob(entry.content):
             continue
         if entry.content in first:
@@ -80,19 +80,16 @@ def _without(catalog: Catalog, document: Document, index: int, name: str) -> Fix
 
 def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     """Not of `handoffs`: those are not available in this version, and have their finding."""
-    entries: list[Node] = []
-    if document.kind in ("tool", "test") and (called := document.node.get("agent")):
-        entries.append(called)
-    for entry in entries:
-        name = entry.content
-        if isinstance(name, str) and name not in catalog.agents and not catalog.may_be_unread("agent", name):
-            known = f"agents: {one_of(sorted(catalog.agents))}" if catalog.agents else "this project has no agents"
-            if any(base.kind == "agent" and base.name == name for base in catalog.bases):
-                yield _error("AR402", f"`{name}` is a base: it is used through `extends` only", entry, None)
-            else:
-                help = did_you_mean(name, catalog.agents, known)
-                fix = write_name(entry, catalog.agents)
-                yield _error("AR402", f"there is no agent `{name}`", entry, help, fix)
+    entry = document.node.get("agent") if document.kind != "agent" else None
+    name = text_of(entry)
+    if entry is None or name is None or name in catalog.agents or catalog.may_be_unread("agent", name):
+        return
+    if any(base.kind == "agent" and base.name == name for base in catalog.bases):
+        yield _error("AR402", f"`{name}` is a base: it is used through `extends` only", entry, None)
+    else:
+        known = f"agents: {one_of(sorted(catalog.agents))}" if catalog.agents else "this project has no agents"
+        help = did_you_mean(name, catalog.agents, known)
+        yield _error("AR402", f"there is no agent `{name}`", entry, help, write_name(entry, catalog.agents))
 
 
 def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -127,11 +124,6 @@ def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
         place = document.node.get("name") or document.node
         message = f"the name `{document.name}` is reserved"
         yield _error("AR409", message, place, "`search_tools` and `transfer_to_…` are made by agentrun")
-
-
-def _entries(document: Document, key: str) -> list[tuple[int, Node]]:
-    found = document.node.get(key)
-    return list(enumerate(found.content)) if found is not None and found.is_list else []
 
 
 @lru_cache(maxsize=1)

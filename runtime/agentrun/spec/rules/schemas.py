@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, did_you_mean
-from agentrun.json_schema import Validator, problems_of, subschemas
+from agentrun.json_schema import Validator, subschemas
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node, Route, Scalar
 from agentrun.spec.retype import respelt
 from agentrun.spec.schema import json_type
+from agentrun.spec.schema_problems import problems_of
+from agentrun.spec.spelling import fold
 from agentrun.spec.wording import SWITCHES, either, shown, type_help, wanted
 from agentrun.spec.yaml_nodes import parse_scalar
 
@@ -250,7 +252,7 @@ def _near_duplicates(properties: Node) -> Iterator[Diagnostic]:
     first: dict[tuple[str, str], str] = {}
     for name, schema in properties.content.items():
         kind = schema.get("type")
-        folded = name.lower().replace("-", "").replace("_", "")
+        folded = fold(name)
         keys = [(folded, "")] + ([(folded.removesuffix("s"), str(kind.data()))] if kind is not None else [])
         other = next((first[key] for key in keys if key in first), None)
         if other is not None and len(folded) > 1:

@@ -89,4 +89,4 @@ def _script(document: Document) -> Node | None:
     return script if script is not None and isinstance(script.content, str) else None
 
 
-SCRIPT_RULES = (template_in_a_script, variable_that_nothing_sets)
+RULES = (template_in_a_script, variable_that_nothing_sets)

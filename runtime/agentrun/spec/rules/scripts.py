@@ -13,8 +13,9 @@ from typing import NamedTuple
 from agentrun.diagnostics import Diagnostic, counted
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write_name
-from agentrun.spec.nodes import Node
-from agentrun.spec.rules.toolbox import Toolbox, items, members, text_of, toolbox
+from agentrun.spec.nodes import Node, items, members, text_of
+from agentrun.spec.rules.case_places import agent_under_test
+from agentrun.spec.rules.toolbox import Toolbox, toolbox
 
 ENDED_WELL = ("answered", "final_tool")
 _ENDING = ("content_filter", "refusal")
@@ -119,7 +120,7 @@ def _of_an_agent(catalog: Catalog, document: Document) -> Iterator[Script]:
 
 
 def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
-    agent = catalog.agents.get(text_of(document.node.get("agent")) or "")
+    agent = agent_under_test(catalog, document)
     if agent is None:
         return
     box = toolbox(catalog, agent)

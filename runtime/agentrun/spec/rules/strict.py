@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, Span, one_of
-from agentrun.json_schema import Route, problems_of
+from agentrun.json_schema import Route
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node
+from agentrun.spec.schema_problems import problems_of
 from agentrun.strict.schema import Change, ChangeKind, make_strict
 
 _WORDS: dict[ChangeKind, str] = {

@@ -10,14 +10,15 @@ from typing import Any
 from agentrun.diagnostics import Diagnostic, Fix, Span, did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import replace_all
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.retype import respelt
-from agentrun.spec.rules.parameters import declared
+from agentrun.spec.rules.parameters import declared, has_default
 from agentrun.spec.rules.tools import address_is_unknown
 from agentrun.spec.spelling import is_same_word, typos
 from agentrun.spec.template_edits import as_holes, blocks, make_expression, only_the_template, rename_in_template
-from agentrun.spec.wording import misspelt, subject
-from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
+from agentrun.spec.wording import subject
+from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url, template_of
 
 _RUN = {"run": ("id", "date", "agent", "session")}
 _CALL = {"call": ("id", "name", "turn")} | _RUN
@@ -112,23 +113,20 @@ def _condition(route: Route, node: Node, template: Template) -> Iterator[Diagnos
 
 def _expression(node: Node, template: Template) -> Fix | None:
     """A condition that was written without its braces."""
-    try:
-        compiled = compile_template(f"{{{{ {template.source} }}}}")
-    except TemplateSyntax:
-        return None
-    is_meant = compiled.expression and compiled.args and not compiled.names - _CALL.keys()
+    compiled = template_of(f"{{{{ {template.source} }}}}")
+    is_meant = compiled is not None and compiled.expression and compiled.args and not compiled.names - _CALL.keys()
     return make_expression(node) if is_meant else None
 
 
 def _names(
     catalog: Catalog, document: Document, route: Route, node: Node, template: Template, scope: str
 ) -> Iterator[Diagnostic]:
-    known: dict[str, tuple[str, ...]] = dict(_RUN if scope == "run" else _CALL)
-    results = _result_names(document) if scope == "result" else ()
+    backend = next((name for name in _RESULT_NAMES if document.node.get(name) is not None), None)
+    known = names_in_scope(scope, backend)
     help: str | None
-    for name in sorted(template.names - set(known) - set(results)):
-        near = nearest(name, ["args", *known, *results])
-        help = f"did you mean `{near}`?" if near else f"known here: {one_of(['args', *known, *results])}"
+    for name in sorted(template.names - set(known)):
+        near = nearest(name, ["args", *known])
+        help = f"did you mean `{near}`?" if near else f"known here: {one_of(['args', *known])}"
         fix = rename_in_template(node, name, near, safe=is_same_word(name, near)) if near else None
         if name in (declared(document) or {}):
             help = f"did you mean `args.{name}`?"
@@ -136,7 +134,7 @@ def _names(
         message = f"the template uses `{name}`, which is not known here"
         yield _error("AR503", message, _name_place(node, name), help, fix)
     for owner, attribute in sorted(template.attributes):
-        if owner in known and attribute not in known[owner]:
+        if known.get(owner) and attribute not in known[owner]:
             help = did_you_mean(attribute, known[owner], f"`{owner}` has {one_of(known[owner])}")
             place = _name_place(node, f"{owner}.{attribute}")
             fix = _renamed(node, f"{owner}.{attribute}", known[owner])
@@ -180,11 +178,6 @@ def _arguments(catalog: Catalog, document: Document, route: Route) -> dict[str, 
 
 def _fits(tool: Document, pattern: Node) -> bool:
     return fnmatchcase(tool.name, str(pattern.content))
-
-
-def _result_names(document: Document) -> tuple[str, ...]:
-    backend = next((name for name in _RESULT_NAMES if document.node.get(name) is not None), None)
-    return _RESULT_NAMES[backend] if backend else ("result",)
 
 
 def names_in_scope(scope: str, backend: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -245,8 +238,7 @@ def _hole(
     if kind in ("object", "array", "null"):
         is_kind = {"object": "a mapping", "array": "a list", "null": "nothing"}[kind]
         yield _error("AR507", f"`{{{hole.name}}}` takes text, a number or a boolean, not {is_kind}", place)
-    has_default = isinstance(schema, dict) and "default" in schema
-    if hole.name not in required and not has_default and not in_query:
+    if hole.name not in required and not has_default(schema) and not in_query:
         help = f"add `{hole.name}` to `required`, or give it a `default`"
         yield _error("AR507", f"`{{{hole.name}}}` is part of the path, so the parameter must be required", place, help)
 

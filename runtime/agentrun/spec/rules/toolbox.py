@@ -5,16 +5,15 @@ Not all of it is known offline: the members of a set, and what stands in a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from agentrun.diagnostics import did_you_mean, nearest, one_of
-from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.nodes import Node
+from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node, items, members, texts
 from agentrun.spec.types import BACKENDS
-from agentrun.spec.wording import misspelt
 
 # Where a schema may declare members beside its `properties`.
 HIDING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas")
@@ -54,8 +53,8 @@ def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> T
     tools: dict[str, list[Document]] = {}
     loose: set[str] = set()
     complete = True
-    agents = list(_reached(catalog, agent)) if with_agents else [agent]
-    for one in agents:
+    reached = catalog.reached(agent) if with_agents else [agent]
+    for one in (one for one in reached if one.kind == "agent"):
         complete = complete and one.complete and lists_are_readable(one)
         loose |= _loose(catalog, one)
         for tool in catalog.tools_of(one):
@@ -79,19 +78,14 @@ def lists_are_readable(agent: Document) -> bool:
     )
 
 
-def _reached(catalog: Catalog, agent: Document) -> Iterator[Document]:
-    seen: set[str] = set()
-    waiting = [agent]
-    while waiting:
-        one = waiting.pop()
-        if one.name in seen:
-            continue
-        seen.add(one.name)
-        yield one
-        called = [tool.called_agent for tool in catalog.tools_of(one)]
-        waiting += [
-            catalog.agents[name] for name in (*called, *texts(one.node.get("handoffs"))) if name in catalog.agents
-        ]
+def entry_of(agent: Document, tool: Document) -> Node:
+    """What brings a tool, in an agent's list: its name or itself, else the first glob that matches it."""
+    entries = items(agent.node.get("tools"))
+    for index, entry in enumerate(entries):
+        if entry.content == tool.name and agent.inline.get(index, tool) is tool:
+            return entry
+    globs = (one for one in entries if is_glob(str(one.content)) and fnmatchcase(tool.name, str(one.content)))
+    return next(globs, agent.node)
 
 
 def _loose(catalog: Catalog, agent: Document) -> set[str]:
@@ -112,22 +106,3 @@ def backend(tool: Document) -> str | None:
     """The key of a tool's backend; None where it has none, or several."""
     written = [name for name in BACKENDS if tool.node.is_mapping and tool.node.get(name) is not None]
     return written[0] if len(written) == 1 else None
-
-
-def texts(node: Node | None) -> list[str]:
-    """The texts of a list."""
-    return [one.content for one in items(node) if isinstance(one.content, str)]
-
-
-def items(node: Node | None) -> list[Node]:
-    """What stands in a list; nothing where it is none."""
-    return list(node.content) if node is not None and node.is_list else []
-
-
-def members(node: Node | None) -> dict[str, Node]:
-    """What stands in a mapping, by key; nothing where it is none."""
-    return dict(node.content) if node is not None and node.is_mapping else {}
-
-
-def text_of(node: Node | None) -> str | None:
-    return node.content if node is not None and isinstance(node.content, str) else None

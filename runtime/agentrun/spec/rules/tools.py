@@ -8,10 +8,11 @@ from agentrun.diagnostics import Diagnostic, Fix
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import put_before
 from agentrun.spec.guarded import is_guarded_env, is_guarded_header
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules.parameters import declared
-from agentrun.spec.wording import misspelt, shown
-from agentrun.templates import Hole, Template, TemplateSyntax, compile_template, parse_url
+from agentrun.spec.wording import shown
+from agentrun.templates import Hole, TemplateSyntax, parse_url, template_of
 
 
 def url_without_host(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -97,19 +98,8 @@ def program_from_the_model(catalog: Catalog, document: Document) -> Iterator[Dia
 
 
 def _uses_arguments(node: Node) -> bool:
-    template = _compiled(node)
+    template = template_of(node.content)
     return template is not None and bool(template.args or template.uses_all_args)
-
-
-def _compiled(node: Node) -> Template | None:
-    try:
-        return compile_template(node.content) if isinstance(node.content, str) else None
-    except TemplateSyntax:
-        return None  # has its own finding
-
-
-def _error(code: str, message: str, node: Node, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, node.span, help, fix=fix)
 
 
 def root_without_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -119,6 +109,10 @@ def root_without_file(catalog: Catalog, document: Document) -> Iterator[Diagnost
             message = "`root` has no effect beside `content`: no file is read"
             place = document.node.key_place(("http", "multipart", name, "root"))
             yield Diagnostic("AR616", "warning", message, place, "leave it out, or write `file` instead of `content`")
+
+
+def _error(code: str, message: str, node: Node, help: str | None = None, fix: Fix | None = None) -> Diagnostic:
+    return Diagnostic(code, "error", message, node.span, help, fix=fix)
 
 
 RULES = (

@@ -11,9 +11,10 @@ from pathlib import PurePosixPath
 
 from agentrun.diagnostics import MAX_TOLD, Diagnostic, Related, Span, nearest
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, items, name_place
+from agentrun.spec.rules.case_places import stubs_of
 from agentrun.spec.rules.references import names_in
-from agentrun.templates import Hole, TemplateSyntax, compile_template, parse_url
+from agentrun.templates import Hole, TemplateSyntax, parse_url, template_of
 
 # Where one of these is written, arguments that nothing names go nowhere.
 _PLACES = ("query", "json", "form", "multipart", "body")
@@ -122,11 +123,8 @@ def _holes(text: str) -> frozenset[str] | None:
 def _arguments(text: str) -> frozenset[str] | None:
     if "{{" not in text and "{%" not in text:
         return frozenset()
-    try:
-        template = compile_template(text)
-    except TemplateSyntax:
-        return None  # has its own finding, where it is a template
-    return None if template.uses_all_args else template.args
+    template = template_of(text)
+    return None if template is None or template.uses_all_args else template.args
 
 
 # -- the project as a whole
@@ -148,10 +146,8 @@ def unlisted_tools(catalog: Catalog) -> Iterator[Diagnostic]:
     missed |= {name for entry in unknown for name in names_in(entry)}
     for name, tool in unused.items():
         if name not in missed and not _is_shared(catalog, tool):
-            place = tool.node.get("name")
-            span = place.span if place is not None else tool.node.first_line
             help = "list it in `tools` of an agent, or remove it"
-            yield Diagnostic("AR420", "info", f"no agent lists the tool `{name}`", span, help)
+            yield Diagnostic("AR420", "info", f"no agent lists the tool `{name}`", name_place(tool.node), help)
 
 
 def _is_shared(catalog: Catalog, document: Document) -> bool:
@@ -163,8 +159,7 @@ def _is_shared(catalog: Catalog, document: Document) -> bool:
 
 
 def _listed(agent: Document) -> list[str]:
-    entries = agent.node.get("tools")
-    return [str(entry.content) for entry in entries.content] if entries is not None and entries.is_list else []
+    return [str(entry.content) for entry in items(agent.node.get("tools"))]
 
 
 def _listed_tools(catalog: Catalog) -> set[str]:
@@ -182,13 +177,7 @@ def _set_aside(catalog: Catalog) -> set[str]:
 
 
 def _stubbed_tools(catalog: Catalog) -> set[str]:
-    names: set[str] = set()
-    for test in catalog.tests:
-        cases = test.node.get("cases")
-        for one in [test.node, *(cases.content if cases is not None and cases.is_list else ())]:
-            stubs = one.get("tools")
-            names |= set(stubs.content) if stubs is not None and stubs.is_mapping else set()
-    return names
+    return {name for test in catalog.tests for name, _, _ in stubs_of(test)}
 
 
 def _is_in_a_set(tool: Document, entries: list[str]) -> bool:

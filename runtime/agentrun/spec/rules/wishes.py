@@ -9,10 +9,9 @@ from agentrun.diagnostics import Diagnostic, Edit, Fix
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules.parameters import declared
-from agentrun.spec.rules.script_texts import SCRIPT_RULES
 from agentrun.spec.rules.templates import names_in_scope
 from agentrun.spec.wording import subject
-from agentrun.templates import Template, TemplateSyntax, compile_template
+from agentrun.templates import template_of
 
 _JINJA = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
 _HOLE = r"(?<![\w%#@\\$}{])\{(\w+(?:\.\w+)?)\}(?!\})"
@@ -57,7 +56,7 @@ def _meant(written: str | None, names: Collection[str], scope: str) -> str | Non
 def _is_readable(node: Node) -> bool:
     """Without `$` and braces there is nothing to look for; braces that don't close have their own finding."""
     has_marks = "$" in node.source or "{" in node.source
-    return has_marks and "{% raw" not in node.source and _compiled(node) is not None
+    return has_marks and "{% raw" not in node.source and template_of(node.content) is not None
 
 
 def _may_be_meant(document: Document, route: Route, node: Node, marks: dict[str, object], *, is_hole: bool) -> bool:
@@ -142,7 +141,7 @@ def _is_read_by_the_program(document: Document) -> bool:
 
 def prompt_that_changes_with_every_run(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node = document.node.get("system_prompt") if document.kind == "agent" else None
-    template = _compiled(node)
+    template = template_of(node.content) if node is not None else None
     if node is None or template is None:
         return
     for owner, attribute in sorted(template.attributes):
@@ -156,7 +155,7 @@ def prompt_that_changes_with_every_run(catalog: Catalog, document: Document) -> 
 
 def body_of_the_last_page(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     node, paginate = document.node.get("output"), document.node.get("http", "paginate")
-    template = _compiled(node)
+    template = template_of(node.content) if node is not None else None
     if document.kind != "tool" or node is None or paginate is None or template is None:
         return
     if "body" not in template.names or "pages" in template.names:
@@ -166,17 +165,9 @@ def body_of_the_last_page(catalog: Catalog, document: Document) -> Iterator[Diag
     yield Diagnostic("AR519", "warning", message, place, "`pages` is the list of all bodies, such as `pages[0].items`")
 
 
-def _compiled(node: Node | None) -> Template | None:
-    try:
-        return compile_template(node.content) if node is not None and isinstance(node.content, str) else None
-    except TemplateSyntax:
-        return None  # has its own finding
-
-
 RULES = (
     meant_as_an_argument,
     variable_where_none_is_read,
     prompt_that_changes_with_every_run,
     body_of_the_last_page,
-    *SCRIPT_RULES,
 )

@@ -1,0 +1,54 @@
+"""Files that `agentrun validate` writes: `--output-file`, `--write-baseline`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agentrun.cli.formats import FORMATS
+from agentrun.cli.standard_input import STDIN
+from agentrun.errors import UsageError, reason_of
+
+
+class OutputFile(msgspec.Struct, frozen=True):
+    """A value of `--output-file`: the name of a format, and where the findings go in it."""
+
+    format: str
+    path: Path
+
+
+def output_files(values: Sequence[str]) -> list[OutputFile]:
+    return [_output_file(one) for one in values]
+
+
+def _output_file(written: str) -> OutputFile:
+    name, equals, path = written.partition("=")
+    if not equals or not path or name not in FORMATS:
+        help = f"write FORMAT=PATH; formats: {', '.join(FORMATS)}"
+        raise UsageError(f"`--output-file {written}` can't be used", help=help)
+    if path == str(STDIN):
+        help = f"`--format {name}` prints it on standard output"
+        raise UsageError(f"`--output-file {written}` can't be used: `-` is no file", help=help)
+    return OutputFile(name, Path(path))
+
+
+def refuse_overwriting(checked: Iterable[str], written: Iterable[Path]) -> None:
+    """No file is written over one that is checked, or twice."""
+    taken = {os.path.realpath(one): "it is one of the files that are checked" for one in checked}
+    for path in written:
+        whole = os.path.realpath(path)
+        if whole in taken:
+            raise UsageError(f"`{path}` can't be written: {taken[whole]}")
+        if path.is_file() or not path.exists():  # a device takes what comes
+            taken[whole] = "it is named twice"
+
+
+def write_text(path: Path, text: str) -> None:
+    """The text, with an end of its last line."""
+    try:
+        path.write_text(f"{text}\n" if text and not text.endswith("\n") else text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"`{path}` can't be written: {reason_of(error)}") from None
