@@ -143,8 +143,15 @@ def test_each_hook_is_a_command_with_files_that_it_is_for():
     [
         (
             "agentrun-validate",
-            ["agents/a.yaml", "x/tools.d/b.yml", "agents/prompts/desk.md", "tests/a.test.yaml", "x/agentrun.toml"],
-            ["src/myagents/a.yaml", "README.md", "tests/test_a.py"],
+            [
+                "agents/a.yaml",
+                "x/tools.d/b.yml",
+                "prompts/desk.md",
+                "tests/a.test.yaml",
+                "x/agentrun.toml",
+                "shop/fx.py",
+            ],
+            ["Makefile", "src/main.rs", "picture.png"],
         ),
         (
             "agentrun-fmt",

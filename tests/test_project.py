@@ -134,7 +134,7 @@ def test_paths_are_shown_relative_to_the_current_folder(folder, monkeypatch):
     (folder / "sub").mkdir()
     assert found(read(folder)) == ["agents/a.yaml:1 AR301"]
     monkeypatch.chdir(folder / "sub")
-    assert found(read(folder)) == [f"{folder}/agents/a.yaml:1 AR301"]
+    assert found(read(folder)) == ["../agents/a.yaml:1 AR301"]
 
 
 # -- files that can't be read -------------------------------------------------------------------------------
@@ -266,6 +266,17 @@ def test_a_file_that_can_not_be_read_is_told_where_it_may_be_needed(folder, tool
     of_agent = project.report(project.reachable(agent)).diagnostics
     assert [f"{one.span.file}:{one.span.line} {one.code}" for one in of_agent if one.severity == "error"] == codes
     assert found(project) == ["agents/lost.yaml:2 AR201", "tools.d/broken.yaml:2 AR201"]
+
+
+@pytest.mark.parametrize("name", ["tools.d/lost.yml", "tools.d/lost.YAML"])
+def test_what_an_overlooked_file_is_called_after_is_not_missed_too(folder, name):
+    write(folder, agents__a="model: m\ntools: [lost]\n", agents__b=AGENT)
+    put(folder, name, "description: d\nshell: {command: [date]}\n")
+    project = read(folder)
+    assert found(project) == [f"{name}:1 AR105"]
+    of_agent = project.report(project.reachable(project.catalog.agents["a"]))
+    assert [one.code for one in of_agent.diagnostics if one.severity == "error"] == ["AR105"]
+    assert project.report(project.reachable(project.catalog.agents["b"])).errors == 0
 
 
 def test_a_file_that_can_not_be_read_is_checked_alone(folder):

@@ -127,6 +127,116 @@ def test_a_mistake_is_one_finding_that_says_what_to_write(tmp_path, path, text, 
     assert help in found[0]["help"]
 
 
+FINE = "description: D., http: {url: 'https://w.example.com/x'}"
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        *(f"{{{key}: q, {FINE}}}" for key in ("nam", "nmae", "Name", "id")),
+        "{agnt: researcher}",
+        "{extnds: find_order, name: q, require_approval: always}",
+        "{extnds: find_order, require_approval: always}",
+        "{type: function, function: {name: q, description: D., parameters: {type: object, properties: {}}}}",
+    ],
+)
+def test_an_inline_tool_does_not_lack_what_is_misspelt(tmp_path, tool):
+    files = {"agents/x.yaml": AGENT.replace("[find_order]", f"[find_order, {tool}]")}
+    found = golden_specs.findings_in(tmp_path, files, "--preset", "recommended")
+    assert [(one["code"], one["line"]) for one in found] == [("AR301", 4)]
+
+
+def test_an_agent_does_not_lack_what_its_base_has(tmp_path):
+    files = {"agents/x.yaml": "extnds: _b\nsystem_prompt: You help.\n", "agents/_b.yaml": AGENT}
+    found = golden_specs.findings_in(tmp_path, files, "--preset", "recommended")
+    assert [(one["file"], one["code"]) for one in found] == [("agents/x.yaml", "AR301")]
+
+
+def test_a_file_in_the_wrong_folder_is_one_finding_and_is_not_missed(tmp_path):
+    files = {
+        "agents/weather.yaml": HTTP,
+        "tools.d/clerk.yaml": AGENT,
+        "agents/x.yaml": AGENT.replace("[find_order]", "[find_order, weather, {agent: clerk}]"),
+        "tests/clerk.test.yaml": CASE.replace("researcher", "clerk"),
+    }
+    found = golden_specs.findings_in(tmp_path, files, "--preset", "recommended")
+    assert [(one["file"], one["code"], one["line"], one["help"]) for one in found] == [
+        ("agents/weather.yaml", "AR105", 1, "move the file to `tools.d/`"),
+        ("tools.d/clerk.yaml", "AR105", 1, "move the file to `agents/`"),
+    ]
+
+
+@pytest.mark.parametrize("more", ["model: gpt-4.1-mini\n", "system_prompt: Hi.\n", "limits: {}\n", "extends: _b\n"])
+def test_a_file_that_may_be_an_agent_is_not_sent_away(tmp_path, more):
+    found = golden_specs.findings_in(tmp_path, {"agents/x.yaml": HTTP + more}, "--preset", "minimal")
+    assert "AR105" not in {one["code"] for one in found}
+
+
+@pytest.mark.parametrize("entry", ["orders_*", "orderz"])
+def test_an_entry_that_matches_nothing_may_be_meant_for_any_tool(tmp_path, entry):
+    files = {
+        **{f"tools.d/{name}.yaml": HTTP for name in ("order_find", "order_get")},
+        "agents/x.yaml": AGENT.replace("[find_order]", f"[find_order, {entry}]"),
+    }
+    found = golden_specs.findings_in(tmp_path, files, "--preset", "recommended")
+    assert [one["file"] for one in found] == ["agents/x.yaml"]
+
+
+CITY = (
+    "description: D.\n"
+    "parameters: {type: object, properties: {city: {type: string, description: A city.}}, required: [city]}\n"
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *('json: {b: "{args.city}"}', "query: {q: $city}", "json: {q: $city}", "headers: {X-A: $city}"),
+        *("form: {q: $city}", "body: q=$city", "query: {q: '${city}'}", "json: {q: 'in ${city}'}"),
+    ],
+)
+def test_what_is_meant_as_an_argument_of_a_request_is_one_finding(tmp_path, more):
+    text = f"{CITY}http:\n  url: https://w.example.com/now\n  {more}\n"
+    found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": text}, "--preset", "recommended")
+    assert [(one["code"], one["line"], one["help"]) for one in found] == [("AR513", 5, "write `{{ args.city }}`")]
+
+
+def test_a_variable_in_a_url_that_is_a_parameter_is_meant_as_a_hole(tmp_path):
+    text = f"{CITY}http: {{url: 'https://w.example.com/${{city}}'}}\n"
+    found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": text}, "--preset", "recommended")
+    assert [(one["code"], one["help"]) for one in found] == [("AR513", "write `{city}`")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "json: {query: 'query ($city: ID!) { town(id: $city) { name } }', variables: {city: '{{ args.city }}'}}",
+        "json: {pipeline: [{$group: {_id: $city}}], city: '{{ args.city }}'}",
+        "body: '$city={{ args.city }}'",
+    ],
+)
+def test_a_dollar_of_another_language_is_left_alone(tmp_path, more):
+    text = f"{CITY}http:\n  url: https://w.example.com/now\n  {more}\n"
+    assert not golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": text}, "--preset", "minimal")
+
+
+@pytest.mark.parametrize("script", ["{% if args.city %}echo{% endif %}", "{%- for c in args.city %}ls{% endfor %}"])
+def test_a_statement_in_a_script_is_a_template_too(tmp_path, script):
+    text = f"{CITY}shell:\n  script: |\n    {script}\n"
+    found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": text}, "--preset", "minimal")
+    assert [(one["code"], one["line"], one["column"]) for one in found] == [("AR517", 5, 5)]
+
+
+def test_names_are_told_where_the_schema_of_one_is_wrong(tmp_path):
+    agent = AGENT + "input: '{{ args.a }}'\n"
+    agent += "parameters: {type: object, properties: {a: {type: string, pattern: '('}}, required: [a]}\n"
+    case = CASE.replace("researcher", "x").replace("topic", "%s")
+    for name, expected in (("b", ["AR604", "AR903"]), ("a", ["AR604"])):
+        files = {"agents/x.yaml": agent, "tests/x.test.yaml": case % name}
+        found = golden_specs.findings_in(tmp_path / name, files, "--preset", "minimal")
+        assert [one["code"] for one in found] == expected
+
+
 @pytest.mark.parametrize("key", ["unstrict", "not_strict", "non_final", "no_timeout", "disidempotent"])
 def test_the_contrary_of_a_key_is_not_taken_for_it(tmp_path, key):
     found = golden_specs.findings_in(tmp_path, {"tools.d/x.yaml": f"{HTTP}{key}: true\n"}, "--preset", "minimal")

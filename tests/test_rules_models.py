@@ -115,6 +115,29 @@ def test_a_name_that_may_be_new_is_a_note(tmp_path):
     assert (found.code, found.severity, found.fix) == ("AR707", "info", None)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "text-embedding-3-small",
+        "whisper-1",
+        "tts-1-hd",
+        "dall-e-3",
+        "davinci-002",
+        "gpt-3.5-turbo-instruct",
+        "omni-moderation-latest",
+    ],
+)
+def test_a_model_for_another_use_is_found_where_openai_is_asked(tmp_path, name):
+    (found,) = agent(tmp_path, f"model: {name}\n")
+    assert (found.code, found.severity, found.message) == ("AR707", "warning", f"`{name}` is no model that chats")
+    assert agent(tmp_path, f"model: {{name: {name}, base_url: 'http://localhost:4000/v1'}}\n") == []
+
+
+@pytest.mark.parametrize("name", ["text-davinci-003", "davinci", "ada"])
+def test_a_model_that_completed_texts_was_turned_off(tmp_path, name):
+    assert codes(agent(tmp_path, f"model: {name}\n")) == ["AR708"]
+
+
 def test_a_misspelt_default_of_a_variable_is_mended_in_its_place(tmp_path):
     (found,) = agent(tmp_path, "model: ${SHOP_MODEL:-gpt-4.1-mni}\n")
     assert (found.span.column, found.span.end_column) == (22, 33)
@@ -452,6 +475,16 @@ def test_a_function_that_can_not_fit_is_an_error(tmp_path, source, expected):
     found = python(tmp_path, source, ONE)
     assert codes(found) == expected
     assert {one.severity for one in found} == {"error"}
+
+
+def test_arguments_that_are_called_otherwise_are_one_finding_each(tmp_path):
+    both = "{type: object, properties: {city: {type: string}, b: {type: string}}, required: [city, b]}"
+    assert codes(python(tmp_path, "def rate(town, c): ...", both)) == ["AR641", "AR641"]
+
+
+def test_a_name_in_brackets_is_told_at_its_place(tmp_path):
+    (found,) = agent(tmp_path, 'model: gpt-4.1-mini\nsystem_prompt: |\n  Run {{ run["id"] }}.\n')
+    assert (found.code, found.span.line, found.span.column) == ("AR515", 3, 10)
 
 
 def test_a_default_of_the_parameters_is_given_to_each_call(tmp_path):

@@ -295,6 +295,12 @@ def test_a_model_at_the_top_is_for_all_cases(tmp_path, key):
     assert codes(tmp_path, case("", f"{key}\n")) == []
 
 
+def test_a_case_with_an_empty_script_has_no_model(tmp_path):
+    text = "agent: desk\ncases: [{name: a, args: {input: x}, model: []}]\n"
+    agents = {"agents/desk.yaml": "description: Answers.\nmodel: gpt-4.1-mini\n"}
+    assert codes(tmp_path, {"tests/desk.test.yaml": text} | agents) == ["AR909"]
+
+
 def test_arguments_may_be_left_to_their_defaults_and_further_ones_passed_where_the_agent_says_so(tmp_path):
     clerk = CLERK.replace("MORE", "{type: string}").replace("\n    ", "\n").strip() + "\n"
     text = "agent: desk\nlive: true\ncases:\n  - {name: a, args: {question: Who?, color: red}}\n"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agentrun.cli.formats import FORMATS
 from agentrun.project import read_project
 from rule_files import ENVIRON, X, codes, codes_of, findings, shell, tool
 
@@ -505,6 +506,90 @@ def test_a_key_of_a_short_name_is_known_by_its_look(tmp_path):
     assert codes_of(tmp_path, http("https://a.example.com/?sv=1&sig=abc1Bdefghij3Dxyz")) == ["AR811"]
     assert codes_of(tmp_path, http(query={"appid": "0123456789abcdef0123456789abcdef"})) == ["AR811"]
     assert codes_of(tmp_path, http(query={"key": "name", "appid": "shop-web-1", "sig": "no"})) == []
+
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        http(auth={"bearer": f"${{NOWHERE:-{SECRET}}}"}),
+        http(auth={"bearer": f"${{SHOP_KEY:-{SECRET}}}"}),
+        http(auth={"bearer": f"${{A:-${{B:-{SECRET}}}}}"}),
+        http(headers={"Authorization": f"Bearer ${{NOWHERE:-{SECRET}}}"}),
+        http(method="POST", json={"user": {"password": SECRET}}),
+        http(method="POST", json=[{"api_key": SECRET}]),
+        http(method="POST", form={"client_secret": SECRET}),
+        shell(["env"], env={"DB_PASSWORD": f"${{DBP:-{SECRET}}}"}),
+        shell(["mysql", f"--password={SECRET}"]),
+        shell(["mysql", "--password", SECRET]),
+        shell(["curl", "-u", f"bob:{SECRET}", "https://shop.example.com/"]),
+        shell(["env", f"DB_PASSWORD={SECRET}", "make"]),
+        shell(["sh", "-c", f"curl -s -u bob:{SECRET} https://shop.example.com/"]),
+        tool({"shell": {"script": f"export DB_PASSWORD={SECRET}"}}),
+        tool({"shell": {"script": f"cd /srv\nmysql --password='{SECRET}' < a.sql\n"}}),
+    ],
+)
+def test_a_credential_is_found_wherever_it_is_written_out(text, tmp_path):
+    found = [one for one in findings(tmp_path, {"tools.d/t.yaml": text}) if one[0].startswith("AR8")]
+    assert [code for code, _ in found] == ["AR811"]
+    assert SECRET in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        http(auth={"bearer": "${SHOP_KEY:-}"}),
+        http(auth={"bearer": "${SHOP_KEY:-none}"}),
+        http(auth={"bearer": "${SHOP_KEY:-changeme}"}),
+        http("http://127.0.0.1:80/", auth={"bearer": "${SHOP_KEY:-local-1234}"}),
+        http(headers={"Authorization": "${SCHEME:-Bearer} ${SHOP_KEY}"}),
+        http(headers={"X-Team": "${TEAM:-hunter2hunter2}"}),
+        http(method="POST", json={"password": "{{ args.x }}", "token": "dummy", "next_token": SECRET, "secret": True}),
+        http(method="POST", json={"password": {"type": "string"}, "required": ["password"]}),
+        shell(["mysql", "--password={{ args.x }}"]),
+        shell(["tool", "--token-file=/etc/token1234", "--secret=shop-secret", "--max-tokens=4096"]),
+        shell(["docker", "run", "-u", "bob:group1234", "image"]),
+        tool({"shell": {"script": 'export DB_PASSWORD="$PW"\nTOKEN=$(cat token1)\ncurl -u "bob:$PW1" a.example.com'}}),
+        tool({"shell": {"script": "SECRET=/run/secrets/db1\ncurl -u bob:${PASSWORD1} a.example.com"}}),
+    ],
+)
+def test_what_stands_in_place_of_a_credential_is_none(text, tmp_path):
+    assert "AR811" not in codes_of(tmp_path, text)
+
+
+@pytest.mark.parametrize("format", ["text", "json", "github"])
+def test_no_line_with_a_written_out_credential_is_shown(format, tmp_path):
+    script = f"      export DB_PASSWORD={SECRET}\n      curl -u bob:{SECRET} https://a.example.com/\n"
+    text = "description: Runs.\nshell:\n  script: |\n" + script + f'  env: {{DB_PASSWORD: "${{PW:-{SECRET}}}"}}\n'
+    (tmp_path / "tools.d").mkdir()
+    (tmp_path / "tools.d" / "t.yaml").write_text(text, encoding="utf-8")
+    report = read_project(tmp_path, {}).report()
+    assert {one.span.line for one in report.diagnostics if one.code == "AR811"} == {4, 5, 6}
+    assert SECRET not in FORMATS[format](report, 1)
+
+
+@pytest.mark.parametrize("userinfo", ["u:p", "u:${PW}", "${USER}:${PW}", "${TOK:-abc}"])
+def test_credentials_in_an_address_are_found_whether_or_not_they_are_set(userinfo, tmp_path):
+    url = f"https://{userinfo}@shop.example.com"
+    assert codes(tmp_path / "a", {"tools.d/t.yaml": http(f"{url}/find")}, "AR608") == ["AR608"]
+    assert codes(tmp_path / "b", {"tools.d/t.yaml": http("/find", base_url=url)}, "AR608") == ["AR608"]
+    agent = json.dumps({"model": {"name": "a", "base_url": url, "fallback": [{"name": "b", "base_url": url}]}})
+    assert codes(tmp_path / "c", {"agents/a.yaml": agent}, "AR608") == ["AR608", "AR608"]
+    assert codes(tmp_path / "c", {"agents/a.yaml": agent}) == []
+
+
+@pytest.mark.parametrize("url", ["https://${HOST}/a@b", "https://${HOST}/?mail=a@b", "${BASE}/a@b"])
+def test_an_at_sign_behind_the_host_is_none(url, tmp_path):
+    assert codes(tmp_path, {"tools.d/t.yaml": http(url)}, "AR608") == []
+
+
+def test_a_key_that_is_not_set_goes_over_plain_http_too(tmp_path):
+    model = {"name": "a", "base_url": "http://llm.example.com/v1", "api_key": "${NOWHERE}"}
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": model})}) == ["AR806"]
+    model["api_key"] = "${NOWHERE:-}"
+    assert codes(tmp_path, {"agents/a.yaml": json.dumps({"model": model})}) == []
 
 
 # -- exposure -------------------------------------------------------------------------------------------------

@@ -43,6 +43,24 @@ def slice_of(text, span):
     return "\n".join([lines[span.line - 1][span.column - 1 :], *inner, lines[span.end_line - 1][: span.end_column - 1]])
 
 
+def test_reading_goes_on_behind_a_template_without_quotes():
+    found = read("a: {{ args.x }}\nb: {c: {{ y }}, d: 1}\n")
+    assert [(one.code, one.span.line) for one in found.diagnostics] == [("AR206", 1), ("AR206", 2)]
+    assert found.documents[0].data() == {"a": "{{ args.x }}", "b": {"c": "{{ y }}", "d": 1}}
+    assert not found.stopped
+
+
+def test_what_stands_behind_a_template_without_quotes_is_no_second_mistake():
+    assert codes("a: {{ args.x }} days\n") == ["AR206"]
+
+
+def test_a_second_document_without_its_line_is_one_mistake():
+    (one,) = read("name: a\nhttp: {}\nname: b\nhttp: {}\nmore: 1\n").diagnostics
+    assert (one.code, one.span.line) == ("AR202", 3)
+    assert one.message == "the key `name` stands twice, and 1 more key after it"
+    assert codes("a: {b: 1, b: 1, c: 1, c: 2}\n") == ["AR202", "AR202"]
+
+
 # -- places -------------------------------------------------------------------------------------------------
 
 

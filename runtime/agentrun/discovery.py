@@ -39,10 +39,15 @@ def find_root(path: Path) -> Path:
 
 
 def display(path: Path) -> str:
-    """Relative to the current folder where it lies below it; POSIX slashes."""
+    """Relative to the current folder where it lies below it, or in the same project; POSIX slashes."""
     whole = os.path.abspath(path)  # noqa: PTH100 - it takes out `..`, and follows no link
-    below = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - asked for each file: paths as objects take long
-    return whole.removeprefix(below).replace(os.sep, "/") if os.path.join(whole, "") != below else "."  # noqa: PTH118
+    here = os.getcwd()  # noqa: PTH109 - asked for each file: paths as objects take long
+    if whole == here:
+        return "."
+    below = os.path.join(here, "")  # noqa: PTH118
+    if not whole.startswith(below) and Path(whole).is_relative_to(find_root(Path(here))):
+        whole = os.path.relpath(whole, here)
+    return whole.removeprefix(below).replace(os.sep, "/")
 
 
 def refuse_pipe(path: Path) -> None:
@@ -72,7 +77,7 @@ def find_files(
         documents = _yaml(folder, "*.yaml")
         found += [(kind, path) for path in documents if not path.name.endswith(_TEST)]
         misplaced += [_stray_test(path, "error") for path in documents if path.name.endswith(_TEST)]
-        misplaced += [_misspelt(path) for path in _yaml(folder, "*.yml")]
+        misplaced += [_misspelt(path) for path in _yaml(folder, "*.[yY]*[lL]") if path.suffix != ".yaml"]
     tests = _below_tests(root)
     found += [("test", path) for path in tests if path.name.endswith(_TEST)]
     misplaced += [_misspelt(path) for path in tests if path.name.endswith(".test.yml")]

@@ -191,6 +191,7 @@ def _signature(document: Document, place: Span, function: Function, shown: str) 
     told = {one for one in by_place if one in needed}
     unknown = [one for one in properties if one not in {*by_name, *told}] if arguments.kwarg is None else []
     missing = [one for one in by_name if one in needed and one not in given]
+    strange = [one for one in missing if one not in properties]
     for one in unknown:
         undeclared = [other for other in missing if other not in properties]
         meant = nearest(one, undeclared) or (undeclared[0] if len(unknown) == len(undeclared) == 1 else None)
@@ -200,6 +201,8 @@ def _signature(document: Document, place: Span, function: Function, shown: str) 
         help = f"did you mean `{meant}`?" if meant else takes
         key = document.node.key_place(("parameters", "properties", one))
         yield Diagnostic("AR641", "error", f"`{name}` takes no argument `{one}`", key, help, related)
+    if len(unknown) == len(strange):
+        missing = [one for one in missing if one not in strange]  # each is called otherwise
     for one in missing:
         if one in properties:
             message = f"`{name}` needs `{one}`, and a call may leave it out"

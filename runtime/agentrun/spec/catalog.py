@@ -16,18 +16,19 @@ import msgspec
 
 from agentrun.diagnostics import Diagnostic, Related, Span
 from agentrun.spec.bases import Bases, Merged, Unread
-from agentrun.spec.check import check
+from agentrun.spec.check import check, misplaced
 from agentrun.spec.edits import Texts
 from agentrun.spec.nodes import Node, Route, items, name_place, text_of, texts
-from agentrun.spec.schema import Kind, Marked, scalars_of
+from agentrun.spec.schema import Kind, Marked, branch_for, scalars_of, schema_of
 from agentrun.spec.shape import shape
+from agentrun.spec.strangers import is_meant, is_openai_form
 from agentrun.spec.types import BACKENDS, NAME_PATTERN
 from agentrun.spec.wording import NAME_HELP
 from agentrun.templates import code_chars
 
 MAX_TEMPLATES = 2_000
 MAX_TEMPLATE_CHARS = 65_536
-_UNSET = ("AR509", "AR510")
+_UNSET = ("AR509", "AR510", "AR513")
 ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 
 
@@ -189,6 +190,10 @@ class _Builder:
     def build(self, raw: list[RawDocument]) -> Catalog:
         tests: list[RawDocument] = []
         for document in raw:
+            if not document.is_base and (found := misplaced(document.kind, document.node)) is not None:
+                self.found.append(found)
+                self.unread |= {("agent", document.name), ("tool", document.name)}
+                continue
             if document.kind == "test":
                 tests.append(document)
                 continue
@@ -278,7 +283,7 @@ class _Builder:
         own = text_of(entry.get("name")) or text_of(entry.get("extends")) or text_of(entry.get("agent"))
         name = own or f"{raw.name}-tool"
         document = self._checked("tool", raw.path, name, self.bases.extended("tool", "", entry), {})
-        if own is None:
+        if own is None and not _is_named_wrongly(entry):
             message = "an inline tool needs a `name`"
             document.diagnostics.append(Diagnostic("AR302", "error", message, entry.span))
         return document
@@ -306,6 +311,12 @@ class _Builder:
         else:
             return None
         return Document("tool", raw.path, str(name), entry, None, [found], complete=False)
+
+
+def _is_named_wrongly(entry: Node) -> bool:
+    """Whether an unknown key of an inline tool, which has its own finding, was meant to name it."""
+    data, schema = entry.data(), branch_for("tool", schema_of("tool"), entry.content) or {}
+    return is_openai_form(data) or is_meant("tool", schema, data, ("name", "extends", "agent"))
 
 
 def _too_many_templates(scalars: list[Marked]) -> Diagnostic | None:

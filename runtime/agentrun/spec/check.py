@@ -17,7 +17,7 @@ from agentrun.spec.retype import respelt, retyped
 from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, member_schema, schema_of
 from agentrun.spec.shape import Shaped
 from agentrun.spec.strangers import is_meant, strangers, unknown_keys
-from agentrun.spec.types import NAME_PATTERN
+from agentrun.spec.types import BACKENDS, NAME_PATTERN
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -54,6 +54,20 @@ def _explain(kind: Kind, shaped: Shaped, partial: bool, texts: Texts) -> list[Di
             break
     found.extend(_choices(kind, node, partial))
     return found
+
+
+def misplaced(kind: Kind, node: Node) -> Diagnostic | None:
+    """A tool in the folder of agents, or an agent in that of tools, where it can be nothing else."""
+    keys = node.content if node.is_mapping else {}
+    if "extends" in keys:
+        return None
+    has_backend = any(key in keys for key in BACKENDS)
+    is_agent = "model" in keys and ("system_prompt" in keys or "tools" in keys)
+    if kind == "tool" and is_agent and not has_backend:
+        return _error("AR105", "this is an agent in a folder of tools", node.first_line, "move the file to `agents/`")
+    if kind == "agent" and has_backend and not strangers(branch_for("tool", schema_of("tool"), keys) or {}, keys):
+        return _error("AR105", "this is a tool in a folder of agents", node.first_line, "move the file to `tools.d/`")
+    return None
 
 
 def _article(kind: Kind) -> str:
@@ -155,7 +169,7 @@ def _missing(place: _Place, error: ValidationError, route: Route) -> list[Diagno
     above = node.get(*route[:-1]) if route else None
     stands_outside = above is not None and above.is_mapping and key in above.content
     is_something_else = bool(route) and len(strangers(schema, instance)) == len(instance) > 0
-    if stands_outside or is_something_else or is_meant(place.kind, schema, instance, [key]):
+    if stands_outside or is_something_else or is_meant(place.kind, schema, instance, _or_extends([key], route)):
         return []  # the unknown key has its own finding
     about = known.get(key, {}).get("description")
     empty = _empty_key(node, (*route, key))
@@ -164,6 +178,11 @@ def _missing(place: _Place, error: ValidationError, route: Route) -> list[Diagno
     where = f" in {wording.subject(route)}" if route else ""
     span = node.key_place(route) if route else node.first_line
     return [_error("AR302", f"the key `{key}` is missing{where}", span, about)]
+
+
+def _or_extends(names: Sequence[str], route: Route) -> list[str]:
+    """What a base may have that was meant to be extended."""
+    return [*names] if route else [*names, "extends"]
 
 
 def _empty_key(node: Node, route: Route) -> Span | None:
@@ -227,7 +246,9 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
             found.append(_error("AR307", message, span))
         elif not written and "x-exactly-one" in branch and not partial:
             # An unknown key that was meant for one has its own finding.
-            is_elsewhere = is_meant(kind, branch, node.data(), names) or any(name in outside for name in names)
+            is_elsewhere = is_meant(kind, branch, node.data(), _or_extends(names, route)) or any(
+                name in outside for name in names
+            )
             is_strange = bool(route) and bool(strangers(branch, node.content))
             span = root.key_place(route) if route else root.first_line
             empty = next((name for name in names if name in node.keys), None)

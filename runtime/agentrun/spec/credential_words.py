@@ -34,9 +34,14 @@ _NO_CREDENTIAL = r"(?:^|-)(?:continuation|csrf|cursor|device|next|page|paging|sy
 _QUERY_ONLY = ("appid", "auth", "key", "sig", "signature")
 _DUMMY = (
     r"x*|(?:no|not|un)?(?:key)?(?:needed|required|used|set)?|llama(?:cpp)?|lmstudio|ollama|sglang|vllm"
-    r"|(?:anything|demo|dummy|empty|example|fake|local|localhost|na|none|null|placeholder|test|testing)(?:key)?"
+    r"|(?:anything|changeme|demo|dummy|empty|example|fake|local|localhost|na|none|null|placeholder|test|testing)(?:key)?"
 )
-_SCHEME = r"(?i)(?:Bearer|Basic|Token|ApiKey|Key)\s+"
+_TERMS = (
+    r"(?i:(?:base|utf-?|sha-?|md|hs|rs|es|aes-?|iso-?|rfc-?|gpt-?|oauth|uuid-?v?|ipv|v|x)\d{1,4}\b.*)"
+    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?i:abc|foo|pass)\d*"
+    r"|(?i:(?=.{6,20}$)(?:.*[_-])?(?:secret|token|key|password)s?(?:[_-].*)?)"
+)
+_SCHEME = r"(?i)(?:Bearer|Basic|Token|ApiKey|Key)(?:\s+|$)"
 _HTTP_HOST = r"(?i)http://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)"
 _NEAR = ("arpa", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "svc", "test")
 
@@ -71,6 +76,12 @@ def is_dummy(value: str) -> bool:
 def looks_random(value: str) -> bool:
     """Whether a text is a row of letters and digits such as no word is."""
     return re.fullmatch(r"(?=\D*\d\D*\d)(?=.*[A-Za-z].*[A-Za-z])[A-Za-z0-9_%=-]{16,}", value) is not None
+
+
+def is_random(value: str) -> bool:
+    """Letters and digits together, and no term or address: words and numbers alone are what prose is made of."""
+    has_both = any(one.isalpha() for one in value) and any(one.isdigit() for one in value)
+    return has_both and len(value) >= 6 and "/" not in value and not re.fullmatch(_TERMS, value) and not is_dummy(value)
 
 
 def plain_host(url: str) -> str | None:

@@ -95,7 +95,11 @@ RETIRED: dict[Maker, dict[str, tuple[str, str]]] = {
         "claude-sonnet-4-20250514": ("2026-06-15", "claude-sonnet-4-6"),
     },
     "OpenAI": {
+        "ada": ("2024-01-04", "gpt-5.6-terra"),
+        "babbage": ("2024-01-04", "gpt-5.6-terra"),
         "chatgpt-4o-latest": ("2026-02-17", "gpt-5.6-sol"),
+        "curie": ("2024-01-04", "gpt-5.6-terra"),
+        "davinci": ("2024-01-04", "gpt-5.6-terra"),
         "gpt-3.5-turbo": ("2026-10-23", "gpt-5.6-terra"),
         "gpt-3.5-turbo-0125": ("2026-10-23", "gpt-5.6-terra"),
         "gpt-3.5-turbo-0301": ("2024-09-13", "gpt-5.6-terra"),
@@ -125,8 +129,19 @@ RETIRED: dict[Maker, dict[str, tuple[str, str]]] = {
         "o3-mini-2025-01-31": ("2026-10-23", "gpt-5.6-sol"),
         "o4-mini": ("2026-10-23", "gpt-5.6-terra"),
         "o4-mini-2025-04-16": ("2026-10-23", "gpt-5.6-terra"),
+        "text-ada-001": ("2024-01-04", "gpt-5.6-terra"),
+        "text-babbage-001": ("2024-01-04", "gpt-5.6-terra"),
+        "text-curie-001": ("2024-01-04", "gpt-5.6-terra"),
+        "text-davinci-002": ("2024-01-04", "gpt-5.6-terra"),
+        "text-davinci-003": ("2024-01-04", "gpt-5.6-terra"),
     },
 }
+
+# How names of OpenAI's begin whose models make or read something else, or only go on with a text: none answers a chat.
+_OF_OTHER_USE = (
+    *("babbage-002", "dall-e-", "davinci-002", "gpt-3.5-turbo-instruct", "gpt-image-", "omni-moderation-"),
+    *("text-embedding-", "text-moderation-", "tts-", "whisper-"),
+)
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
 
@@ -161,6 +176,11 @@ def is_known(maker: Maker, name: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def chats(maker: Maker, name: str) -> bool:
+    """Whether a model answers messages, as far as its name says."""
+    return maker != "OpenAI" or not name.startswith(_OF_OTHER_USE)
 
 
 _SEPARATORS = re.compile(r"[^a-z0-9]+")

@@ -37,7 +37,9 @@ class Shaped(msgspec.Struct, frozen=True):
 
 
 def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
-    shaper = _Shaper(kind, environ)
+    properties = node.get("parameters", "properties") if kind == "tool" else None
+    declared = frozenset(properties.content) if properties is not None and properties.is_mapping else frozenset[str]()
+    shaper = _Shaper(kind, environ, declared)
     shaped = shaper.visit(node, schema_of(kind), (), {})
     return Shaped(
         shaped, shaper.found, frozenset(shaper.secrets), frozenset(shaper.variables), frozenset(shaper.unknown)
@@ -51,13 +53,14 @@ _QUOTES: dict[str, Callable[[str], str]] = {"url": quote_url, "": str}
 
 
 class _Shaper:
-    def __init__(self, kind: Kind, environ: Mapping[str, str]) -> None:
+    def __init__(self, kind: Kind, environ: Mapping[str, str], declared: frozenset[str]) -> None:
         self.kind = kind
         self.environ = environ
         self.found: list[Diagnostic] = []
         self.secrets: set[str] = set()
         self.variables: set[str] = set()
         self.unknown: set[Route] = set()
+        self.declared = declared
 
     def visit(self, node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
         marks = marks_below(marks, schema)
@@ -112,7 +115,7 @@ class _Shaper:
             self.unknown.add(route)
             return node.like("")
         filled = interpolate(text, self.environ, _QUOTES.get(marks.get("x-template", ""), quote_jinja))
-        self._environment_findings(filled, node)
+        self._environment_findings(filled, node, marks.get("x-template", ""))
         if not marks.get("x-secret"):  # a credential that is written out has a finding of its own
             self._without_braces(node, text)
         self.variables |= filled.values.keys() | {problem.name for problem in filled.problems if problem.name}
@@ -142,7 +145,7 @@ class _Shaper:
                 message = f"the secret {name} is shorter than {MIN_CHARS} characters, and is not masked in outputs"
                 self.found.append(Diagnostic("AR801", "warning", message, span, "use a longer one"))
 
-    def _environment_findings(self, filled: Interpolated, node: Node) -> None:
+    def _environment_findings(self, filled: Interpolated, node: Node, scope: str) -> None:
         for problem in filled.problems:
             severity: Severity = "error"
             help: str | None = None
@@ -156,6 +159,10 @@ class _Shaper:
                 state = "empty" if problem.name in self.environ else "not set"
                 message = f"the environment variable {problem.name} is {state}"
                 help = problem.message or f"set {problem.name}"
+            elif scope and problem.name in self.declared:
+                code, severity = "AR513", "warning"
+                message = f"`${{{problem.name}}}` is a variable of the environment, which is not set, and no argument"
+                help = f"write `{{{problem.name}}}`" if scope == "url" else f"write `{{{{ args.{problem.name} }}}}`"
             else:
                 code, severity = "AR510", "warning"
                 message = f"the environment variable {problem.name} is not set"

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from agentrun.diagnostics import Diagnostic, Fix, Related, Span
+from agentrun.diagnostics import Diagnostic, Fix, Related, Span, counted
 from agentrun.spec.lines import put_around, quoted_template, remove_entry
 from agentrun.spec.nodes import Node, Scalar
 from agentrun.spec.yaml_errors import MAX_DEPTH, syntax_finding
@@ -68,7 +68,9 @@ def read_text(path: str, text: str) -> ReadFile:
     except _Stop as stop:
         reader.found.append(stop.finding)
     except yaml.YAMLError as error:
-        reader.found.append(syntax_finding(path, text, error))
+        finding = syntax_finding(path, text, error)
+        if not any(one.code == "AR206" and one.span.line == finding.span.line for one in reader.found):
+            reader.found.append(finding)  # what follows a template without quotes is no mistake of its own
     except UnicodeEncodeError as error:  # a lone surrogate, which no file holds
         reader.found.append(_finding("AR201", f"not YAML: {error}", Span(path, 1, 1, 1, 1)))
     else:
@@ -87,7 +89,10 @@ class _Stop(Exception):
 class _Open:
     """A collection whose end was not seen yet."""
 
-    __slots__ = ("anchor", "is_flow", "is_mapping", "items", "key", "key_spans", "merges", "start", "values")
+    __slots__ = (
+        *("anchor", "is_flow", "is_mapping", "is_template", "items", "key", "key_spans", "merges", "start", "twice"),
+        "values",
+    )
 
     def __init__(self, event: Any, is_mapping: bool) -> None:
         self.is_mapping = is_mapping
@@ -99,6 +104,8 @@ class _Open:
         self.key_spans: dict[str, Span] = {}
         self.key: Node | None = None
         self.merges: list[Node] = []
+        self.is_template = False  # `{{ … }}` without quotes
+        self.twice: list[Diagnostic] = []
 
 
 class _Reader:
@@ -185,6 +192,13 @@ class _Reader:
         children = list(done.values.values()) if done.is_mapping else done.items
         if children and not done.is_flow and children[-1].span > span:
             span = Span(self.path, span.line, span.column, children[-1].span.end_line, children[-1].span.end_column)
+        self.found += self._twice(done)
+        if done.is_template:
+            written = self.text[done.start.index : event.end_mark.index]
+            node = Node(written, span, source=written)
+            self._sizes[id(node)] = (1, 1)
+            self._place(node, done.anchor)
+            return
         if done.is_mapping:
             for merged in done.merges:
                 self._merge(done, merged)
@@ -193,6 +207,15 @@ class _Reader:
             node = Node(done.items, span)
         self._count(node)
         self._place(node, done.anchor)
+
+    def _twice(self, done: _Open) -> list[Diagnostic]:
+        """The keys that stand twice. Several of a whole document: a second one begins there, without its `---`."""
+        if len(done.twice) < 2 or self._stack or done.is_flow:
+            return done.twice
+        first, *others = done.twice
+        message = f"{first.message}, and {counted(len(others), 'more key')} after it"
+        help = "write `---` above it if another document begins here"
+        return [msgspec.structs.replace(first, message=message, help=help, fix=None)]
 
     # -- building
 
@@ -223,7 +246,9 @@ class _Reader:
                 message = "a template must be quoted: YAML takes `{` for a mapping"
                 in_flow = any(above.is_flow for above in self._stack[:-1])
                 fix = quoted_template(self.path, self.text, start.index, in_flow=in_flow)
-                raise _Stop(_finding("AR206", message, span, 'write "{{ … }}"', fix=fix))
+                self.found.append(_finding("AR206", message, span, 'write "{{ … }}"', fix=fix))
+                parent.is_template = True
+                return
             self._stop("AR206", f"a key must be text, not {key.kind}", key.span)
         if not isinstance(name, str):
             name = key.source
@@ -232,7 +257,9 @@ class _Reader:
             fix = None
             if self._is_the_same(value, parent.values[name]):
                 fix = remove_entry(self.text, key.span, value.span, f"remove the second `{name}`")
-            self.found.append(_finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,), fix=fix))
+            parent.twice.append(
+                _finding("AR202", f"the key `{name}` stands twice", key.span, related=(first,), fix=fix)
+            )
             return
         parent.values[name] = value
         parent.key_spans[name] = key.span

@@ -37,6 +37,7 @@ from agentrun.spec.rules import (
     traps,
     unused,
     wishes,
+    written_credentials,
 )
 
 RULES = (
@@ -53,6 +54,7 @@ RULES = (
     *commands.RULES,
     *addresses.RULES,
     *credentials.RULES,
+    *written_credentials.RULES,
     *agents.RULES,
     *models.RULES,
     *model_settings.RULES,

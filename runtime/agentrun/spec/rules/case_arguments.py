@@ -14,14 +14,14 @@ from agentrun.spec.nodes import Node, members, name_place, texts
 from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected_calls
 from agentrun.spec.rules.parameters import declared, has_default
 from agentrun.spec.rules.toolbox import Toolbox, backend, takes_more
-from agentrun.spec.schema_problems import problems_of
+from agentrun.spec.schema_problems import SchemaProblem, problems_of
 from agentrun.spec.spelling import is_same_word
 
 
 def arguments_of_the_run(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     agent = agent_under_test(catalog, document)
     properties = None if agent is None else declared(agent)
-    if agent is None or properties is None or not agent.complete or _has_problems(agent):
+    if agent is None or properties is None or not agent.complete or not _has_names(agent):
         return
     required = ["input"] if agent.node.get("parameters") is None else texts(agent.node.get("parameters", "required"))
     for case in cases_of(document):
@@ -47,7 +47,8 @@ def arguments_of_the_run(catalog: Catalog, document: Document) -> Iterator[Diagn
             place = case.key_place(("args",)) if args is not None else name_place(case)
             help = f"write `args: {{{', '.join(f'{name}: …' for name in missing)}}}`"
             yield _error("AR903", f"the case gives no {names}, which the agent `{agent.name}` requires", place, help)
-        yield from _values(agent, given)
+        if not _problems(agent):
+            yield from _values(agent, given)
 
 
 def _values(agent: Document, given: dict[str, Node]) -> Iterator[Diagnostic]:
@@ -100,9 +101,16 @@ def _renamed(catalog: Catalog, place: Span, name: str, free: Iterable[str]) -> F
     return rename_key(catalog.texts, place, name, meant, safe=is_same_word(name, meant)) if meant else None
 
 
-def _has_problems(agent: Document) -> bool:
+def _problems(agent: Document) -> list[SchemaProblem]:
     schema = agent.node.get("parameters")
-    return schema is not None and (not schema.is_mapping or bool(problems_of(schema.data())))
+    return problems_of(schema.data()) if schema is not None and schema.is_mapping else []
+
+
+def _has_names(agent: Document) -> bool:
+    """Whether the schema tells the names, whatever may be wrong with one of the properties."""
+    schema = agent.node.get("parameters")
+    is_readable = schema is None or schema.is_mapping
+    return is_readable and all(one.route[:1] == ("properties",) and len(one.route) > 1 for one in _problems(agent))
 
 
 def _error(code: str, message: str, place: Span, help: str | None, fix: Fix | None = None) -> Diagnostic:

@@ -184,7 +184,8 @@ def cases_without_a_model(catalog: Catalog, document: Document) -> Iterator[Diag
 
 def _has_model(node: Node, known: Sequence[str]) -> bool:
     """Where one is misspelt, the key has its own finding."""
-    if any(found.content is not False for key in _MODELS if (found := node.get(key)) is not None):
+    written = [found.content for key in _MODELS if (found := node.get(key)) is not None]
+    if any(content is not False and content != [] for content in written):
         return True
     strangers = [key for key in node.content if key not in known]
     return any(key in _OTHER_MODELS or nearest(key, _MODELS) for key in strangers)

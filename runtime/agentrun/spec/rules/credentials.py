@@ -9,41 +9,50 @@ from agentrun.diagnostics import Diagnostic, Edit, Fix, Span
 from agentrun.spec.asked import model_routes
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.credential_words import (
-    has_key,
     is_dummy,
-    is_loopback,
     is_near,
-    looks_random,
+    is_random,
     names_credential,
     names_query_credential,
     plain_host,
 )
-from agentrun.spec.nodes import Node, Route
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Route, members
 from agentrun.spec.rules.tools import address_is_unknown
+from agentrun.spec.rules.written_credentials import fields_of_credentials, is_key, is_written_out, written_out
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 _HTTP = re.compile(r"(http)://", re.IGNORECASE)
 _USERINFO = r"(?i)https?://[^/?#\s]*@"
-_OWN_KEYS = ("api_key", "bearer", "client_secret", "password", "value")
-_SHORT = 16
+_WRITTEN_USERINFO = r"(?i)[\"']?https?://(?:\$\{[^}]*\}|[^/?#\s$@])*+@"
 
 
 def keys_in_the_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for _, node in document.node.walk():
-        if _is_key(node):
+        if is_key(node):
             help = "take it out, write `${VAR}`, and change the key"
             yield Diagnostic("AR802", "error", "a key stands in the file", node.span, help)
 
 
 def credentials_in_the_url(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """As filled in and, where that can't be known, as written."""
+    for route, help in _urls(document):
+        node = document.node.get(*route)
+        if node is None or not isinstance(node.content, str) or is_key(node):
+            continue
+        filled = "" if route in document.unknown else node.content
+        if re.match(_USERINFO, filled) or re.match(_WRITTEN_USERINFO, node.source):
+            yield Diagnostic("AR608", "error", "credentials stand in the url", node.span, help)
+
+
+def _urls(document: Document) -> Iterator[tuple[Route, str]]:
     http = document.node.get("http")
-    if document.kind != "tool" or http is None or address_is_unknown(document):
-        return
-    base, url = http.get("base_url"), http.get("url")
-    node = base if base is not None and base.content else url
-    if node is not None and isinstance(node.content, str) and re.match(_USERINFO, node.content) and not _is_key(node):
-        help = "write them in `auth`, from a `${VAR}`"
-        yield Diagnostic("AR608", "error", "credentials stand in the url", node.span, help)
+    if document.kind == "tool" and http is not None and not misspelt(http, "base_url"):
+        base = http.get("base_url")
+        written = base is not None and (base.content or "${" in base.source)
+        yield ("http", "base_url" if written else "url"), "write them in `auth`, from a `${VAR}`"
+    for model in model_routes(document):
+        yield (*model, "base_url"), "write `api_key`, or a header in `headers`, from a `${VAR}`"
 
 
 # -- AR806 --------------------------------------------------------------------------------------------------
@@ -84,12 +93,15 @@ def _carries(document: Document, route: Route) -> bool:
     if node is None or not node.is_mapping:
         return False
     key, auth, headers = node.get("api_key"), node.get("auth"), node.get("headers")
-    if (key is not None and key.content and ("${" in key.source or not is_dummy(str(key.content)))) or (
-        auth is not None and auth.content
-    ):
+    given = key is not None and (key.content or (*route, "api_key") in document.unknown)
+    if given and key is not None and ("${" in key.source or not is_dummy(str(key.content))):
         return True
-    named = headers.content if headers is not None and headers.is_mapping else {}
-    return any(names_credential(name) and value.content for name, value in named.items())
+    if auth is not None and auth.content:
+        return True
+    return any(
+        names_credential(name) and (value.content or (*route, "headers", name) in document.unknown)
+        for name, value in members(headers).items()
+    )
 
 
 def has_credentials(document: Document) -> bool:
@@ -106,7 +118,6 @@ def has_credentials(document: Document) -> bool:
 _IN_A_QUERY = r"[?&]([\w.-]+)=(\$\{[^}]*\}|[^&#{\s]*)"
 _WITH_DEFAULT = r"\$\{(\w+):"
 _LOGS = "and addresses land in logs"
-_WRITTEN_OUT = "a credential is written out: whoever reads the file has it, and it is not masked"
 
 
 def credentials_in_the_query(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -115,11 +126,11 @@ def credentials_in_the_query(catalog: Catalog, document: Document) -> Iterator[D
     yield from _key_in_query(document)
     query = document.node.get("http", "query")
     for name, node in query.content.items() if query is not None and query.is_mapping else ():
-        if isinstance(node.content, str) and not _is_key(node):
+        if isinstance(node.content, str) and not is_key(node):
             yield from _in_the_query(name, node.source.strip("\"'"), node.span)
     for key in ("base_url", "url"):
         address = document.node.get("http", key)
-        if address is None or not isinstance(address.content, str) or _is_key(address):
+        if address is None or not isinstance(address.content, str) or is_key(address):
             continue
         for found in re.finditer(_IN_A_QUERY, address.source):
             part = address.find(re.compile(re.escape(found[0][1:]))) or address.span
@@ -142,35 +153,15 @@ def _in_the_query(name: str, written: str, place: Span) -> Iterator[Diagnostic]:
     if variable is not None and (names_query_credential(name) or names_credential(variable[1])):
         message = f"the credential `{name}` stands in the address: it is not masked, {_LOGS}"
         yield Diagnostic("AR807", "warning", message, place, help)
-    elif variable is None and _is_written_out(name, written):
-        yield Diagnostic(
-            "AR811", "warning", _WRITTEN_OUT, place, "take it from a `${VAR}`, by `auth`: there it is masked"
-        )
+    elif variable is None and is_written_out(name, written):
+        yield written_out(place, "take it from a `${VAR}`, by `auth`: there it is masked")
 
 
-def _is_written_out(name: str, value: str) -> bool:
-    """Short names (`key`, `appid`) are those of other things too: there the value must look like a key."""
-    if is_dummy(value):
-        return False
-    return len(value) >= 6 if names_credential(name) else names_query_credential(name) and looks_random(value)
-
-
-# -- AR811, AR812 -------------------------------------------------------------------------------------------
-
-
-def literal_credentials(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for route, node in _credentials(document):
-        text = node.content
-        if not text or "${" in node.source or "{{" in text or "{%" in text or _is_key(node) or is_dummy(text):
-            continue
-        if len(text) < _SHORT and _is_at_loopback(document, route):
-            continue
-        help = "write `${VAR}`, and set the variable where the agent runs"
-        yield Diagnostic("AR811", "warning", _WRITTEN_OUT, node.span, help)
+# -- AR812 --------------------------------------------------------------------------------------------------
 
 
 def empty_credentials(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for route, node in _credentials(document):
+    for route, node in fields_of_credentials(document):
         for found in _VARIABLE.finditer(node.source):
             name = found[1]
             if name in document.variables or route in document.unknown:
@@ -183,31 +174,6 @@ def empty_credentials(catalog: Catalog, document: Document) -> Iterator[Diagnost
             yield Diagnostic("AR812", "warning", message, place, help, fix=fix)
 
 
-def _credentials(document: Document) -> Iterator[tuple[Route, Node]]:
-    """The texts that are credentials, by their place or by the name of their header or variable."""
-    if document.kind == "test":
-        return
-    for route, node, marks in document.scalars:
-        if marks.get("x-secret") and isinstance(node.content, str):
-            named = route[-2:-1] in (("headers",), ("env",)) and names_credential(str(route[-1]))
-            if named or route[-1] in _OWN_KEYS:
-                yield route, node
-
-
-def _is_at_loopback(document: Document, route: Route) -> bool:
-    top = ("model", "fallback", route[2]) if route[:2] == ("model", "fallback") else route[:1]
-    found = [document.node.get(*top, key) for key in ("base_url", "url", "server_url")]
-    return any(
-        node is not None and isinstance(node.content, str) and is_loopback(plain_host(node.content) or "-")
-        for node in found
-    )
-
-
-def _is_key(node: Node) -> bool:
-    """AR802 says more of it."""
-    return isinstance(node.content, str) and has_key(node.source)
-
-
 # -- AR810 --------------------------------------------------------------------------------------------------
 
 _PROSE = ("description", "input", "output", "parameters", "response_format", "starters", "system_prompt")
@@ -217,11 +183,6 @@ _SAID = (
     r"\s*[\"'`*]*([^\s\"'`*,;<>{}$()=]{6,64}+)(?![(=])"
 )
 _AN_EXAMPLE = r"(?i)e\.g\.|for example|such as|example|like|format"
-_TERMS = (
-    r"(?i:(?:base|utf-?|sha-?|md|hs|rs|es|aes-?|iso-?|rfc-?|gpt-?|oauth|uuid-?v?|ipv|v|x)\d{1,4}\b.*)"
-    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?i:abc|foo|pass)\d*"
-    r"|(?i:(?=.{6,20}$)(?:.*[_-])?(?:secret|token|key|password)s?(?:[_-].*)?)"
-)
 _PAIR = r"(?i)\b[a-z][a-z0-9+.-]{0,20}://([^\s/:@\"'{}$<]{1,100}:[^\s/@\"'{}$<*]{1,200})@"
 _PLACEHOLDER = (
     r"(?i)(?:user(?:name)?|me|name|login):(?:pass(?:word|wd)?|pwd|secret|x+)|.*(?:your|example|\.{3}).*|(.+):\1"
@@ -234,7 +195,7 @@ def credentials_in_texts(catalog: Catalog, document: Document) -> Iterator[Diagn
         return
     help = "take it out, and change it: tools get credentials from a `${VAR}`, which the model never sees"
     for route, node in document.node.walk():
-        if not isinstance(node.content, str) or route in _ADDRESSES or _is_key(node):
+        if not isinstance(node.content, str) or _is_address(route) or is_key(node):
             continue
         value = _said(node.content) if route[0] in _PROSE else None
         if value is not None:
@@ -247,6 +208,11 @@ def credentials_in_texts(catalog: Catalog, document: Document) -> Iterator[Diagn
             yield Diagnostic("AR810", "warning", message, place, help)
 
 
+def _is_address(route: Route) -> bool:
+    """Where AR608, or another, says it."""
+    return route in _ADDRESSES or (route[0] == "model" and route[-1] == "base_url")
+
+
 def _said(text: str) -> str | None:
     folded = text.lower()
     if not any(word in folded for word in _LABELS):
@@ -254,15 +220,9 @@ def _said(text: str) -> str | None:
     for found in re.finditer(_SAID, text):
         value = found[1].rstrip(".!?:")
         before = text[max(0, found.start() - 40) : found.start()]
-        if _is_random(value) and not re.search(_AN_EXAMPLE, before):
+        if is_random(value) and not re.search(_AN_EXAMPLE, before):
             return value
     return None
-
-
-def _is_random(value: str) -> bool:
-    """Letters and digits together, and no term or address: words and numbers alone are what prose is made of."""
-    has_both = any(one.isalpha() for one in value) and any(one.isdigit() for one in value)
-    return has_both and len(value) >= 6 and "/" not in value and not re.fullmatch(_TERMS, value) and not is_dummy(value)
 
 
 def _pair(text: str) -> str | None:
@@ -277,7 +237,6 @@ RULES = (
     credentials_in_the_url,
     credentials_over_plain_http,
     credentials_in_the_query,
-    literal_credentials,
     empty_credentials,
     credentials_in_texts,
 )

@@ -9,7 +9,7 @@ from agentrun.diagnostics import Diagnostic, Edit, Fix, Related, Span, counted
 from agentrun.spec.asked import Asked, asked_models, model_routes
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write
-from agentrun.spec.known_models import RETIRED, Maker, is_known, misspelt_name, other_maker
+from agentrun.spec.known_models import RETIRED, Maker, chats, is_known, misspelt_name, other_maker
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node
 from agentrun.spec.wording import shown
@@ -30,6 +30,10 @@ def model_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         name = one.name.content
         if name in RETIRED[one.maker]:
             yield _retired(one, *RETIRED[one.maker][name])
+        elif not chats(one.maker, name):
+            place, _ = _name_fix(one.name, name)
+            message = f"{shown(name)} is no model that chats"
+            yield Diagnostic("AR707", "warning", message, place, "choose one that answers messages")
         elif any(map(str.isdigit, name)) and not is_known(one.maker, name):
             yield _unknown(one, one.maker)
 

@@ -11,7 +11,7 @@ from agentrun.spec.nodes import Node
 from agentrun.spec.rules.parameters import declared
 
 # Patterns are compiled where they are first used: most projects have few scripts.
-_TEMPLATE = r"\{\{-? *(\w+)[^\n{}]*\}\}"
+_TEMPLATE = r"\{\{-? *(\w+)[^\n{}]*\}\}|\{%[-+]? *\w+ [^\n{}]*?\b(args|run|call)\b *[.\[][^\n{}]*%\}"
 
 
 def template_in_a_script(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -19,7 +19,7 @@ def template_in_a_script(catalog: Catalog, document: Document) -> Iterator[Diagn
     script = _script(document)
     names = declared(document) or {}
     for found in re.finditer(_TEMPLATE, script.source) if script is not None else ():
-        owner = found.group(1)
+        owner = found.group(1) or found.group(2)
         if script is None or owner not in ("args", "run", "call", *names):
             continue
         message = "no template is read in `shell.script`: the shell gets it as it stands"

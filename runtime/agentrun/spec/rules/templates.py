@@ -38,7 +38,7 @@ def template_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
         try:
             template = compile_template(node.content)
         except TemplateSyntax as error:
-            place = _name_place(node, error.name) if error.name else _line(node, error.line)
+            place = place_of_name(node, error.name) if error.name else _line(node, error.line)
             fix = _suggested(node, error)
             yield _error("AR501", f"not a template: {error.message}", place, error.help, fix)
             continue
@@ -132,11 +132,11 @@ def _names(
             help = f"did you mean `args.{name}`?"
             fix = rename_in_template(node, name, f"args.{name}", safe=True)
         message = f"the template uses `{name}`, which is not known here"
-        yield _error("AR503", message, _name_place(node, name), help, fix)
+        yield _error("AR503", message, place_of_name(node, name), help, fix)
     for owner, attribute in sorted(template.attributes):
         if known.get(owner) and attribute not in known[owner]:
             help = did_you_mean(attribute, known[owner], f"`{owner}` has {one_of(known[owner])}")
-            place = _name_place(node, f"{owner}.{attribute}")
+            place = place_of_name(node, f"{owner}.{attribute}")
             fix = _renamed(node, f"{owner}.{attribute}", known[owner])
             yield _error("AR503", f"`{owner}` has no `{attribute}`", place, help, fix)
     properties = _arguments(catalog, document, route)
@@ -150,7 +150,7 @@ def _names(
         )
         message = f"the template uses `args.{name}`, and {nothing}"
         fix = _renamed(node, f"args.{name}", properties)
-        yield _error("AR502", message, _name_place(node, f"args.{name}"), help, fix)
+        yield _error("AR502", message, place_of_name(node, f"args.{name}"), help, fix)
 
 
 def _renamed(node: Node, name: str, known: Iterable[str]) -> Fix | None:
@@ -261,7 +261,7 @@ def _line(node: Node, line: int) -> Span:
     return node.find(re.compile(rf"(?:.*\n){{{above}}}\s*(.*\S)")) or node.span
 
 
-def _name_place(node: Node, name: str) -> Span:
+def place_of_name(node: Node, name: str) -> Span:
     """Where a name first stands in a template."""
     owner, _, attribute = name.rpartition(".")
     written = rf"(?<![\w.]){re.escape(name)}(?!\w)"

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from agentrun.diagnostics import MAX_TOLD, Diagnostic, Related, Span, nearest
+from agentrun.diagnostics import Diagnostic, Related, Span
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, name_place
 from agentrun.spec.rules.case_places import stubs_of
-from agentrun.spec.rules.references import names_in
+from agentrun.spec.rules.references import unknown_tools
 from agentrun.templates import Hole, TemplateSyntax, parse_url, template_of
 
 # Where one of these is written, arguments that nothing names go nowhere.
@@ -23,10 +24,10 @@ _THOUGHTS = frozenset({"explanation", "rationale", "reasoning", "thinking", "tho
 # A key or value that was not read may hold the use.
 _UNREAD = frozenset({"AR301", "AR303", "AR307", "AR508"})
 # `{name}`, `${name}` and `$name` are meant as uses: what is wrong with them is said elsewhere.
-_MEANT = re.compile(r"\{\+? *([A-Za-z_]\w*) *\}")
+_MEANT = re.compile(r"\{\+? *(?:args\.)?([A-Za-z_]\w*) *\}")
 _COMMENT = re.compile(r"(?:^|\s)#(.*)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{2,}")
-_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_VARIABLE = re.compile(r"\$\{?(?:args\.)?([A-Za-z_]\w*)")
 
 
 def unplaced_parameters(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -135,17 +136,15 @@ def unlisted_tools(catalog: Catalog) -> Iterator[Diagnostic]:
     agents = list(catalog.agents.values())
     entries = [entry for agent in agents for entry in _listed(agent)]
     misread = any(one.code in _UNREAD for agent in agents for one in agent.diagnostics)
+    misread |= any(True for agent in agents for _ in unknown_tools(catalog, agent))
     if not entries or misread or catalog.unread or not all(document.complete for document in catalog.documents()):
         return
     used = _listed_tools(catalog) | _extended(catalog) | _stubbed_tools(catalog) | _set_aside(catalog)
     unused = {
         name: tool for name, tool in catalog.tools.items() if name not in used and not _is_in_a_set(tool, entries)
     }
-    unknown = [entry for entry in entries if entry not in catalog.tools]
-    missed = {nearest(entry, unused) for entry in unknown[:MAX_TOLD]}
-    missed |= {name for entry in unknown for name in names_in(entry)}
     for name, tool in unused.items():
-        if name not in missed and not _is_shared(catalog, tool):
+        if not _is_shared(catalog, tool):
             help = "list it in `tools` of an agent, or remove it"
             yield Diagnostic("AR420", "info", f"no agent lists the tool `{name}`", name_place(tool.node), help)
 
@@ -187,9 +186,10 @@ def _is_in_a_set(tool: Document, entries: list[str]) -> bool:
 
 
 def unextended_bases(catalog: Catalog) -> Iterator[Diagnostic]:
-    if catalog.unread or not all(document.complete for document in catalog.documents()):
+    documents = list(catalog.documents())
+    if catalog.unread or not all(one.complete and not misspelt(one.node, "extends") for one in documents):
         return
-    extended = {(document.kind, base) for document in catalog.documents() for base in document.bases}
+    extended = {(document.kind, base) for document in documents for base in document.bases}
     named = _named(catalog)
     for base in catalog.bases:
         is_used = (base.kind, base.name) in extended or base.name in named

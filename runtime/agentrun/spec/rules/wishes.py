@@ -9,14 +9,14 @@ from agentrun.diagnostics import Diagnostic, Edit, Fix
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import LINE_BREAK, Node, Route
 from agentrun.spec.rules.parameters import declared
-from agentrun.spec.rules.templates import names_in_scope
+from agentrun.spec.rules.templates import names_in_scope, place_of_name
 from agentrun.spec.wording import subject
 from agentrun.templates import template_of
 
 _JINJA = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
 _HOLE = r"(?<![\w%#@\\$}{])\{(\w+(?:\.\w+)?)\}(?!\})"
 _BRACED = r"(?<![\\$])\$\{(\w+(?:\.\w+)?)\}"
-_DOLLAR = r"(?<![\w\\$])\$((?:args|run|call)\.\w+|[a-z_]\w*)\b(?![($])"
+_DOLLAR = r"(?<![\w\\$])\$((?:args|run|call)\.\w+|[a-z_]\w*)\b(?![($=])"
 _FENCED = r"^[ \t]*```.*?^[ \t]*```"
 _WISHES = f"(?sm){_FENCED}|{_JINJA}|{_BRACED}|{_DOLLAR}|{_HOLE}"  # compiled when a text has such marks
 
@@ -41,7 +41,7 @@ def meant_as_an_argument(catalog: Catalog, document: Document) -> Iterator[Diagn
         for found in re.finditer(_WISHES, node.source):
             braced, dollar, hole = found.groups()
             meant = _meant(braced or dollar or hole, names, str(marks["x-template"]))
-            if meant is not None and _may_be_meant(document, route, node, marks, is_hole=hole is not None):
+            if meant is not None and _may_be_meant(document, route, node, marks, found.group()):
                 yield _wish(route, node, found, meant)
 
 
@@ -59,13 +59,15 @@ def _is_readable(node: Node) -> bool:
     return has_marks and "{% raw" not in node.source and template_of(node.content) is not None
 
 
-def _may_be_meant(document: Document, route: Route, node: Node, marks: dict[str, object], *, is_hole: bool) -> bool:
+def _may_be_meant(document: Document, route: Route, node: Node, marks: dict[str, object], written: str) -> bool:
+    is_hole = written.startswith("{")
     if route[:2] == ("shell", "command"):
         return _program(document) not in _OWN_LANGUAGE and not _has_own_language(document)
+    if route[0] == "http":  # other braces, and keys with `$`, speak of another language: GraphQL, a JSON text, MongoDB
+        is_other = not is_hole and (written.startswith("${") or any(str(step).startswith("$") for step in route))
+        return not is_other and "{" not in re.sub(_WISHES, "", node.source)
     if not is_hole:
         return not marks.get("x-env") and route[0] in ("system_prompt", "input", "output", "shell")
-    if route[0] == "http":  # other braces speak of another language: GraphQL, a JSON text
-        return "{" not in re.sub(_WISHES, "", node.source)
     return True
 
 
@@ -147,8 +149,7 @@ def prompt_that_changes_with_every_run(catalog: Catalog, document: Document) -> 
     for owner, attribute in sorted(template.attributes):
         if owner != "run" or attribute not in ("id", "session"):
             continue
-        inside = r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?"
-        place = node.find(re.compile(rf"{inside}(?<![\w.])(run\.{attribute})(?!\w)", re.DOTALL)) or node.span
+        place = place_of_name(node, f"run.{attribute}")
         message = f"`run.{attribute}` is another one in each run, and the provider's prompt cache is not used"
         yield Diagnostic("AR515", "info", message, place, "let it stand in `input`, or in a tool's call")
 
@@ -160,8 +161,8 @@ def body_of_the_last_page(catalog: Catalog, document: Document) -> Iterator[Diag
         return
     if "body" not in template.names or "pages" in template.names:
         return
-    place = node.find(re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*?(?<![\w.])(body)(?!\w)", re.DOTALL)) or node.span
     message = "with `paginate`, `body` is that of the last page alone"
+    place = place_of_name(node, "body")
     yield Diagnostic("AR519", "warning", message, place, "`pages` is the list of all bodies, such as `pages[0].items`")
 
 
