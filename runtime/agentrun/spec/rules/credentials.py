@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Span
+from agentrun.diagnostics import Diagnostic, Edit, Fix, Severity, Span
 from agentrun.spec.asked import model_routes
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.credential_words import (
@@ -42,7 +42,10 @@ def credentials_in_the_url(catalog: Catalog, document: Document) -> Iterator[Dia
             continue
         filled = "" if route in document.unknown else node.content
         if re.match(_USERINFO, filled) or re.match(_WRITTEN_USERINFO, node.source):
-            yield Diagnostic("AR608", "error", "credentials stand in the url", node.span, help)
+            severity: Severity = (
+                "error" if document.kind == "tool" else "warning"
+            )  # a tool refuses it, a client takes it
+            yield Diagnostic("AR608", severity, "credentials stand in the url", node.span, help)
 
 
 def _urls(document: Document) -> Iterator[tuple[Route, str]]:
