@@ -41,10 +41,12 @@ ALLOWED = {
     "prices": {"engine.messages"},
     "discovery": {"spec"} | FOUNDATION,
     "reading": {"discovery", "spec"} | FOUNDATION,
+    "overlooked": {"discovery", "spec"} | FOUNDATION,
     "on_disk": {"spec", "places", "templates"} | FOUNDATION,
     "python_source": {"discovery", "spec"} | FOUNDATION,
     "online": {"models.endpoint", "spec"} | FOUNDATION,
-    "project": {"spec", "secrets", "bindable", "discovery", "reading", "on_disk", "python_source"} | FOUNDATION,
+    "project": {"spec", "secrets", "bindable", "discovery", "overlooked", "reading", "on_disk", "python_source"}
+    | FOUNDATION,
     "selection": FOUNDATION,
     "settings": {"discovery", "selection"} | FOUNDATION,
     "suppress": {"explanations", "spec"} | FOUNDATION,

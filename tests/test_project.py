@@ -279,6 +279,34 @@ def test_what_an_overlooked_file_is_called_after_is_not_missed_too(folder, name)
     assert project.report(project.reachable(project.catalog.agents["b"])).errors == 0
 
 
+@pytest.mark.parametrize(
+    ("place", "agent"),
+    [
+        ("tools", "model: m\ntools: [t, u]\n"),
+        ("tools.d/deep", "model: m\ntools: [t, {extends: u, name: v}]\n"),
+        ("agent", "model: m\ntools: [{agent: t}, {agent: u}]\n"),
+        ("agents/deep", "extends: t\nmodel: m\ntools: [{agent: u}]\n"),
+    ],
+)
+def test_what_stands_in_an_overlooked_folder_is_not_missed_too(folder, place, agent):
+    write(folder, agents__a=agent, agents__b=AGENT)
+    put(folder, "tools.d/other.yaml", "description: d\nshell: {command: [date]}\n")
+    for name in ("t", "u"):
+        put(folder, f"{place}/{name}.yaml", AGENT if "agent" in place else "description: d\nshell: {command: [date]}\n")
+    project = read(folder)
+    assert found(project) == [f"{place}/t.yaml:1 AR105"]
+    of_agent = project.report(project.reachable(project.catalog.agents["a"]))
+    assert [one.code for one in of_agent.diagnostics if one.severity == "error"] == ["AR105"]
+    assert project.report(project.reachable(project.catalog.agents["b"])).errors == 0
+
+
+def test_an_overlooked_folder_that_nobody_misses_stays_a_warning(folder):
+    write(folder, agents__a="model: m\ntools: [t, 'x*', nope]\n", tools__x1="a: 1\n")
+    put(folder, "tools.d/t.yaml", "description: d\nshell: {command: [date]}\n")
+    told_here = {(one.code, one.severity) for one in told(read(folder))}
+    assert told_here == {("AR105", "warning"), ("AR401", "error"), ("AR407", "error")}
+
+
 def test_a_file_that_can_not_be_read_is_checked_alone(folder):
     write(folder, agents__a=AGENT)
     put(folder, "agents/b.yaml", BROKEN)

@@ -64,6 +64,12 @@ def guess_kind(path: Path) -> Kind:
     return "tool" if near == "tool" else "agent"
 
 
+def kind_by_place(path: Path, root: Path) -> Kind:
+    """What an overlooked file is meant to be: by the folders that it stands in, the innermost first."""
+    folders = [folder for folder in path.absolute().parents if folder.is_relative_to(root)]
+    return next((kind for folder in folders if (kind := _near_kind(folder)) is not None), guess_kind(path))
+
+
 def find_files(
     root: Path, tools: Sequence[Path], files: Sequence[Path], misplaced: list[Diagnostic]
 ) -> list[tuple[Kind, Path]]:

@@ -12,8 +12,9 @@ import msgspec
 
 from agentrun.bindable import unbindable
 from agentrun.diagnostics import Diagnostic, Report, Span, report
-from agentrun.discovery import find_files, guess_kind
+from agentrun.discovery import find_files
 from agentrun.on_disk import missing_on_disk
+from agentrun.overlooked import wanted, weighed
 from agentrun.reading import Reader
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, build
@@ -122,11 +123,12 @@ def read_project(
     reader = Reader(texts or {})
     found = find_files(root, tools, files, misplaced)
     raw = [document for kind, path in found for document in reader.documents(kind, path)]
-    for one in misplaced:
-        if one.severity == "error":  # it holds what its name says, were it called rightly
-            path = Path(one.span.file)
-            reader.unread.setdefault(one.span.file, set()).add((guess_kind(path), path.stem))
     known = {(document.kind, document.name) for document in raw}
+    missed = wanted(raw) - known
+    for index, finding in enumerate(misplaced):
+        misplaced[index], names = weighed(finding, root, missed)
+        if names:
+            reader.unread.setdefault(finding.span.file, set()).update(names)
     unread = frozenset(name for names in reader.unread.values() for name in names)
     catalog = build(raw, environ, unread - known, {path: read.text for path, read in reader.files.items()})
     crossed = cross_check(catalog)
