@@ -371,9 +371,9 @@ class Ledger:
     def __init__(self):
         self.keys = []
 
-    async def model_call(self, key, request, make):
+    async def model_call(self, key, request, tell, make):
         self.keys.append(key)
-        return await make()
+        return await make(tell)
 
     async def tool_call(self, key, call, make):
         self.keys.append(f"{key} {call.name}")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from agentrun.engine.events import Reason
 from agentrun.project import read_project
+from agentrun.spec.case_types import StubSpec
 from agentrun.spec.rules.cases import REASONS, STUB_KEYS
 from agentrun.spec.rules.permissions import covers
-from agentrun.spec.types import StubSpec
 from projects import write_project
 
 TOOLS = {
@@ -239,7 +239,7 @@ def test_the_reasons_are_those_of_a_run():
 
 
 def test_a_stub_has_no_key_that_no_backend_has():
-    everywhere = {"error", "delay"}
+    everywhere = {"error", "delay", "when", "times"}
     fields = {field.encode_name for field in msgspec.structs.fields(StubSpec)}
     assert {key for keys in STUB_KEYS.values() for key in keys} == fields - everywhere
 

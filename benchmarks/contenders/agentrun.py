@@ -8,7 +8,7 @@ from pathlib import Path
 
 import agentrun
 from agentrun.engine.messages import Reply, Request, ToolCall
-from agentrun.engine.ports import ToolResult
+from agentrun.engine.ports import Tell, ToolResult
 from benchmarks.contenders import Ask, Told
 from benchmarks.task import API_KEY, MODEL
 
@@ -21,8 +21,10 @@ class KeepingJournal:
     def __init__(self) -> None:
         self.kept: dict[str, Reply | ToolResult] = {}
 
-    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply:
-        self.kept[key] = reply = await make()
+    async def model_call(
+        self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
+    ) -> Reply:
+        self.kept[key] = reply = await make(tell)
         return reply
 
     async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:

@@ -64,12 +64,14 @@ async def run(
     approver: Approver | None = None,
     journal: Journal | None = None,
     session: str = "",
+    date: str | None = None,
 ) -> Outcome:
     """Answer one message.
 
     `text` is the agent's `input` (or its only required text parameter); `args` are its parameters by name. To go on
     with a conversation pass its `messages`, which grow in place, and `text`. `approve` are globs of tools whose calls
-    are approved; `approver` is asked about others, and without one the answer is no.
+    are approved; `approver` is asked about others, and without one the answer is no. `date` is
+    `run.date`; None: today.
     """
     arguments = dict(args or {})
     typed: str | None = None
@@ -87,6 +89,7 @@ async def run(
             approver=StandingApprover(approve, approver),
             journal=journal,
             session=session,
+            date=date,
         )
     except ToolFailure as failure:
         raise _wrong_arguments(agent, failure) from None

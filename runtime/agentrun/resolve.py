@@ -270,6 +270,7 @@ class _Resolver:
             untrusted_output=has_untrusted_output(spec),
             relays_untrusted=spec.agent is not None
             and self.agent(self.project.catalog.agents[spec.agent]).reads_untrusted,
+            runs_agent=spec.agent is not None,
             timeout_s=self._timeout_s(document),
             max_output_chars=spec.max_output_length,
             output=output_shaper(spec.output),

@@ -59,7 +59,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     `condition` is what `approval` evaluates, as a person reads it.
 
     `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
-    goes on; a conversation that is taken up again counts on it.
+    goes on; a conversation that is taken up again counts on it. `runs_agent` says that the backend is an agent.
     """
 
     function: FunctionTool
@@ -70,6 +70,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     read_only: bool = False
     untrusted_output: bool = False
     relays_untrusted: bool = False
+    runs_agent: bool = False
     timeout_s: float = 30.0
     max_output_chars: int = 16_000
     output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None

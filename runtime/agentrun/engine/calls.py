@@ -202,7 +202,8 @@ class Caller:
             approved, by = answer.approved, answer.by
             if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
                 reason = answer.message if by == "user" else f"{answer.message} ({reason})"
-        self.emit(ApprovalDecided, call_id=call_id, name=tool.name, approved=approved, by=by, reason=reason)
+        rule = msgspec.UNSET if decision.rule is None else decision.rule
+        self.emit(ApprovalDecided, call_id=call_id, name=tool.name, approved=approved, by=by, reason=reason, rule=rule)
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")
 
@@ -212,7 +213,10 @@ class Caller:
         deadline = asyncio.timeout(tool.timeout_s)
         try:
             async with deadline:
-                result = await self.journal.tool_call(key, one.call, lambda: backend.call(one.arguments, context))
+                if tool.runs_agent:
+                    result = await backend.call(one.arguments, context)
+                else:
+                    result = await self.journal.tool_call(key, one.call, lambda: backend.call(one.arguments, context))
         except TimeoutError:
             if not deadline.expired():
                 raise

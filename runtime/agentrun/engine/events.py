@@ -72,13 +72,17 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
 
 
 class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):
-    """`by` is a rule of the files, a user, a flag, or nobody because nobody could answer."""
+    """`by` is a rule of the files, a user, a flag, or nobody because nobody could answer.
+
+    `rule` is the index of the rule in the agent's `permissions`, where one decided or asked.
+    """
 
     call_id: str
     name: str
     approved: bool
     by: Literal["rule", "user", "flag", "nobody"]
     reason: str
+    rule: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToolStarted(Event, frozen=True, kw_only=True, tag="tool_started"):

@@ -52,17 +52,20 @@ async def run(
     approver: Approver | None = None,
     journal: Journal | None = None,
     session: str = "",
+    date: str | None = None,
 ) -> Outcome:
     """Answer one user message.
 
     `messages` is the conversation so far, changed in place; empty or None begins one with the system prompt.
-    `text` is the user's message; without it the agent's `input` is rendered from `arguments`. Raises `ToolFailure`
-    of type invalid_arguments when `arguments` break the agent's parameters.
+    `text` is the user's message; without it the agent's `input` is rendered from `arguments`. `date` is what templates
+    see as `run.date` (YYYY-MM-DD); None: today. Raises `ToolFailure` of type invalid_arguments when `arguments` break
+    the agent's parameters.
     """
     conversation = [] if messages is None else messages
     filled = _checked_arguments(agent, arguments, typed=text is not None, begins=not conversation)
     budget = Budget(agent.limits)
-    this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, session)
+    info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
+    this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info)
     return await this.go(text, filled)
 
 
@@ -100,7 +103,7 @@ class _Run:
         approver: Approver,
         journal: Journal,
         budget: Budget,
-        session: str,
+        info: RunInfo,
         parent: _Run | None = None,
         key_prefix: str = "",
     ) -> None:
@@ -116,8 +119,7 @@ class _Run:
         self._turn = 0
         self._answer_corrected = False
         self._open_calls: Sequence[Planned] = ()
-        today = datetime.date.today().isoformat()
-        self.info = RunInfo(secrets.token_hex(8), today, agent.name, session)
+        self.info = info
         self._parent_id: str | msgspec.UnsetType = parent.info.id if parent else msgspec.UNSET
         self._progress = ProgressEvents(agent.mask, self.emit)
         self.caller: Caller = Caller(
@@ -268,7 +270,7 @@ class _Run:
 
     async def _complete(self, key: str, request: Request, tell: Tell) -> Reply:
         return await self.journal.model_call(
-            f"{self.key_prefix}{key}", request, lambda: self.agent.model.complete(request, tell)
+            f"{self.key_prefix}{key}", request, tell, lambda tell: self.agent.model.complete(request, tell)
         )
 
     async def _ask_aside(self, messages: list[Message]) -> Reply:
@@ -362,7 +364,7 @@ class _Run:
             self.approver,
             self.journal,
             Budget(agent.limits, self.budget),
-            self.info.session,
+            msgspec.structs.replace(self.info, id=secrets.token_hex(8), agent=agent.name),
             parent=self,
             key_prefix=f"{key}/",
         )

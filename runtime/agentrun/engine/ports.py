@@ -141,10 +141,14 @@ class Approver(Protocol):
 class Journal(Protocol):
     """Every model call and tool call goes through it: direct by default, recorded or replayed elsewhere.
 
-    `key` is unique in a run and the same when the run is made again.
+    `key` is unique in a run and the same when the run is made again. `make` asks the model, and is given what hears its
+    progress: `tell`, or what stands before it. A tool that runs an agent is no call of its own: what that agent does
+    goes through here. A journal that knows nothing of a call raises `ModelError`, which ends the run.
     """
 
-    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply: ...
+    async def model_call(
+        self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
+    ) -> Reply: ...
 
     async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult: ...
 
@@ -152,8 +156,10 @@ class Journal(Protocol):
 class DirectJournal:
     """Makes each call and keeps nothing."""
 
-    async def model_call(self, key: str, request: Request, make: Callable[[], Awaitable[Reply]]) -> Reply:
-        return await make()
+    async def model_call(
+        self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
+    ) -> Reply:
+        return await make(tell)
 
     async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         return await make()

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from agentrun.spec import types
+from agentrun.spec import case_types, types
 from agentrun.spec.nodes import Node, Route
 
 Kind = Literal["agent", "tool", "test"]
 JsonSchema = dict[str, Any]
 
-SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": types.TestSpec}
+SPECS: dict[Kind, Any] = {"agent": types.AgentSpec, "tool": types.ToolSpec, "test": case_types.TestSpec}
 _TITLES: dict[Kind, str] = {
     "agent": "agentrun agent: agents/NAME.yaml",
     "tool": "agentrun tool: tools.d/*.yaml",

@@ -3,25 +3,18 @@
 The JSON Schemas in `schemas/` and `docs/reference.md` are generated from here, and the objects that the rest
 of the program reads are these. Types mirror what is written; what a file means once bound is `resolve.py`'s.
 
-Marks on a field, all inherited by what stands below it:
-    env       `${VAR}` is read here
-    secret    a value that came from `${VAR}` is masked wherever text leaves the program
-    later     the key (or the values listed) is part of the language, and this version can't do it yet
-    template  what a `{{ }}` text sees: run, call, or result (see `templates.py`); "": it is no template
-
+Test files have theirs in `case_types.py`; what the marks on a field mean stands in `definition.py`.
 Annotations are not postponed here: evaluating them as text, for the schema, would take longer than all else at start.
 """
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from agentrun.spec.definition import Closed, doc
 
 NAME_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 BACKENDS = ("http", "shell", "mcp", "openapi", "agent", "python", "final")
-
-
-def _doc(text: str, **marks: Any) -> Meta:
-    return Meta(description=text, extra_json_schema={f"x-{name}": value for name, value in marks.items()} or None)
 
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
@@ -29,10 +22,6 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Scalar = str | int | float | bool
 Schema = dict[str, Any]
-
-
-class _Spec(Struct, frozen=True, forbid_unknown_fields=True):
-    """Closed: an unknown key is an error. `x-*` keys are taken out before."""
 
 
 # Of these keys of a mapping exactly one, or at most one, may be written.
@@ -47,142 +36,142 @@ EXACTLY_ONE: dict[str, tuple[str, ...]] = {
 AT_MOST_ONE: dict[str, tuple[str, ...]] = {"HttpSpec": ("json", "form", "multipart", "body")}
 
 
-class FileRef(_Spec, frozen=True):
-    file: Annotated[str, _doc("A path relative to the file that names it.")]
+class FileRef(Closed, frozen=True):
+    file: Annotated[str, doc("A path relative to the file that names it.")]
 
 
 # -- model --------------------------------------------------------------------------------------------------
 
 
-class TimeoutSpec(_Spec, frozen=True):
-    connect: Annotated[Seconds, _doc("Seconds to connect.")] = 10
-    idle: Annotated[Seconds, _doc("Seconds without data, the wait for headers included.")] = 60
-    total: Annotated[Seconds, _doc("Seconds for one attempt.")] = 600
+class TimeoutSpec(Closed, frozen=True):
+    connect: Annotated[Seconds, doc("Seconds to connect.")] = 10
+    idle: Annotated[Seconds, doc("Seconds without data, the wait for headers included.")] = 60
+    total: Annotated[Seconds, doc("Seconds for one attempt.")] = 600
 
 
-class PriceSpec(_Spec, frozen=True):
-    input: Annotated[float, Meta(ge=0), _doc("USD for a million input tokens.")]
-    output: Annotated[float, Meta(ge=0), _doc("USD for a million output tokens.")]
+class PriceSpec(Closed, frozen=True):
+    input: Annotated[float, Meta(ge=0), doc("USD for a million input tokens.")]
+    output: Annotated[float, Meta(ge=0), doc("USD for a million output tokens.")]
     cached: Annotated[
-        Annotated[float, Meta(ge=0)] | None, _doc("USD for a million cached input tokens; default: as input.")
+        Annotated[float, Meta(ge=0)] | None, doc("USD for a million cached input tokens; default: as input.")
     ] = None
 
 
-class ScriptError(_Spec, frozen=True):
-    status: Annotated[int, Meta(ge=400, le=599), _doc("HTTP status of the failure.")] = 500
-    message: Annotated[str, _doc("The service's message.")] = "scripted error"
-    retry_after: Annotated[Annotated[float, Meta(ge=0)] | None, _doc("Seconds the service asks to wait.")] = None
+class ScriptError(Closed, frozen=True):
+    status: Annotated[int, Meta(ge=400, le=599), doc("HTTP status of the failure.")] = 500
+    message: Annotated[str, doc("The service's message.")] = "scripted error"
+    retry_after: Annotated[Annotated[float, Meta(ge=0)] | None, doc("Seconds the service asks to wait.")] = None
 
 
-class ScriptCall(_Spec, frozen=True):
-    name: Annotated[str, _doc("The function's name.")]
-    arguments: Annotated[dict[str, Any] | str, _doc("Arguments; a text is sent raw.")] = field(default_factory=dict)
-    id: Annotated[str | None, _doc("The call's id; default: made.")] = None
+class ScriptCall(Closed, frozen=True):
+    name: Annotated[str, doc("The function's name.")]
+    arguments: Annotated[dict[str, Any] | str, doc("Arguments; a text is sent raw.")] = field(default_factory=dict)
+    id: Annotated[str | None, doc("The call's id; default: made.")] = None
 
 
-class ScriptTurn(_Spec, frozen=True):
+class ScriptTurn(Closed, frozen=True):
     """One turn of a scripted model."""
 
-    content: Annotated[str | None, _doc("The text of the turn.")] = None
-    tool_calls: Annotated[list[ScriptCall], _doc("The calls of the turn.")] = field(default_factory=list)
-    chunks: Annotated[list[str] | None, _doc("The text in pieces, as a stream brings it.")] = None
+    content: Annotated[str | None, doc("The text of the turn.")] = None
+    tool_calls: Annotated[list[ScriptCall], doc("The calls of the turn.")] = field(default_factory=list)
+    chunks: Annotated[list[str] | None, doc("The text in pieces, as a stream brings it.")] = None
     finish_reason: Annotated[
         Literal["stop", "tool_calls", "length", "content_filter", "refusal"] | None,
-        _doc("Default: tool_calls with calls, else stop."),
+        doc("Default: tool_calls with calls, else stop."),
     ] = None
-    usage: Annotated[dict[str, int] | None, _doc("`input_tokens`, `output_tokens`, `total_tokens`.")] = None
-    delay: Annotated[float, Meta(ge=0), _doc("Seconds before the turn.")] = 0
+    usage: Annotated[dict[str, int] | None, doc("`input_tokens`, `output_tokens`, `total_tokens`.")] = None
+    delay: Annotated[float, Meta(ge=0), doc("Seconds before the turn.")] = 0
     error: Annotated[
-        Literal["cut", "reset"] | ScriptError | None, _doc("The turn fails: a status, a cut stream or a reset.")
+        Literal["cut", "reset"] | ScriptError | None, doc("The turn fails: a status, a cut stream or a reset.")
     ] = None
 
 
 Script = list[ScriptTurn] | FileRef
 
 
-class ModelSpec(_Spec, frozen=True):
-    name: Annotated[Annotated[str, Meta(min_length=1)] | None, _doc("The model's name as the service knows it.")] = None
+class ModelSpec(Closed, frozen=True):
+    name: Annotated[Annotated[str, Meta(min_length=1)] | None, doc("The model's name as the service knows it.")] = None
     api: Annotated[
         Literal["chat_completions", "responses", "anthropic_messages", "offline", "scripted"],
-        _doc("Which API the service speaks. `offline` needs no key and no network; `scripted` plays `script`."),
+        doc("Which API the service speaks. `offline` needs no key and no network; `scripted` plays `script`."),
     ] = "chat_completions"
     base_url: Annotated[
         str | None,
-        _doc("The service's address, often with /v1; empty: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or the API's own."),
+        doc("The service's address, often with /v1; empty: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or the API's own."),
     ] = None
     api_key: Annotated[
-        str | None, _doc("The key; empty: OPENAI_API_KEY or ANTHROPIC_API_KEY, whichever the API has.", secret=True)
+        str | None, doc("The key; empty: OPENAI_API_KEY or ANTHROPIC_API_KEY, whichever the API has.", secret=True)
     ] = None
-    headers: Annotated[dict[str, str], _doc("Headers for each request.", secret=True)] = field(default_factory=dict)
-    settings: Annotated[dict[str, Any], _doc("Sent as they are: temperature, max_completion_tokens, …")] = field(
+    headers: Annotated[dict[str, str], doc("Headers for each request.", secret=True)] = field(default_factory=dict)
+    settings: Annotated[dict[str, Any], doc("Sent as they are: temperature, max_completion_tokens, …")] = field(
         default_factory=dict
     )
-    timeout: Annotated[Seconds | TimeoutSpec, _doc("Seconds; a number sets `total`.")] = field(
+    timeout: Annotated[Seconds | TimeoutSpec, doc("Seconds; a number sets `total`.")] = field(
         default_factory=TimeoutSpec
     )
-    max_retries: Annotated[int, Meta(ge=0, le=20), _doc("Further attempts after a failure that may pass.")] = 4
-    proxy: Annotated[Literal["env"] | None, _doc("`env`: HTTPS_PROXY and its kin are used.")] = None
+    max_retries: Annotated[int, Meta(ge=0, le=20), doc("Further attempts after a failure that may pass.")] = 4
+    proxy: Annotated[Literal["env"] | None, doc("`env`: HTTPS_PROXY and its kin are used.")] = None
     content_when_empty: Annotated[
-        Literal["", "omit"] | None, _doc('`content` of a message that has only calls: null (default), "" or omit.')
+        Literal["", "omit"] | None, doc('`content` of a message that has only calls: null (default), "" or omit.')
     ] = None
-    prices: Annotated[PriceSpec | None, _doc("What tokens cost; default: as listed for the service.")] = None
+    prices: Annotated[PriceSpec | None, doc("What tokens cost; default: as listed for the service.")] = None
     fallback: Annotated[
-        list["str | ModelSpec"], _doc("Tried in order when the model fails. A bare name inherits all but `prices`.")
+        list["str | ModelSpec"], doc("Tried in order when the model fails. A bare name inherits all but `prices`.")
     ] = field(default_factory=list)
-    script: Annotated[Script | None, _doc("The turns of `api: scripted`.")] = None
+    script: Annotated[Script | None, doc("The turns of `api: scripted`.")] = None
 
 
 # -- agent --------------------------------------------------------------------------------------------------
 
 
-class PermissionSpec(_Spec, frozen=True):
+class PermissionSpec(Closed, frozen=True):
     """One rule: exactly one of deny, ask, allow."""
 
-    deny: Annotated[str | None, _doc("A tool name or glob whose calls are refused.")] = None
-    ask: Annotated[str | None, _doc("A tool name or glob whose calls need approval.")] = None
-    allow: Annotated[str | None, _doc("A tool name or glob whose calls are made.")] = None
+    deny: Annotated[str | None, doc("A tool name or glob whose calls are refused.")] = None
+    ask: Annotated[str | None, doc("A tool name or glob whose calls need approval.")] = None
+    allow: Annotated[str | None, doc("A tool name or glob whose calls are made.")] = None
     when: Annotated[
-        str | None, _doc("One `{{ }}` over `args`, `call`, `run`: the rule's condition.", template="call")
+        str | None, doc("One `{{ }}` over `args`, `call`, `run`: the rule's condition.", template="call")
     ] = None
 
 
-class ToolSearchSpec(_Spec, frozen=True):
-    max_tools: Annotated[int, Meta(ge=1, le=128), _doc("Tools sent with a request.")] = 20
-    pinned: Annotated[list[str], _doc("Tools that are always sent.")] = field(default_factory=list)
+class ToolSearchSpec(Closed, frozen=True):
+    max_tools: Annotated[int, Meta(ge=1, le=128), doc("Tools sent with a request.")] = 20
+    pinned: Annotated[list[str], doc("Tools that are always sent.")] = field(default_factory=list)
 
 
-class JsonSchemaFormat(_Spec, frozen=True):
-    name: Annotated[Name, _doc("The format's name.")]
-    description: Annotated[str | None, _doc("What the format is for.")] = None
-    schema: Annotated[Schema, _doc("The JSON Schema of the answer.")] = field(default_factory=dict)
-    strict: Annotated[bool, _doc("OpenAI's strict mode.")] = False
+class JsonSchemaFormat(Closed, frozen=True):
+    name: Annotated[Name, doc("The format's name.")]
+    description: Annotated[str | None, doc("What the format is for.")] = None
+    schema: Annotated[Schema, doc("The JSON Schema of the answer.")] = field(default_factory=dict)
+    strict: Annotated[bool, doc("OpenAI's strict mode.")] = False
 
 
-class ResponseFormatSpec(_Spec, frozen=True):
-    type: Annotated[Literal["text", "json_object", "json_schema"], _doc("OpenAI's type.")]
-    json_schema: Annotated[JsonSchemaFormat | None, _doc("With `type: json_schema`.")] = None
+class ResponseFormatSpec(Closed, frozen=True):
+    type: Annotated[Literal["text", "json_object", "json_schema"], doc("OpenAI's type.")]
+    json_schema: Annotated[JsonSchemaFormat | None, doc("With `type: json_schema`.")] = None
 
 
-class ContextSpec(_Spec, frozen=True):
-    max_tokens: Annotated[Positive, _doc("Tokens of a request at most.")] = 100_000
+class ContextSpec(Closed, frozen=True):
+    max_tokens: Annotated[Positive, doc("Tokens of a request at most.")] = 100_000
     on_overflow: Annotated[
         Literal["compact", "truncate", "error"],
-        _doc("`compact` sums up the oldest messages, `truncate` drops them, `error` ends the run."),
+        doc("`compact` sums up the oldest messages, `truncate` drops them, `error` ends the run."),
     ] = "compact"
 
 
-class LimitsSpec(_Spec, frozen=True):
+class LimitsSpec(Closed, frozen=True):
     """Limits of one user message; sub-agents share them."""
 
-    max_turns: Annotated[Positive, _doc("Model turns.")] = 25
-    max_tool_calls: Annotated[Positive, _doc("Tool calls.")] = 100
+    max_turns: Annotated[Positive, doc("Model turns.")] = 25
+    max_tool_calls: Annotated[Positive, doc("Tool calls.")] = 100
     max_repeated_calls: Annotated[
-        int, Meta(ge=2), _doc("Identical calls in a row: this one is not run and ends the run.")
+        int, Meta(ge=2), doc("Identical calls in a row: this one is not run and ends the run.")
     ] = 4
-    max_total_tokens: Annotated[Positive | None, _doc("Tokens, input and output; default: no cap.")] = None
-    max_cost_usd: Annotated[Annotated[float, Meta(gt=0)] | None, _doc("US dollars; default: no cap.")] = None
-    timeout: Annotated[Seconds, _doc("Seconds.")] = 1800
-    on_limit: Annotated[Literal["stop", "answer"], _doc("`answer`: one last model call without tools may sum up.")] = (
+    max_total_tokens: Annotated[Positive | None, doc("Tokens, input and output; default: no cap.")] = None
+    max_cost_usd: Annotated[Annotated[float, Meta(gt=0)] | None, doc("US dollars; default: no cap.")] = None
+    timeout: Annotated[Seconds, doc("Seconds.")] = 1800
+    on_limit: Annotated[Literal["stop", "answer"], doc("`answer`: one last model call without tools may sum up.")] = (
         "stop"
     )
 
@@ -190,304 +179,232 @@ class LimitsSpec(_Spec, frozen=True):
 # -- tools --------------------------------------------------------------------------------------------------
 
 
-class BasicAuth(_Spec, frozen=True):
+class BasicAuth(Closed, frozen=True):
     username: str
     password: str = ""
 
 
-class ApiKeyAuth(_Spec, frozen=True):
-    in_: Annotated[Literal["header", "query"], _doc("Where the key goes.")] = field(name="in")
-    name: Annotated[str, Meta(min_length=1), _doc("The header's or query parameter's name.")]
-    value: Annotated[str, _doc("The key.")]
+class ApiKeyAuth(Closed, frozen=True):
+    in_: Annotated[Literal["header", "query"], doc("Where the key goes.")] = field(name="in")
+    name: Annotated[str, Meta(min_length=1), doc("The header's or query parameter's name.")]
+    value: Annotated[str, doc("The key.")]
 
 
-class OAuth2Auth(_Spec, frozen=True):
+class OAuth2Auth(Closed, frozen=True):
     """Client credentials: a token is fetched when it is needed and kept until shortly before it expires."""
 
-    token_url: Annotated[str, _doc("Where tokens come from: a whole URL.", secret=False)]
-    client_id: Annotated[str, _doc("The client's id; empty: nothing is sent.")]
-    client_secret: Annotated[str, _doc("The client's secret.")]
-    scopes: Annotated[list[str], _doc("What the token is asked for.", secret=False)] = field(default_factory=list)
-    params: Annotated[dict[str, str], _doc("Further form fields of the request, such as `audience`.")] = field(
+    token_url: Annotated[str, doc("Where tokens come from: a whole URL.", secret=False)]
+    client_id: Annotated[str, doc("The client's id; empty: nothing is sent.")]
+    client_secret: Annotated[str, doc("The client's secret.")]
+    scopes: Annotated[list[str], doc("What the token is asked for.", secret=False)] = field(default_factory=list)
+    params: Annotated[dict[str, str], doc("Further form fields of the request, such as `audience`.")] = field(
         default_factory=dict
     )
 
 
-class AuthSpec(_Spec, frozen=True):
+class AuthSpec(Closed, frozen=True):
     """Credentials, sent to the tool's own origin only: exactly one of the four."""
 
-    bearer: Annotated[str | None, _doc("`Authorization: Bearer …`.")] = None
-    basic: Annotated[BasicAuth | None, _doc("HTTP basic authentication.")] = None
-    api_key: Annotated[ApiKeyAuth | None, _doc("A key in a header or the query.")] = None
-    oauth2: Annotated[OAuth2Auth | None, _doc("OAuth 2 client credentials.")] = None
+    bearer: Annotated[str | None, doc("`Authorization: Bearer …`.")] = None
+    basic: Annotated[BasicAuth | None, doc("HTTP basic authentication.")] = None
+    api_key: Annotated[ApiKeyAuth | None, doc("A key in a header or the query.")] = None
+    oauth2: Annotated[OAuth2Auth | None, doc("OAuth 2 client credentials.")] = None
 
 
-class PaginateSpec(_Spec, frozen=True):
+class PaginateSpec(Closed, frozen=True):
     next: Annotated[
-        str, _doc("Where the next page is, over the result; missing, null or empty: nowhere.", template="result")
+        str, doc("Where the next page is, over the result; missing, null or empty: nowhere.", template="result")
     ]
-    param: Annotated[str | None, _doc("The query parameter that takes it; default: `next` is a URL.")] = None
-    max_pages: Annotated[Positive, _doc("Pages at most.")] = 5
+    param: Annotated[str | None, doc("The query parameter that takes it; default: `next` is a URL.")] = None
+    max_pages: Annotated[Positive, doc("Pages at most.")] = 5
 
 
-class PartSpec(_Spec, frozen=True):
+class PartSpec(Closed, frozen=True):
     """A part of a multipart body: exactly one of content and file."""
 
-    content: Annotated[Any, _doc("What the part holds; what is no text is sent as JSON.")] = None
+    content: Annotated[Any, doc("What the part holds; what is no text is sent as JSON.")] = None
     file: Annotated[
-        str | None, _doc("The path of a file to send: below `root`, or the author's own, relative to the file.")
+        str | None, doc("The path of a file to send: below `root`, or the author's own, relative to the file.")
     ] = None
     root: Annotated[
         str | None,
-        _doc("The folder that `file` can't leave, relative to the file; needed with a `{{ }}`.", template=""),
+        doc("The folder that `file` can't leave, relative to the file; needed with a `{{ }}`.", template=""),
     ] = None
-    filename: Annotated[str | None, _doc("The name that is sent; default: that of the file.")] = None
-    content_type: Annotated[str | None, _doc("The media type; default: by the name of the file.", template="")] = None
+    filename: Annotated[str | None, doc("The name that is sent; default: that of the file.")] = None
+    content_type: Annotated[str | None, doc("The media type; default: by the name of the file.", template="")] = None
 
 
-class HttpSpec(_Spec, frozen=True):
-    url: Annotated[str, _doc("Path or whole URL, with `{holes}` after the authority.", template="url")]
-    base_url: Annotated[str | None, _doc("Scheme, host, port and path prefix.")] = None
+class HttpSpec(Closed, frozen=True):
+    url: Annotated[str, doc("Path or whole URL, with `{holes}` after the authority.", template="url")]
+    base_url: Annotated[str | None, doc("Scheme, host, port and path prefix.")] = None
     method: Annotated[
         Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] | None,
-        _doc("Default: GET; POST where json, form, multipart or body is written."),
+        doc("Default: GET; POST where json, form, multipart or body is written."),
     ] = None
-    query: Annotated[dict[str, Any] | None, _doc("Query parameters; a list repeats the key.", template="call")] = None
-    headers: Annotated[dict[str, Any], _doc("Request headers.", template="call", secret=True)] = field(
+    query: Annotated[dict[str, Any] | None, doc("Query parameters; a list repeats the key.", template="call")] = None
+    headers: Annotated[dict[str, Any], doc("Request headers.", template="call", secret=True)] = field(
         default_factory=dict
     )
-    json: Annotated[Any, _doc("JSON body, built as data.", template="call")] = None
-    form: Annotated[dict[str, Any] | None, _doc("URL-encoded form body.", template="call")] = None
+    json: Annotated[Any, doc("JSON body, built as data.", template="call")] = None
+    form: Annotated[dict[str, Any] | None, doc("URL-encoded form body.", template="call")] = None
     multipart: Annotated[
         dict[str, Scalar | list[Scalar] | PartSpec] | None,
-        _doc("Multipart form body: a text, a list that repeats its name, or a part such as a file.", template="call"),
+        doc("Multipart form body: a text, a list that repeats its name, or a part such as a file.", template="call"),
     ] = None
-    body: Annotated[str | None, _doc("Text body.", template="call")] = None
-    auth: Annotated[AuthSpec | None, _doc("Credentials.", secret=True)] = None
+    body: Annotated[str | None, doc("Text body.", template="call")] = None
+    auth: Annotated[AuthSpec | None, doc("Credentials.", secret=True)] = None
     expect: Annotated[
-        list[Annotated[int, Meta(ge=100, le=599)]] | None, _doc("Statuses that are a success; default: 200 to 299.")
+        list[Annotated[int, Meta(ge=100, le=599)]] | None, doc("Statuses that are a success; default: 200 to 299.")
     ] = None
     max_retries: Annotated[
-        int, Meta(ge=0, le=10), _doc("Further attempts of idempotent calls after a failure that may pass.")
+        int, Meta(ge=0, le=10), doc("Further attempts of idempotent calls after a failure that may pass.")
     ] = 2
-    paginate: Annotated[PaginateSpec | None, _doc("Follow the pages of a list.")] = None
+    paginate: Annotated[PaginateSpec | None, doc("Follow the pages of a list.")] = None
     hosts: Annotated[
-        list[str], _doc('Further hosts for redirects, next pages and `url: "{url}"`; `*.` stands for subdomains.')
+        list[str], doc('Further hosts for redirects, next pages and `url: "{url}"`; `*.` stands for subdomains.')
     ] = field(default_factory=list)
 
 
-class SandboxSpec(_Spec, frozen=True):
-    network: Annotated[bool, _doc("Whether the network can be reached.")] = False
-    write: Annotated[list[Annotated[str, Meta(min_length=1)]], _doc("Paths that can be written.", env=True)] = field(
+class SandboxSpec(Closed, frozen=True):
+    network: Annotated[bool, doc("Whether the network can be reached.")] = False
+    write: Annotated[list[Annotated[str, Meta(min_length=1)]], doc("Paths that can be written.", env=True)] = field(
         default_factory=list
     )
-    max_memory_mb: Annotated[Positive | None, _doc("Address space of each process in MiB; default: no cap.")] = None
+    max_memory_mb: Annotated[Positive | None, doc("Address space of each process in MiB; default: no cap.")] = None
 
 
 CommandElement = Scalar | list[Scalar]
 
 
-class ShellSpec(_Spec, frozen=True):
+class ShellSpec(Closed, frozen=True):
     command: Annotated[
         Annotated[list[CommandElement], Meta(min_length=1)] | None,
-        _doc(
-            "The program and its arguments, run without a shell. A nested list is an optional group.", template="call"
-        ),
+        doc("The program and its arguments, run without a shell. A nested list is an optional group.", template="call"),
     ] = None
-    script: Annotated[str | None, _doc("Verbatim text for `sh -eu` or its shebang; arguments arrive by `env`.")] = None
-    cwd: Annotated[str, _doc("Working directory, relative to the file.", env=True)] = "."
+    script: Annotated[str | None, doc("Verbatim text for `sh -eu` or its shebang; arguments arrive by `env`.")] = None
+    cwd: Annotated[str, doc("Working directory, relative to the file.", env=True)] = "."
     env: Annotated[
         dict[str, Scalar],
-        _doc(
+        doc(
             "Further environment; the base is PATH, HOME, LANG, LC_ALL, TZ, TMPDIR.",
             env=True,
             secret=True,
             template="call",
         ),
     ] = field(default_factory=dict)
-    stdin: Annotated[str | None, _doc("Text for standard input.", template="call")] = None
-    expect: Annotated[list[Annotated[int, Meta(ge=0, le=255)]], _doc("Exit codes that are a success.")] = field(
+    stdin: Annotated[str | None, doc("Text for standard input.", template="call")] = None
+    expect: Annotated[list[Annotated[int, Meta(ge=0, le=255)]], doc("Exit codes that are a success.")] = field(
         default_factory=lambda: [0]
     )
-    sandbox: Annotated[SandboxSpec | bool | None, _doc("Run inside bubblewrap.")] = None
+    sandbox: Annotated[SandboxSpec | bool | None, doc("Run inside bubblewrap.")] = None
 
 
-class McpSpec(_Spec, frozen=True):
+class McpSpec(Closed, frozen=True):
     """A server's tools: exactly one of command and server_url."""
 
-    command: Annotated[Annotated[list[str], Meta(min_length=1)] | None, _doc("The server's command line.")] = None
-    server_url: Annotated[str | None, _doc("The server's address.")] = None
-    env: Annotated[dict[str, str], _doc("Further environment of the command.", secret=True)] = field(
+    command: Annotated[Annotated[list[str], Meta(min_length=1)] | None, doc("The server's command line.")] = None
+    server_url: Annotated[str | None, doc("The server's address.")] = None
+    env: Annotated[dict[str, str], doc("Further environment of the command.", secret=True)] = field(
         default_factory=dict
     )
-    cwd: Annotated[str, _doc("Working directory of the command.")] = "."
-    headers: Annotated[dict[str, str], _doc("Headers for `server_url`.", secret=True)] = field(default_factory=dict)
-    auth: Annotated[AuthSpec | None, _doc("Credentials for `server_url`.", secret=True)] = None
-    allowed_tools: Annotated[list[str], _doc("Globs of the server's tools; default: all.")] = field(
+    cwd: Annotated[str, doc("Working directory of the command.")] = "."
+    headers: Annotated[dict[str, str], doc("Headers for `server_url`.", secret=True)] = field(default_factory=dict)
+    auth: Annotated[AuthSpec | None, doc("Credentials for `server_url`.", secret=True)] = None
+    allowed_tools: Annotated[list[str], doc("Globs of the server's tools; default: all.")] = field(
         default_factory=lambda: ["*"]
     )
-    bind: Annotated[dict[str, Any], _doc("Arguments fixed by the author, hidden from the model.")] = field(
+    bind: Annotated[dict[str, Any], doc("Arguments fixed by the author, hidden from the model.")] = field(
         default_factory=dict
     )
 
 
-class OpenApiSpec(_Spec, frozen=True):
-    spec: Annotated[str, _doc("The OpenAPI document, a path relative to the file.")]
-    allowed_tools: Annotated[list[str], Meta(min_length=1), _doc("Globs of operation ids; `*` for all.")]
-    base_url: Annotated[str | None, _doc("Instead of the document's servers.")] = None
-    auth: Annotated[AuthSpec | None, _doc("Credentials.", secret=True)] = None
-    headers: Annotated[dict[str, str], _doc("Request headers.", secret=True)] = field(default_factory=dict)
-    hosts: Annotated[list[str], _doc("Further hosts for redirects.")] = field(default_factory=list)
-    max_retries: Annotated[int, Meta(ge=0, le=10), _doc("Further attempts of idempotent calls.")] = 2
-    bind: Annotated[dict[str, Any], _doc("Arguments fixed by the author, hidden from the model.")] = field(
+class OpenApiSpec(Closed, frozen=True):
+    spec: Annotated[str, doc("The OpenAPI document, a path relative to the file.")]
+    allowed_tools: Annotated[list[str], Meta(min_length=1), doc("Globs of operation ids; `*` for all.")]
+    base_url: Annotated[str | None, doc("Instead of the document's servers.")] = None
+    auth: Annotated[AuthSpec | None, doc("Credentials.", secret=True)] = None
+    headers: Annotated[dict[str, str], doc("Request headers.", secret=True)] = field(default_factory=dict)
+    hosts: Annotated[list[str], doc("Further hosts for redirects.")] = field(default_factory=list)
+    max_retries: Annotated[int, Meta(ge=0, le=10), doc("Further attempts of idempotent calls.")] = 2
+    bind: Annotated[dict[str, Any], doc("Arguments fixed by the author, hidden from the model.")] = field(
         default_factory=dict
     )
 
 
-class ToolSpec(_Spec, frozen=True):
+class ToolSpec(Closed, frozen=True):
     """A tool: exactly one backend (http, shell, mcp, openapi, agent, python, or `final: true`)."""
 
-    extends: Annotated[str | None, _doc("A tool whose definition this one changes (RFC 7396 merge patch).")] = None
-    name: Annotated[Name | None, _doc("Letters, digits, `_` and `-`, at most 64; default: the file's stem.")] = None
-    description: Annotated[str, _doc("What the tool does: the model chooses by it.")] = ""
+    extends: Annotated[str | None, doc("A tool whose definition this one changes (RFC 7396 merge patch).")] = None
+    name: Annotated[Name | None, doc("Letters, digits, `_` and `-`, at most 64; default: the file's stem.")] = None
+    description: Annotated[str, doc("What the tool does: the model chooses by it.")] = ""
     parameters: Annotated[
-        Schema | None, _doc("JSON Schema 2020-12 of the arguments; default: an object without properties.")
+        Schema | None, doc("JSON Schema 2020-12 of the arguments; default: an object without properties.")
     ] = None
-    strict: Annotated[bool, _doc("OpenAI's strict mode. Arguments are validated either way.")] = False
-    read_only: Annotated[bool | None, _doc("Changes nothing; default: true for http GET and HEAD, else false.")] = None
+    strict: Annotated[bool, doc("OpenAI's strict mode. Arguments are validated either way.")] = False
+    read_only: Annotated[bool | None, doc("Changes nothing; default: true for http GET and HEAD, else false.")] = None
     idempotent: Annotated[
-        bool | None, _doc("Twice is as good as once; default: true for http GET, HEAD, PUT, DELETE, else false.")
+        bool | None, doc("Twice is as good as once; default: true for http GET, HEAD, PUT, DELETE, else false.")
     ] = None
     untrusted_output: Annotated[
-        bool | None, _doc("Its output may be hostile; default: true for http, openapi, mcp, else false.")
+        bool | None, doc("Its output may be hostile; default: true for http, openapi, mcp, else false.")
     ] = None
     require_approval: Annotated[
         str,
-        _doc(
+        doc(
             "`auto`, `always`, `never`, or one `{{ }}` that gives true or false. `auto` asks when the tool is not "
             "read-only and untrusted output came before.",
             template="call",
         ),
     ] = "auto"
-    timeout: Annotated[Seconds, _doc("Seconds for the whole call, retries included.")] = 30
+    timeout: Annotated[Seconds, doc("Seconds for the whole call, retries included.")] = 30
     max_output_length: Annotated[
-        int, Meta(ge=100), _doc("Characters given to the model: head and tail, the gap stated.")
+        int, Meta(ge=100), doc("Characters given to the model: head and tail, the gap stated.")
     ] = 16_000
-    output: Annotated[str | None, _doc("Jinja over the result; default: the whole result.", template="result")] = None
-    http: Annotated[HttpSpec | None, _doc("Calls an HTTP endpoint.", env=True)] = None
-    shell: Annotated[ShellSpec | None, _doc("Runs a command.")] = None
-    mcp: Annotated[McpSpec | None, _doc("The tools of an MCP server.", env=True, later=True)] = None
-    openapi: Annotated[OpenApiSpec | None, _doc("The operations of an OpenAPI document.", env=True, later=True)] = None
-    agent: Annotated[str | None, _doc("Runs another agent.")] = None
+    output: Annotated[str | None, doc("Jinja over the result; default: the whole result.", template="result")] = None
+    http: Annotated[HttpSpec | None, doc("Calls an HTTP endpoint.", env=True)] = None
+    shell: Annotated[ShellSpec | None, doc("Runs a command.")] = None
+    mcp: Annotated[McpSpec | None, doc("The tools of an MCP server.", env=True, later=True)] = None
+    openapi: Annotated[OpenApiSpec | None, doc("The operations of an OpenAPI document.", env=True, later=True)] = None
+    agent: Annotated[str | None, doc("Runs another agent.")] = None
     python: Annotated[
         Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$")] | None,
-        _doc("Calls `module:function` with keyword arguments."),
+        doc("Calls `module:function` with keyword arguments."),
     ] = None
-    final: Annotated[Literal[True] | None, _doc("Calling the tool ends the run; its arguments are the output.")] = None
+    final: Annotated[Literal[True] | None, doc("Calling the tool ends the run; its arguments are the output.")] = None
 
 
-class AgentSpec(_Spec, frozen=True, kw_only=True):
-    agentrun: Annotated[Literal[1], _doc("The language's version.")] = 1
-    extends: Annotated[str | None, _doc("An agent whose definition this one changes (RFC 7396 merge patch).")] = None
-    name: Annotated[Name | None, _doc("Letters, digits, `_` and `-`, at most 64; default: the file's stem.")] = None
-    description: Annotated[str, _doc("What the agent does: a parent agent and `agentrun inspect` show it.")] = ""
+class AgentSpec(Closed, frozen=True, kw_only=True):
+    agentrun: Annotated[Literal[1], doc("The language's version.")] = 1
+    extends: Annotated[str | None, doc("An agent whose definition this one changes (RFC 7396 merge patch).")] = None
+    name: Annotated[Name | None, doc("Letters, digits, `_` and `-`, at most 64; default: the file's stem.")] = None
+    description: Annotated[str, doc("What the agent does: a parent agent and `agentrun inspect` show it.")] = ""
     parameters: Annotated[
-        Schema | None, _doc("JSON Schema 2020-12 of a run's arguments; default: one required string, `input`.")
+        Schema | None, doc("JSON Schema 2020-12 of a run's arguments; default: one required string, `input`.")
     ] = None
-    model: Annotated[str | ModelSpec, _doc("The model's name, or a mapping.", env=True)]
+    model: Annotated[str | ModelSpec, doc("The model's name, or a mapping.", env=True)]
     system_prompt: Annotated[
-        str | FileRef | None, _doc("Jinja, rendered once per run; or `{file: path}`.", template="run")
+        str | FileRef | None, doc("Jinja, rendered once per run; or `{file: path}`.", template="run")
     ] = None
-    input: Annotated[str, _doc("The first user message.", template="run")] = "{{ args.input }}"
-    tools: Annotated[list[str | ToolSpec], _doc("Names, globs, or tools written here.")] = field(default_factory=list)
-    handoffs: Annotated[list[str], _doc("Agents that may take the conversation over.", later=True)] = field(
+    input: Annotated[str, doc("The first user message.", template="run")] = "{{ args.input }}"
+    tools: Annotated[list[str | ToolSpec], doc("Names, globs, or tools written here.")] = field(default_factory=list)
+    handoffs: Annotated[list[str], doc("Agents that may take the conversation over.", later=True)] = field(
         default_factory=list
     )
     tool_choice: Annotated[
-        str | dict[str, Any], _doc("`auto`, `none`, `required`, a tool's name, or OpenAI's object.")
+        str | dict[str, Any], doc("`auto`, `none`, `required`, a tool's name, or OpenAI's object.")
     ] = "auto"
     parallel_tool_calls: Annotated[
-        bool | None, _doc("Whether calls of one turn run at once, up to 8; default: yes, and nothing is sent.")
+        bool | None, doc("Whether calls of one turn run at once, up to 8; default: yes, and nothing is sent.")
     ] = None
-    tool_search: Annotated[ToolSearchSpec | None, _doc("Send only the tools that fit.", later=True)] = None
-    response_format: Annotated[
-        ResponseFormatSpec | None, _doc("OpenAI's object; the answer is validated here too.")
-    ] = None
-    permissions: Annotated[list[PermissionSpec], _doc("Rules for tool calls; the first match decides.")] = field(
-        default_factory=list
-    )
-    context: Annotated[ContextSpec | None, _doc("What happens when the conversation grows long; default: no cap.")] = (
+    tool_search: Annotated[ToolSearchSpec | None, doc("Send only the tools that fit.", later=True)] = None
+    response_format: Annotated[ResponseFormatSpec | None, doc("OpenAI's object; the answer is validated here too.")] = (
         None
     )
-    limits: Annotated[LimitsSpec, _doc("Limits of one user message.")] = field(default_factory=LimitsSpec)
-    starters: Annotated[list[str], _doc("First messages that chat offers.")] = field(default_factory=list)
-
-
-# -- tests --------------------------------------------------------------------------------------------------
-
-
-class StubError(_Spec, frozen=True):
-    type: Annotated[str, _doc("A failure type, such as timeout or connection.")]
-    message: Annotated[str, _doc("Its message.")] = "stubbed failure"
-
-
-class StubSpec(_Spec, frozen=True):
-    """What a stubbed backend answers."""
-
-    status: Annotated[Annotated[int, Meta(ge=100, le=599)] | None, _doc("http: the status.")] = None
-    headers: Annotated[dict[str, str], _doc("http: response headers.")] = field(default_factory=dict)
-    json: Annotated[Any, _doc("http: a JSON body.")] = None
-    text: Annotated[str | None, _doc("http: a text body.")] = None
-    exit_code: Annotated[int | None, _doc("shell: the exit code.")] = None
-    stdout: Annotated[str, _doc("shell: standard output.")] = ""
-    stderr: Annotated[str, _doc("shell: standard error.")] = ""
-    result: Annotated[Any, _doc("Other backends: the result.")] = None
-    error: Annotated[StubError | None, _doc("The call fails.")] = None
-    delay: Annotated[float, Meta(ge=0), _doc("Seconds before the answer.")] = 0
-
-
-Stubs = dict[str, StubSpec | list[StubSpec]]
-
-
-class AnswerExpect(_Spec, frozen=True):
-    equals: Annotated[str | None, _doc("The whole answer.")] = None
-    contains: Annotated[str | list[str] | None, _doc("Text or texts that stand in it.")] = None
-    matches: Annotated[str | None, _doc("A regular expression found in it.")] = None
-    schema: Annotated[Schema | None, _doc("A JSON Schema of the answer as JSON.")] = None
-    not_: Annotated["AnswerExpect | None", _doc("What must not hold.")] = field(default=None, name="not")
-
-
-class CallExpect(_Spec, frozen=True):
-    name: Annotated[str, _doc("The tool.")]
-    arguments: Annotated[dict[str, Any], _doc("Arguments, matched as a subset.")] = field(default_factory=dict)
-
-
-class ExpectSpec(_Spec, frozen=True):
-    answer: Annotated[str | AnswerExpect | None, _doc("The answer's text.")] = None
-    calls: Annotated[list[CallExpect] | None, _doc("The calls, in order.")] = None
-    reason: Annotated[str | None, _doc("Why the run ended.")] = None
-    turns: Annotated[Positive | None, _doc("Model turns.")] = None
-
-
-class CaseSpec(_Spec, frozen=True):
-    name: Annotated[str, Meta(min_length=1), _doc("What the case shows.")]
-    args: Annotated[dict[str, Any], _doc("Arguments of the run.")] = field(default_factory=dict)
-    model: Annotated[Script | None, _doc("The model's script.")] = None
-    cassette: Annotated[str | None, _doc("A recorded conversation.")] = None
-    live: Annotated[bool, _doc("Ask the real model.")] = False
-    tools: Annotated[Stubs, _doc("Stubs by tool.")] = field(default_factory=dict)
-    live_tools: Annotated[bool, _doc("A tool without a stub is really called.")] = False
-    approve: Annotated[list[str], _doc("Tools whose calls are approved.")] = field(default_factory=list)
-    expect: Annotated[ExpectSpec, _doc("What must hold.")] = field(default_factory=ExpectSpec)
-
-
-class TestSpec(_Spec, frozen=True):
-    __test__ = False
-
-    agent: Annotated[str, _doc("The agent under test.")]
-    cases: Annotated[list[CaseSpec], Meta(min_length=1), _doc("The cases.")]
-    model: Annotated[Script | None, _doc("The script of every case.")] = None
-    cassette: Annotated[str | None, _doc("The cassette of every case.")] = None
-    live: Annotated[bool, _doc("Every case asks the real model.")] = False
-    tools: Annotated[Stubs, _doc("Stubs of every case.")] = field(default_factory=dict)
-    approve: Annotated[list[str], _doc("Approved tools of every case.")] = field(default_factory=list)
+    permissions: Annotated[list[PermissionSpec], doc("Rules for tool calls; the first match decides.")] = field(
+        default_factory=list
+    )
+    context: Annotated[ContextSpec | None, doc("What happens when the conversation grows long; default: no cap.")] = (
+        None
+    )
+    limits: Annotated[LimitsSpec, doc("Limits of one user message.")] = field(default_factory=LimitsSpec)
+    starters: Annotated[list[str], doc("First messages that chat offers.")] = field(default_factory=list)

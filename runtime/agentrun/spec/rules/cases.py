@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, Span, did_you_mean, nearest, one_of
+from agentrun.spec.case_types import CaseSpec, TestSpec
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import rename_key, write_name
 from agentrun.spec.nodes import Node, items, members, name_place, text_of
@@ -26,7 +27,6 @@ from agentrun.spec.rules.case_places import (
 from agentrun.spec.rules.toolbox import Toolbox, backend, toolbox
 from agentrun.spec.schema_problems import problems_of
 from agentrun.spec.spelling import is_same_word
-from agentrun.spec.types import CaseSpec, TestSpec
 from agentrun.spec.wording import CASE_MODEL_HELP, shown
 
 # As in `engine/events.py`, which these layers don't know: a test compares.
