@@ -6,8 +6,9 @@ network: clients are made when they are first used.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -48,6 +49,7 @@ from agentrun.templates import compile_template
 if TYPE_CHECKING:
     from agentrun.tools.network import Network
     from agentrun.tools.oauth2 import TokenSources
+    from agentrun.tools.shell import ShellTool
 
 DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
     "type": "object",
@@ -56,14 +58,29 @@ DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
 }
 
 
-def check_runnable(project: Project, documents: list[Document]) -> Report:
+class Stage(Protocol):
+    """Stands between an agent and the world, for a test: what it gives takes the place of what would be bound."""
+
+    shell: type[ShellTool]
+
+    def model(self, specs: Sequence[ModelSpec], real: Model) -> Model: ...
+    def tool(self, name: str, make: Callable[[], Tool | None]) -> Tool | None: ...
+    def network(self, watch: OnExchange | None) -> Network: ...
+    def tokens(self, network: Network) -> Network: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+def check_runnable(project: Project, documents: list[Document], *, unset: bool = False) -> Report:
     """The findings that matter for a run. A variable without a value is an error here: the run would miss it.
+
+    With `unset` it may be: what it is for is not needed.
 
     Raises `SpecError` where there are errors.
     """
     report = accepted(project.report(documents), project.sources)
     found = tuple(
-        msgspec.structs.replace(one, severity="error") if one.code == "AR510" else one for one in report.diagnostics
+        msgspec.structs.replace(one, severity="error") if one.code == "AR510" and not unset else one
+        for one in report.diagnostics
     )
     report = Report(found, report.sources)
     if report.errors:
@@ -79,16 +96,17 @@ def resolve(
     model: str | None = None,
     live: bool = False,
     on_exchange: OnExchange | None = None,
+    stage: Stage | None = None,
 ) -> Agent:
     """The agent of a document. `model` overrides its model's name, for the agents that it calls too.
 
     `live`: what the model says is shown at once and can't be taken back, so a turn that was begun is not retried.
     `on_exchange` is told what goes to model services and from http tools, and comes back, with secrets hidden.
-    Raises `SpecError` where the agent or what it reaches has errors.
+    With a `stage` variables need no value. Raises `SpecError` where the agent or what it reaches has errors.
     """
     documents = project.reachable(document)
-    check_runnable(project, documents)
-    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange).agent(document)
+    check_runnable(project, documents, unset=stage is not None)
+    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).agent(document)
 
 
 def resolve_tool(
@@ -124,6 +142,7 @@ class _Resolver:
         model: str | None,
         live: bool,
         on_exchange: OnExchange | None = None,
+        stage: Stage | None = None,
     ) -> None:
         self.project = project
         self.environ = environ
@@ -131,6 +150,7 @@ class _Resolver:
         self.model = model
         self.live = live
         self.on_exchange = on_exchange and (lambda exchange: on_exchange(masked(exchange, masker.text)))
+        self.stage = stage
         self._agents: dict[str, Agent] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._network: tuple[Network, TokenSources] | None = None
@@ -205,12 +225,14 @@ class _Resolver:
         from agentrun.models.retry import Retrying
 
         if self.model == "offline":
-            return self._one_model(specs[0])
-        return Retrying(
-            [self._one_model(one) for one in specs],
-            max_retries=[one.max_retries for one in specs],
-            can_take_back=not self.live,
-        )
+            model = self._one_model(specs[0])
+        else:
+            model = Retrying(
+                [self._one_model(one) for one in specs],
+                max_retries=[one.max_retries for one in specs],
+                can_take_back=not self.live,
+            )
+        return model if self.stage is None else self.stage.model(specs, model)
 
     def _one_model(self, spec: ModelSpec) -> Model:
         if spec.api == "offline":
@@ -263,7 +285,7 @@ class _Resolver:
         return BoundTool(
             function=FunctionTool(document.name, description, sent, spec.strict),
             check=check,
-            backend=self._backend(document, spec, parameters),
+            backend=self._staged(document, spec, parameters),
             approval=approval(spec.require_approval),
             condition=spec.require_approval,
             read_only=is_read_only(spec),
@@ -283,6 +305,12 @@ class _Resolver:
             return self.agent(self.project.catalog.agents[spec.agent]).limits.timeout_s
         return spec.timeout
 
+    def _staged(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
+        def make() -> Tool | None:
+            return self._backend(document, spec, parameters)
+
+        return make() if self.stage is None else self.stage.tool(document.name, make)
+
     def _backend(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
         if spec.http is not None:
             from agentrun.tools.http import HttpTool
@@ -296,12 +324,14 @@ class _Resolver:
                 tokens=tokens,
                 folders=part_folders(document),
                 timeout_s=self._timeout_s(document),
+                sleep=asyncio.sleep if self.stage is None else self.stage.sleep,
             )
         if spec.shell is not None:
             from agentrun.tools.shell import ShellTool
 
             cwd, write = working_directory(document), writable_paths(document)
-            return ShellTool(spec.shell, cwd=cwd, environ=self.environ, write=write)
+            make = ShellTool if self.stage is None else self.stage.shell
+            return make(spec.shell, cwd=cwd, environ=self.environ, write=write)
         if spec.agent is not None:
             from agentrun.tools.agent import AgentTool
 
@@ -318,9 +348,10 @@ class _Resolver:
             from agentrun.tools.network import Network
             from agentrun.tools.oauth2 import TokenSources
 
-            network = Network(watch=self.on_exchange)
+            network = Network(watch=self.on_exchange) if self.stage is None else self.stage.network(self.on_exchange)
             self._closers.append(network.aclose)
-            self._network = network, TokenSources(network, self.masker)
+            tokens = network if self.stage is None else self.stage.tokens(network)
+            self._network = network, TokenSources(tokens, self.masker)
         return self._network
 
 

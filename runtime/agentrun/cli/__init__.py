@@ -1,7 +1,7 @@
 """The command line: one file a command, imported when it is called. Here errors become exit codes.
 
-0 done   1 the run ended for another reason, or `fmt` has something to do   2 bad usage
-3 invalid files, or `validate` has something to tell   4 the model service failed
+0 done   1 the run ended for another reason, a test failed, or `fmt` has something to do   2 bad usage
+3 invalid files, or `validate` has something to tell   4 the model service failed, or a test could not be measured
 5 the run ended well, but a call was refused because nobody could answer      130 interrupted
 """
 
@@ -30,6 +30,7 @@ COMMANDS = {
     "lsp": "Serve an editor: findings, completion, hover, definitions.",
     "run": "Run an agent once.",
     "schema": "Print the JSON Schema of a kind of file.",
+    "test": "Run the test cases of agents.",
     "tools": "List and call tools.",
     "validate": "Check agents, tools and tests.",
 }

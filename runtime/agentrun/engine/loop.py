@@ -200,6 +200,7 @@ class _Run:
             usage=self.budget.usage,
             cost_usd=self.budget.cost_usd,
             error=error and {name: brief(mask.text(said)) for name, said in error.items()},
+            agent=self.agent,
         )
         self.emit(
             events.RunFinished,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from agentrun.engine.agent import Agent
 from agentrun.engine.events import Reason
 from agentrun.engine.messages import Message, Usage
 
@@ -17,7 +18,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     `text` is the answer; with any reason but `answered` and `final_tool` it is what there was of it. `output` is the
     answer as JSON where a response format or a final tool gave one. `messages` is the whole conversation. `error` is
-    `{type, message, help?}` where the run did not end well.
+    `{type, message, help?}` where the run did not end well. `agent` is the one that has the conversation now.
     """
 
     reason: Reason
@@ -27,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True):
     usage: Usage
     cost_usd: float | None
     error: dict[str, Any] | None
+    agent: Agent
 
     @property
     def ended_well(self) -> bool:

@@ -1,0 +1,143 @@
+"""From the test files of a project to cases: each with the values of its file for what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from agentrun.diagnostics import Span
+from agentrun.spec.case_types import CaseSpec, ExpectSpec, JudgeSpec, Stubs, TestSpec
+from agentrun.spec.catalog import Document
+from agentrun.spec.nodes import Node, name_place
+from agentrun.spec.types import ScriptTurn
+
+TIMEOUT_S = 60.0
+LIVE_TIMEOUT_S = 300.0
+
+# `own`: the model of the agent plays a script, or is the offline one.
+Source = Literal["script", "cassette", "live", "own"]
+
+
+class Step(msgspec.Struct, frozen=True, eq=False):
+    """A user message; None: the agent's `input`. `node` is where its `expect` stands."""
+
+    user: str | None
+    expect: ExpectSpec = ExpectSpec()
+    node: Node | None = None
+
+
+class Case(msgspec.Struct, frozen=True, eq=False):
+    """One case, ready to be run. `node` is the case in its file, `id` is `FILE::NAME`.
+
+    `expect` holds of all runs together, and of the last answer. `refuse` has what the model is told, by glob.
+    `env` are variables as text, over those of the environment.
+    """
+
+    id: str
+    file: str
+    name: str
+    node: Node
+    agent: str
+    expect: ExpectSpec
+    steps: tuple[Step, ...]
+    args: dict[str, Any] = {}
+    source: Source = "own"
+    script: tuple[ScriptTurn, ...] = ()
+    cassette: Path | None = None
+    date: str | None = None
+    stubs: Stubs = {}
+    live_tools: bool = False
+    approve: tuple[str, ...] = ()
+    refuse: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    skip: str | None = None
+    only: bool = False
+    timeout_s: float = TIMEOUT_S
+    pass_rate: float = 1.0
+    env: dict[str, str] = {}
+    judge: JudgeSpec | None = None
+
+    @property
+    def span(self) -> Span:
+        """Where its name stands."""
+        return name_place(self.node)
+
+    @property
+    def is_live(self) -> bool:
+        return self.source == "live"
+
+
+def cases_of(tests: Iterable[Document]) -> list[Case]:
+    """The cases of checked test files, in the order of files and of what stands in them."""
+    return [case for document in tests if document.spec is not None for case in _of_file(document)]
+
+
+def _of_file(document: Document) -> list[Case]:
+    file: TestSpec = document.spec
+    return [
+        _case(document, file, case, document.node.content["cases"].content[index])
+        for index, case in enumerate(file.cases)
+    ]
+
+
+def _case(document: Document, file: TestSpec, case: CaseSpec, node: Node) -> Case:
+    source, holder = _source(file, case)
+    script = holder.model if source == "script" and isinstance(holder.model, list) else []
+    default_timeout_s = LIVE_TIMEOUT_S if source == "live" else TIMEOUT_S
+    return Case(
+        id=f"{document.path}::{case.name}",
+        file=document.path,
+        name=case.name,
+        node=node,
+        agent=file.agent,
+        expect=case.expect,
+        steps=_steps(case, node),
+        args=case.args,
+        source=source,
+        script=tuple(script),
+        cassette=Path(document.path).parent / (holder.cassette or "") if source == "cassette" else None,
+        date=case.date or file.date,
+        stubs={**file.tools, **case.tools},
+        live_tools=file.live_tools if case.live_tools is None else case.live_tools,
+        approve=(*case.approve, *file.approve),
+        refuse={**_refusals(file.refuse), **_refusals(case.refuse)},
+        tags=tuple(dict.fromkeys((*file.tags, *case.tags))),
+        skip=case.skip,
+        only=case.only,
+        timeout_s=case.timeout or file.timeout or default_timeout_s,
+        pass_rate=case.pass_rate or file.pass_rate or 1.0,
+        env={name: _as_variable(value) for name, value in file.env.items()},
+        judge=file.judge,
+    )
+
+
+def _source(file: TestSpec, case: CaseSpec) -> tuple[Source, TestSpec | CaseSpec]:
+    """Where the model's replies come from, and who says so: the case before its file."""
+    for holder in (case, file):
+        if holder.live:
+            return "live", holder
+        if holder.cassette is not None:
+            return "cassette", holder
+        if holder.model is not None:
+            return "script", holder
+    return "own", case
+
+
+def _steps(case: CaseSpec, node: Node) -> tuple[Step, ...]:
+    if case.conversation is None:
+        return (Step(None),)
+    return tuple(
+        Step(step.user, step.expect, node.get("conversation", index, "expect"))
+        for index, step in enumerate(case.conversation)
+    )
+
+
+def _refusals(written: list[str] | Mapping[str, str]) -> dict[str, str]:
+    return dict.fromkeys(written, "") if isinstance(written, list) else dict(written)
+
+
+def _as_variable(value: str | float | bool) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
