@@ -131,6 +131,7 @@ class Conversation:
         if outcome is None:
             self._say("interrupted", "dim")
             return
+        self._agent = outcome.agent
         code = exit_code(outcome, unanswered=self._unanswered)
         severity = (0, EXIT_UNANSWERED, 1, 4)
         self._exit_code = max(self._exit_code, code, key=severity.index)

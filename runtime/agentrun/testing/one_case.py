@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +17,7 @@ from agentrun.engine import loop
 from agentrun.engine.agent import Agent, Mask
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Journal
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Journal
 from agentrun.errors import AgentrunError, ToolFailure, UsageError
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
@@ -26,16 +27,24 @@ from agentrun.testing.stage import Scene, enter
 from agentrun.testing.stubs import StubBook
 
 
-async def attempt(case: Case, agent: Agent, journal: Journal | None = None) -> Attempt:
+class Tape(Journal, Protocol):
+    """The cassette of a case, played or recorded. `date` is that of the recording."""
+
+    date: str | None
+
+    def approver(self, otherwise: Approver) -> Approver: ...
+
+
+async def attempt(case: Case, agent: Agent, tape: Tape | None = None) -> Attempt:
     """Run a case once. It runs in a task of its own, so that what it sets is its own."""
-    return await asyncio.create_task(_attempt(case, agent, journal))
+    return await asyncio.create_task(_attempt(case, agent, tape))
 
 
-async def _attempt(case: Case, agent: Agent, journal: Journal | None) -> Attempt:
+async def _attempt(case: Case, agent: Agent, tape: Tape | None) -> Attempt:
     started = time.monotonic()
     scene = Scene(case.script if case.source == "script" else None, StubBook(case.stubs), live_tools=case.live_tools)
     enter(scene)
-    played = _Played(case, agent, scene, journal)
+    played = _Played(case, agent, scene, tape)
     failures: list[Failure] = []
     unmeasured: str | None = None
     try:
@@ -58,11 +67,13 @@ async def _attempt(case: Case, agent: Agent, journal: Journal | None) -> Attempt
 class _Played:
     """The user messages of a case, one after the other, and what is seen of them."""
 
-    def __init__(self, case: Case, agent: Agent, scene: Scene, journal: Journal | None) -> None:
+    def __init__(self, case: Case, agent: Agent, scene: Scene, tape: Tape | None) -> None:
         self._case = case
         self._agent = agent
         self._scene = scene
-        self._journal = journal
+        self._tape = tape
+        nobody_else: Approver = _CaseApprover(case)
+        self._approver = nobody_else if tape is None else tape.approver(nobody_else)
         self._steps: list[ObservedStep] = []
         self._messages: list[Message] = []
 
@@ -95,9 +106,9 @@ class _Played:
                 arguments=self._case.args,
                 messages=self._messages,
                 emit=observer,
-                approver=_CaseApprover(self._case),
-                journal=self._journal,
-                date=self._case.date,
+                approver=self._approver,
+                journal=self._tape,
+                date=self._case.date or (self._tape.date if self._tape else None),
             )
         except ToolFailure as failure:
             raise UsageError(f"the case's `args` don't fit the agent: {failure.message}") from None

@@ -55,6 +55,21 @@ class CaseResult(msgspec.Struct, frozen=True):
         return next((one for one in self.attempts if one.status != "passed"), next(iter(self.attempts), None))
 
 
+class AgentCoverage(msgspec.Struct, frozen=True):
+    """What the cases of an agent left out. `parameters` are pairs of a tool and a parameter that no call gave.
+
+    `rules` are the `permissions` that no call met, as a person reads them. Totals count all there are.
+    """
+
+    agent: str
+    tools: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    rules: tuple[str, ...] = ()
+    tools_total: int = 0
+    parameters_total: int = 0
+    rules_total: int = 0
+
+
 class TestRun(msgspec.Struct, frozen=True):
     """All results, in the order of the cases in their files."""
 
@@ -62,6 +77,7 @@ class TestRun(msgspec.Struct, frozen=True):
 
     results: tuple[CaseResult, ...]
     duration_s: float
+    coverage: tuple[AgentCoverage, ...] = ()
 
     def count(self, status: Status) -> int:
         return sum(one.status == status for one in self.results)
