@@ -36,9 +36,9 @@ def played(case):
 
     async def play():
         options = {"messages": messages, "emit": events.append, "approve": written.get("approve", ())}
-        await agentrun.run(agent, written.get("text"), args=written.get("args"), **options)
+        outcome = await agentrun.run(agent, written.get("text"), args=written.get("args"), **options)
         for text in written.get("then", ()):
-            await agentrun.run(agent, text, **options)
+            outcome = await agentrun.run(outcome.agent, text, **options)
 
     asyncio.run(play())
     return {

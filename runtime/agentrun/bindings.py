@@ -15,10 +15,12 @@ from agentrun.engine.agent import (
     Limits,
     PermissionRule,
 )
+from agentrun.engine.messages import FunctionTool
 from agentrun.engine.ports import CallContext, RunInfo
 from agentrun.errors import ToolFailure, UsageError
-from agentrun.json_schema import Validator
+from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.spec.catalog import Document
+from agentrun.spec.function_names import handoff_name
 from agentrun.spec.types import ContextSpec, LimitsSpec, PermissionSpec, ResponseFormatSpec
 from agentrun.templates import Absent, Template, TemplateFailure, call_variables, compile_template, run_variables
 
@@ -83,6 +85,21 @@ def output_shaper(source: str | None) -> Callable[[Mapping[str, Any], Mapping[st
             raise ToolFailure("internal", f"the tool's `output` can't be rendered: {error}") from None
 
     return shape
+
+
+def handoff(agent: Document) -> BoundTool:
+    """The function that hands the conversation over to an agent. It reaches nothing: only `permissions` stop it."""
+    told = agent.spec.description.rstrip()
+    told += "" if not told else " " if told.endswith((".", "!", "?")) else ". "
+    told += f"Hands the conversation over to the agent {agent.name}."
+    return BoundTool(
+        function=FunctionTool(handoff_name(agent.name), told, DEFAULT_PARAMETERS),
+        check=Validator(DEFAULT_PARAMETERS),
+        backend=None,
+        approval="never",
+        read_only=True,
+        hands_to=agent.name,
+    )
 
 
 def tool_choice(written: str | dict[str, Any], tools: Mapping[str, BoundTool]) -> str | dict[str, Any] | None:

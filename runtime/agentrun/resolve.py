@@ -17,6 +17,7 @@ from agentrun.bindings import (
     approval,
     bound_limits,
     context_policy,
+    handoff,
     output_shaper,
     permission_rule,
     run_text,
@@ -64,7 +65,7 @@ class Stage(Protocol):
     shell: type[ShellTool]
 
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model: ...
-    def tool(self, name: str, make: Callable[[], Tool | None]) -> Tool | None: ...
+    def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None: ...
     def network(self, watch: OnExchange | None) -> Network: ...
     def tokens(self, network: Network) -> Network: ...
     async def sleep(self, seconds: float) -> None: ...
@@ -106,7 +107,7 @@ def resolve(
     """
     documents = project.reachable(document)
     check_runnable(project, documents, unset=stage is not None)
-    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).agent(document)
+    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).whole(document)
 
 
 def resolve_tool(
@@ -121,7 +122,23 @@ def resolve_tool(
     documents = project.reachable(document)
     check_runnable(project, documents)
     masker = _masker(project, environ)
-    return _Resolver(project, environ, masker, model, False, on_exchange).tool(document), masker
+    resolver = _Resolver(project, environ, masker, model, False, on_exchange)
+    return resolver.whole_tool(document), masker
+
+
+class BoundModel(msgspec.Struct, frozen=True, eq=False):
+    """A model alone, with its retries and fallbacks, whose names and prices are as `Reply.model_index` counts them."""
+
+    model: Model
+    names: tuple[str, ...]
+    prices: tuple[Pricing | None, ...]
+    mask: Masker
+    close: Callable[[], Awaitable[None]]
+
+
+def resolve_model(project: Project, spec: ModelSpec | str, environ: Mapping[str, str]) -> BoundModel:
+    """A model that belongs to no agent, such as one that judges. It is masked with the project's secrets."""
+    return _Resolver(project, environ, _masker(project, environ), None, False).model_alone(spec)
 
 
 def _masker(project: Project, environ: Mapping[str, str]) -> Masker:
@@ -152,8 +169,28 @@ class _Resolver:
         self.on_exchange = on_exchange and (lambda exchange: on_exchange(masked(exchange, masker.text)))
         self.stage = stage
         self._agents: dict[str, Agent] = {}
+        self._peers: dict[str, Agent] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._network: tuple[Network, TokenSources] | None = None
+
+    def whole(self, document: Document) -> Agent:
+        """An agent with all that its conversation, or that of an agent behind its tools, may be handed over to."""
+        agent = self.agent(document)
+        self._bind_peers()
+        return agent
+
+    def _bind_peers(self) -> None:
+        """Hand-offs may form circles: an agent names the others, and finds them once all are made."""
+        waiting = list(self._agents)
+        for name in waiting:
+            giving = self._agents[name]
+            for taking in (self.agent(one) for one in self._handed_to(self.project.catalog.agents[name])):
+                self._peers |= {giving.name: giving, taking.name: taking}
+            waiting += [one for one in self._agents if one not in waiting]
+
+    def _handed_to(self, document: Document) -> list[Document]:
+        """Of a base's list, which several agents have, each hands over to the others."""
+        return [self.project.catalog.agents[name] for name in document.spec.handoffs if name != document.name]
 
     def agent(self, document: Document) -> Agent:
         if document.name not in self._agents:
@@ -163,6 +200,7 @@ class _Resolver:
     def _agent(self, document: Document) -> Agent:
         spec: AgentSpec = document.spec
         tools = {one.name: self.tool(one) for one in self.project.catalog.tools_of(document)}
+        handoffs = {one.name: one for one in map(handoff, self._handed_to(document))}
         prompt = compile_template(spec.system_prompt) if isinstance(spec.system_prompt, str) else None
         first = compile_template(spec.input)
         parameters = spec.parameters or DEFAULT_AGENT_PARAMETERS
@@ -179,8 +217,8 @@ class _Resolver:
             prompt_arguments=prompt.args.intersection(parameters.get("required", ())) if prompt else frozenset(),
             input=run_text(first, "input"),
             tools=tools,
-            tool_list=ToolList(one.function for one in tools.values()),
-            tool_choice=tool_choice(spec.tool_choice, tools),
+            tool_list=ToolList(one.function for one in (*tools.values(), *handoffs.values())),
+            tool_choice=tool_choice(spec.tool_choice, {**tools, **handoffs}),
             parallel_tool_calls=spec.parallel_tool_calls,
             response_format=response_format,
             answer=answer,
@@ -190,6 +228,8 @@ class _Resolver:
             prices=tuple(self._pricing(one) for one in models),
             starters=tuple(spec.starters),
             close=self._close,
+            handoffs=handoffs,
+            peers=self._peers,
         )
 
     async def _close(self) -> None:
@@ -197,6 +237,12 @@ class _Resolver:
             await close()
 
     # -- models
+
+    def model_alone(self, written: ModelSpec | str) -> BoundModel:
+        specs = self._asked(written if isinstance(written, ModelSpec) else ModelSpec(name=written))
+        names = tuple(one.name or one.api for one in specs)
+        prices = tuple(self._pricing(one) for one in specs)
+        return BoundModel(self._model(specs), names, prices, self.masker, self._close)
 
     def _asked(self, spec: ModelSpec) -> list[ModelSpec]:
         """The models that are asked, in order: the agent's, or what overrides it, and the fallbacks."""
@@ -273,6 +319,11 @@ class _Resolver:
 
     # -- tools
 
+    def whole_tool(self, document: Document) -> BoundTool:
+        tool = self.tool(document)
+        self._bind_peers()
+        return tool
+
     def tool(self, document: Document) -> BoundTool:
         spec: ToolSpec = document.spec
         description, parameters = spec.description, spec.parameters
@@ -290,13 +341,18 @@ class _Resolver:
             condition=spec.require_approval,
             read_only=is_read_only(spec),
             untrusted_output=has_untrusted_output(spec),
-            relays_untrusted=spec.agent is not None
-            and self.agent(self.project.catalog.agents[spec.agent]).reads_untrusted,
+            relays_untrusted=spec.agent is not None and self._reads_untrusted(spec.agent),
             runs_agent=spec.agent is not None,
             timeout_s=self._timeout_s(document),
             max_output_chars=spec.max_output_length,
             output=output_shaper(spec.output),
         )
+
+    def _reads_untrusted(self, agent: str) -> bool:
+        """Whether a run of an agent may read hostile output, with the agents behind its tools and its hand-offs."""
+        catalog = self.project.catalog
+        tools = [one.spec for one in catalog.reached(catalog.agents[agent]) if one.kind == "tool"]
+        return any(has_untrusted_output(spec) for spec in tools)
 
     def _timeout_s(self, document: Document) -> float:
         """An agent as a tool has the time of a whole run, unless the tool says less."""
@@ -309,7 +365,7 @@ class _Resolver:
         def make() -> Tool | None:
             return self._backend(document, spec, parameters)
 
-        return make() if self.stage is None else self.stage.tool(document.name, make)
+        return make() if self.stage is None else self.stage.tool(document.name, self._timeout_s(document), make)
 
     def _backend(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
         if spec.http is not None:

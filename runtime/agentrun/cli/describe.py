@@ -21,14 +21,32 @@ from agentrun.places import part_folders, working_directory, writable_paths
 from agentrun.project import Project
 from agentrun.resolve import DEFAULT_AGENT_PARAMETERS
 from agentrun.spec.catalog import Document
+from agentrun.spec.function_names import handoff_name
 from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec
 
 Described = dict[str, Any]
 _AUTHORITY = re.compile(r"https?://([^/?#{]+)|(\$[A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
 
 
+def describe_whole(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
+    """An agent, and under `takes_over` each other agent that its conversation, or one behind its tools, may come to."""
+    described = describe_agent(project, document, environ)
+    taking = [one for one in _taking_over(project, document) if one is not document]
+    return {**described, "takes_over": [describe_agent(project, one, environ) for one in taking]}
+
+
+def _taking_over(project: Project, document: Document) -> list[Document]:
+    reached = [one for one in project.catalog.reached(document) if one.kind == "agent"]
+    names = sorted({name for agent in reached for name in _handed_to(agent)})
+    return [project.catalog.agents[name] for name in names]
+
+
+def _handed_to(agent: Document) -> list[str]:
+    return [name for name in agent.spec.handoffs if name != agent.name]
+
+
 def describe_agent(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
-    """An agent with its tools, and the agents among them with theirs."""
+    """An agent with its tools, and the agents among them with theirs. Hand-offs are told by name: they form circles."""
     spec: AgentSpec = document.spec
     return {
         "name": document.name,
@@ -40,6 +58,7 @@ def describe_agent(project: Project, document: Document, environ: Mapping[str, s
         "system_prompt": spec.system_prompt,
         "input": spec.input,
         "tools": [describe_tool(project, one, environ) for one in project.catalog.tools_of(document)],
+        "handoffs": [_handoff(project.catalog.agents[name]) for name in _handed_to(document)],
         "tool_choice": spec.tool_choice,
         "parallel_tool_calls": spec.parallel_tool_calls is not False,
         "response_format": document.data.get("response_format"),
@@ -77,6 +96,10 @@ def describe_tool(project: Project, document: Document, environ: Mapping[str, st
         "backend": {"kind": kind, **reach},
         "unknown": _unknown(document),
     }
+
+
+def _handoff(agent: Document) -> Described:
+    return {"name": handoff_name(agent.name), "agent": agent.name, "description": agent.spec.description}
 
 
 def _unknown(document: Document) -> list[str]:

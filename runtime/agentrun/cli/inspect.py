@@ -42,7 +42,7 @@ def command(agent: str, output_format: str, tools: tuple[Path, ...], env_file: P
     """
     from agentrun import api
     from agentrun.cli.colors import Painter
-    from agentrun.cli.describe import describe_agent
+    from agentrun.cli.describe import describe_whole
     from agentrun.cli.portrait import portrait
     from agentrun.cli.reach import reach_of
     from agentrun.cli.unset import read_for_people
@@ -55,7 +55,7 @@ def command(agent: str, output_format: str, tools: tuple[Path, ...], env_file: P
         return project, [document]
 
     found = read_for_people(find, environ)
-    described = found.mask.data(describe_agent(found.project, found.documents[0], environ))
+    described = found.mask.data(describe_whole(found.project, found.documents[0], environ))
     variables = variables_of(found.reached, environ)
     if output_format == "json":
         environment = [msgspec.structs.asdict(one) for one in variables]

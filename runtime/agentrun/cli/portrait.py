@@ -23,8 +23,13 @@ _PROMPT_LINES = 8
 def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> Iterator[str]:
     """The lines."""
     yield from _agent(agent, style)
+    for other in agent["takes_over"]:
+        yield ""
+        yield style(f"May take over: {one_line(other['name'], _LINE_CHARS)}", "bold")
+        yield from (f"  {line}".rstrip() for line in _agent(other, style))
     yield ""
-    yield style("Reach, with that of agents behind tools", "bold")
+    beside = ", and of those that may take over" if agent["takes_over"] else ""
+    yield style(f"Reach, with that of agents behind tools{beside}", "bold")
     for label, text in _altogether(reach_of(agent)):
         yield f"  {_row(label, text)}"
     yield ""
@@ -78,6 +83,11 @@ def _agent(agent: Described, style: Style) -> Iterator[str]:
     yield style(f"Tools ({len(agent['tools'])})", "bold")
     for tool in agent["tools"]:
         yield from (f"  {line}".rstrip() for line in _tool(tool, style))
+    if agent["handoffs"]:
+        yield ""
+        yield style(f"Hand-offs ({len(agent['handoffs'])})", "bold")
+        for handoff in agent["handoffs"]:
+            yield f"  {_titled(style(one_line(handoff['name'], _LINE_CHARS), 'tool'), handoff['description'])}"
     yield ""
     yield style("Permissions", "bold")
     for number, rule in enumerate(agent["permissions"], 1):
@@ -122,6 +132,8 @@ def action(backend: Described) -> str:
             return f"python {backend['target']}"
         case "agent":
             return f"runs the agent {backend['agent']['name']}"
+        case "handoff":
+            return f"hands the conversation over to the agent {backend['agent']}"
     return ""
 
 

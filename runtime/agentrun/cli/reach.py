@@ -1,4 +1,5 @@
-"""What an agent can reach altogether, with the agents behind its tools: hosts, commands, functions, files. Pure.
+"""What an agent can reach altogether, with the agents behind its tools and those that take over: hosts, commands,
+functions, files. Pure.
 
 From the data of `describe.py`. A command or function that is held to nothing may reach any host and file that agentrun
 may: it is named, so that no reviewer takes the lists for all there is.
@@ -23,9 +24,10 @@ def reach_of(agent: Described) -> Reach:
     """
     kinds = ("hosts", "any_host", "commands", "functions", "files", "any_read", "any_file")
     found: Reach = {kind: [] for kind in kinds}
-    for kind, entry in _agent(agent):
-        if entry not in found[kind]:
-            found[kind].append(entry)
+    for one in (agent, *agent["takes_over"]):
+        for kind, entry in _agent(one):
+            if entry not in found[kind]:
+                found[kind].append(entry)
     return found
 
 

@@ -54,12 +54,14 @@ Approval = Literal["auto", "always", "never"] | Condition
 
 
 class BoundTool(msgspec.Struct, frozen=True, eq=False):
-    """A tool of an agent. `backend` is None for a `final` tool. `output` makes the result from its names.
+    """A tool of an agent. `backend` is None for a `final` tool and for a hand-off. `output` makes the result from its
+    names.
 
     `condition` is what `approval` evaluates, as a person reads it.
 
     `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
     goes on; a conversation that is taken up again counts on it. `runs_agent` says that the backend is an agent.
+    `hands_to` is the agent, one of the peers, that a call hands the conversation over to.
     """
 
     function: FunctionTool
@@ -71,6 +73,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     untrusted_output: bool = False
     relays_untrusted: bool = False
     runs_agent: bool = False
+    hands_to: str | None = None
     timeout_s: float = 30.0
     max_output_chars: int = 16_000
     output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None
@@ -139,6 +142,9 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
 
     `answer` checks the JSON of an answer. `prompt` renders the system prompt, which needs `prompt_arguments`. `close`
     ends the connections of models and tools, which are kept from run to run.
+
+    `handoffs` are the functions that hand the conversation over. `peers` are the agents that hand over to each other,
+    by name: of a circle each has the others, so they are filled in once all are made.
     """
 
     name: str
@@ -162,7 +168,9 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     prices: tuple[Pricing | None, ...] = ()
     starters: tuple[str, ...] = ()
     close: Callable[[], Awaitable[None]] = _nothing_to_close
+    handoffs: Mapping[str, BoundTool] = {}
+    peers: Mapping[str, Agent] = {}
 
-    @property
-    def reads_untrusted(self) -> bool:
-        return any(tool.untrusted_output or tool.relays_untrusted for tool in self.tools.values())
+    def function(self, name: str) -> BoundTool | None:
+        """What the model calls by this name."""
+        return self.tools.get(name) or self.handoffs.get(name)

@@ -16,6 +16,7 @@ from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.approval import decide
 from agentrun.engine.arguments import canonical, check_arguments, parse_arguments
 from agentrun.engine.events import ApprovalDecided, Reason, ToolFinished, ToolStarted
+from agentrun.engine.handoff import Takeover
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
 from agentrun.engine.output import as_text, cut, shortened
@@ -27,7 +28,10 @@ _MAX_CHARS = 16_000  # of what is told of a call to a tool that is not there
 
 
 class Planned(msgspec.Struct):
-    """A call on its way. `failure` is set once it is known not to run; `result` once it has one."""
+    """A call on its way. `failure` is set once it is known not to run; `result` once it has one.
+
+    `takeover` is set once the call hands the conversation over.
+    """
 
     call: ToolCall
     tool: BoundTool | None = None
@@ -35,6 +39,7 @@ class Planned(msgspec.Struct):
     parsed: bool = False
     failure: ToolFailure | None = None
     result: str | None = None
+    takeover: Takeover | None = None
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -43,6 +48,10 @@ class Turn(msgspec.Struct, frozen=True):
     planned: Sequence[Planned]
     ended: Reason | None
     final: Planned | None
+
+    @property
+    def takeover(self) -> Takeover | None:
+        return next((one.takeover for one in self.planned if one.takeover is not None), None)
 
 
 class Caller:
@@ -60,6 +69,7 @@ class Caller:
         journal: Journal,
         emit: Callable[..., None],
         run_child: Callable[[str, Any, dict[str, Any]], Any],
+        hand_over: Callable[[str], Takeover],
     ) -> None:
         self.agent = agent
         self.run = run
@@ -69,6 +79,7 @@ class Caller:
         self.journal = journal
         self.emit = emit
         self.run_child = run_child
+        self.hand_over = hand_over
         # Calls of one turn were written before any of their results was read: taint counts from the next turn on.
         self.untrusted_seen = self._tainted = untrusted_seen
         self._repetition = Repetition(agent.limits.max_repeated_calls)
@@ -76,16 +87,18 @@ class Caller:
     def plan(self, calls: Sequence[ToolCall], limit: Reason | None = None) -> Turn:
         """Look at each call in order and count it. With `limit` none is run, and the run ends for that reason.
 
-        A final tool is an answer, not an action: it wins over the other calls, and over limits.
+        A final tool is an answer, not an action: it wins over the other calls, and over limits. Calls beside a hand-off
+        are made, since they are this agent's; of several hand-offs only the first is.
         """
         planned = [self._look_up(Planned(call)) for call in calls]
-        final = next((one for one in planned if one.tool and one.tool.backend is None and one.failure is None), None)
+        final = next((one for one in planned if _is_final(one.tool) and one.failure is None), None)
         if final is not None:
             for one in planned:
                 if one is not final and one.failure is None:
                     message = f"not run beside `{final.call.name}`, which ends the run"
                     one.failure = ToolFailure("interrupted", message)
             return Turn(planned, limit, final)
+        _leave_one_handoff(planned)
         ended = limit
         if ended is not None:
             return Turn([_refused(one, ended) for one in planned], ended, None)
@@ -117,7 +130,7 @@ class Caller:
         self._tainted = True
 
     def _look_up(self, one: Planned) -> Planned:
-        one.tool = self.agent.tools.get(one.call.name)
+        one.tool = self.agent.function(one.call.name)
         try:
             one.arguments = parse_arguments(one.call.arguments)
             one.parsed = True
@@ -127,7 +140,7 @@ class Caller:
             one.failure = failure
         if one.tool is None:
             message = f"there is no tool `{one.call.name}`"
-            one.failure = ToolFailure("unknown_tool", message, tools=sorted(self.agent.tools))
+            one.failure = ToolFailure("unknown_tool", message, tools=sorted([*self.agent.tools, *self.agent.handoffs]))
         return one
 
     def _count(self, one: Planned) -> Reason | None:
@@ -155,7 +168,10 @@ class Caller:
                 if one.failure is not None or one.tool is None:
                     raise one.failure or ToolFailure("unknown_tool", one.call.name)
                 await self._approve(one, one.tool, context)
-                if one.tool.backend is None:
+                if one.tool.hands_to is not None:
+                    one.takeover = self.hand_over(one.tool.hands_to)
+                    one.result = as_text(one.takeover.result)
+                elif one.tool.backend is None:
                     one.result = "accepted"
                 else:
                     started = time.monotonic()
@@ -239,6 +255,21 @@ class Caller:
         """
         text = value if isinstance(value, str) else as_text(self.agent.mask.data(value))
         return cut(as_text(self.agent.mask.text(text)), max_chars)
+
+
+def _is_final(tool: BoundTool | None) -> bool:
+    return tool is not None and tool.backend is None and tool.hands_to is None
+
+
+def _leave_one_handoff(planned: Sequence[Planned]) -> None:
+    first: Planned | None = None
+    for one in planned:
+        if one.tool is None or one.tool.hands_to is None or one.failure is not None:
+            continue
+        if first is not None:
+            message = f"not run beside `{first.call.name}`, which hands the conversation over"
+            one.failure = ToolFailure("interrupted", message)
+        first = first or one
 
 
 _WORDS = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from agentrun.engine.agent import Agent
 from agentrun.engine.calls import Planned
 from agentrun.engine.context import held_untrusted
+from agentrun.engine.handoff import PREFIX
 from agentrun.engine.messages import Message, Reply
 
 
@@ -38,7 +39,14 @@ def untrusted_seen(agent: Agent, messages: list[Message]) -> bool:
         if held_untrusted(message):
             return True
         for call in message.data.get("tool_calls") or () if message.role == "assistant" else ():
-            tool = agent.tools.get(str(call.get("function", {}).get("name")))
-            if tool is None or tool.untrusted_output or tool.relays_untrusted:
+            if _may_be_hostile(agent, str(call.get("function", {}).get("name"))):
                 return True
     return False
+
+
+def _may_be_hostile(agent: Agent, name: str) -> bool:
+    """Whether a call of this name, in a conversation that this agent has now, may have read hostile output."""
+    if name.startswith(PREFIX):
+        return False
+    known = [one.tools[name] for one in (agent, *agent.peers.values()) if name in one.tools]
+    return not known or any(tool.untrusted_output or tool.relays_untrusted for tool in known)

@@ -3,6 +3,8 @@
 One loop for every mode. It tells what happens through `emit` and returns an `Outcome`; a run always ends with the
 event `run_finished`. The conversation's list of messages is the caller's and changes in place (it grows, and is
 shortened where the agent's context policy says so), so that what finished stays when a run is cancelled.
+
+A hand-off changes who asks: what belongs to an agent is set in `_serve`, all else goes on.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ import msgspec
 
 from agentrun.engine import events
 from agentrun.engine.agent import Agent
+from agentrun.engine.answer import answer_problem, cut_short
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.arguments import check_arguments, parse_json
+from agentrun.engine.arguments import check_arguments
 from agentrun.engine.calls import Caller, Planned, Turn
 from agentrun.engine.conversation import call_ids, history_form, untrusted_seen
+from agentrun.engine.deadline import Deadline
 from agentrun.engine.events import Emit, Event, Reason
+from agentrun.engine.handoff import Takeover, put_prompt, takeover
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
 from agentrun.engine.outcome import ENDED_WELL, EXPLAINED, Outcome
@@ -107,42 +112,51 @@ class _Run:
         parent: _Run | None = None,
         key_prefix: str = "",
     ) -> None:
-        self.agent = agent
         self.messages = messages
         self.approver = approver
         self.journal = journal
-        self.budget = budget
         self.parent = parent
         self.key_prefix = key_prefix
+        self.info = info
+        self._whole = budget
         self._emit = emit
         self._seq = 0
         self._turn = 0
-        self._answer_corrected = False
+        self._asked_aside = 0
+        self._deadline = Deadline(agent.limits.timeout_s)
+        self._known: dict[str, Any] = {}
         self._open_calls: Sequence[Planned] = ()
-        self.info = info
         self._parent_id: str | msgspec.UnsetType = parent.info.id if parent else msgspec.UNSET
+        self._call_ids = call_ids(messages)
+        self._serve(agent, budget, parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages))
+
+    def _serve(self, agent: Agent, budget: Budget, untrusted_seen: bool) -> None:
+        """The agent that asks from here on."""
+        self.agent = agent
+        self.budget = budget
+        self._first_turn = self._turn
+        self._answer_corrected = False
         self._progress = ProgressEvents(agent.mask, self.emit)
-        self.caller: Caller = Caller(
+        self.caller = Caller(
             agent,
             run=self.info,
-            key_prefix=key_prefix,
-            untrusted_seen=parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages),
+            key_prefix=self.key_prefix,
+            untrusted_seen=untrusted_seen,
             budget=budget,
-            approver=approver,
-            journal=journal,
+            approver=self.approver,
+            journal=self.journal,
             emit=self.emit,
             run_child=self._run_child,
+            hand_over=self._takeover,
         )
-        self._call_ids = call_ids(messages)
         self._overflow = Overflow(
             agent.context,
-            messages,
+            self.messages,
             agent.tool_list,
             ask=self._ask_aside,
             untrusted=lambda: self.caller.untrusted_seen,
             changed=lambda dropped: self.emit(events.Compacted, dropped_messages=dropped),
         )
-        self._asked_aside = 0
 
     def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
         self._seq += 1
@@ -156,9 +170,9 @@ class _Run:
         self.emit(
             events.RunStarted, agent=self.agent.name, model=self.agent.model.name, args=self.agent.mask.data(arguments)
         )
-        deadline = asyncio.timeout(self.agent.limits.timeout_s)
+        self._known = arguments
         try:
-            async with deadline:
+            async with self._deadline:
                 while True:
                     await self._take_turn()
         except _End as end:
@@ -172,9 +186,8 @@ class _Run:
             self._finish(_End("cancelled", error={"type": "cancelled", "message": "the run was cancelled"}))
             raise
         except BaseException as error:
-            if isinstance(error, TimeoutError) and deadline.expired():
-                message = f"the run took longer than {self.agent.limits.timeout_s:g} s"
-                return self._finish(_End("timeout", error={"type": "timeout", "message": message}))
+            if isinstance(error, TimeoutError) and self._deadline.expired:
+                return self._finish(_End("timeout", error={"type": "timeout", "message": self._deadline.explained}))
             message = f"{type(error).__name__}: {error}"
             self._finish(_End("model_error", error={"type": "internal", "message": message}))
             raise
@@ -197,8 +210,8 @@ class _Run:
             text=mask.text(end.text),
             output=mask.data(end.output),
             messages=list(self.messages),
-            usage=self.budget.usage,
-            cost_usd=self.budget.cost_usd,
+            usage=self._whole.usage,
+            cost_usd=self._whole.cost_usd,
             error=error and {name: brief(mask.text(said)) for name, said in error.items()},
             agent=self.agent,
         )
@@ -222,9 +235,9 @@ class _Run:
         limit = self._spend(reply)
         if limit is None and self.budget.is_last_turn:
             limit = "max_turns"
-        if cut_short := _cut_short(reply):
-            await self._keep(reply, cut_short)
-            raise _End(cut_short, reply.refusal or reply.text)
+        if reason := cut_short(reply):
+            await self._keep(reply, reason)
+            raise _End(reason, reply.refusal or reply.text)
         if not reply.calls:
             self.messages.append(reply.message)
             self._answer(reply, limit)
@@ -294,11 +307,11 @@ class _Run:
     def _tool_choice(self) -> Any:
         """`required` and a named tool hold for the first turn only: on every turn they would never end."""
         choice = self.agent.tool_choice
-        return choice if choice in (None, "auto", "none") or self._turn == 0 else "auto"
+        return choice if choice in (None, "auto", "none") or self._turn == self._first_turn else "auto"
 
     def _answer(self, reply: Reply, limit: Reason | None) -> None:
         """Ends the run, unless the answer breaks the response format for the first time."""
-        problem, output = self._answer_problem(reply.text)
+        problem, output = answer_problem(self.agent.answer, reply.text)
         if problem is None:
             raise _End("answered", reply.text, output)
         if self._answer_corrected:
@@ -311,27 +324,18 @@ class _Run:
             user(f"Your answer breaks the response format: {problem}. Answer again with the JSON alone.")
         )
 
-    def _answer_problem(self, text: str) -> tuple[str | None, Any]:
-        check = self.agent.answer
-        if check is None:
-            return None, None
-        try:
-            output = check.with_defaults(parse_json(text))
-        except ValueError as error:
-            return f"it is not JSON ({error})", None
-        violations = check.violations(output)
-        if violations:
-            return "; ".join(f"{one.path}: {one.message}" if one.path else one.message for one in violations), None
-        return None, output
-
     # -- calls
 
     async def _make(self, reply: Reply, turn: Turn) -> None:
-        """Make the calls. The turn and one result for each call go into the history."""
+        """Make the calls. The turn and one result for each call go into the history, and who took over goes on."""
         self.messages.append(history_form(reply, turn.planned))
         self._open_calls = turn.planned
-        await self.caller.make(turn, self._turn)
-        self._close_calls()
+        try:
+            await self.caller.make(turn, self._turn)
+        finally:  # also where the run ends now: the model was told that it handed over
+            self._close_calls()
+            if turn.takeover is not None:
+                self._hand_over(turn.takeover)
 
     async def _keep(self, reply: Reply, reason: Reason) -> None:
         """The turn goes into the history, and none of its calls is run. One that says nothing is left out."""
@@ -346,6 +350,19 @@ class _Run:
             interrupted = as_text(ToolFailure("interrupted", "the run ended before the call did").as_result())
             self.messages.append(tool_result(one.call.id, one.result if one.result is not None else interrupted))
         self._open_calls = ()
+
+    def _takeover(self, name: str) -> Takeover:
+        return takeover(self.agent.peers[name], self._known, self.info)
+
+    def _hand_over(self, taken: Takeover) -> None:
+        """Another agent has the conversation. Its own limits hold from here on, within those of the run."""
+        agent = taken.agent
+        self._known = {**taken.arguments, **self._known}
+        self.info = msgspec.structs.replace(self.info, agent=agent.name)
+        put_prompt(self.messages, taken.prompt)
+        self._deadline.for_agent(agent.name, agent.limits.timeout_s)
+        self._serve(agent, Budget(agent.limits, self._whole), self.caller.untrusted_seen)
+        self.emit(events.HandedOff, agent=agent.name)
 
     async def _end_at(self, limit: Reason, text: str = "") -> None:
         """The run ends at a limit; with `on_limit: answer` one last call without tools may sum up."""
@@ -381,13 +398,3 @@ class _Run:
             said = {"text": outcome.text} if outcome.text else {}
             raise ToolFailure("internal", message, reason=outcome.reason, **said)
         return outcome.text if outcome.output is None else outcome.output
-
-
-def _cut_short(reply: Reply) -> Reason | None:
-    """Why nothing of the turn runs, if so. Calls that came whole never have `length`: see `models/assemble.py`."""
-    match reply.finish_reason:
-        case "length" | "content_filter" as reason:
-            return reason
-        case "refusal":
-            return "refused"
-    return "refused" if reply.refusal is not None else None

@@ -5,19 +5,19 @@ Appends only; what was printed is never redrawn. All that comes from models and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from agentrun.engine import events
 from agentrun.engine.events import Event
+from agentrun.markup.calls import call_line, duration, failure_text
 from agentrun.visible import one_line, visible
 
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
 _RESULT_CHARS = 40  # at least, however narrow the terminal
-_CALL_CHARS = 160
 _LINE_CHARS = 400
+_HANDOFF = "transfer_to_"  # begins the name of a call that hands over, which is told by an event of its own
 
 
 class Console:
@@ -44,8 +44,10 @@ class Console:
                 self._think(event.text)
             case events.ToolStarted():
                 self._arguments[event.run_id, event.call_id] = event.arguments
-            case events.ToolFinished():
+            case events.ToolFinished() if event.is_error or not event.name.startswith(_HANDOFF):
                 self._tool(event)
+            case events.HandedOff():
+                self._handed_off(event)
             case events.Retried():
                 self.line(f"retrying in {event.delay_s:.1f} s: {event.cause}", "dim")
             case events.Fallback():
@@ -84,15 +86,20 @@ class Console:
 
     def _tool(self, event: events.ToolFinished) -> None:
         arguments = self._arguments.pop((event.run_id, event.call_id), None)
-        shown = _call(event.name, arguments) if arguments is not None else one_line(event.name, _CALL_CHARS)
-        took = f" ({_duration(event.duration_s)})" if event.duration_s else ""  # none: it was not run
+        shown = call_line(event.name, arguments)
+        took = f" ({duration(event.duration_s)})" if event.duration_s else ""  # none: it was not run
         indent = "  " if event.parent_run_id else ""
         mark = self._style("✗", "error") if event.is_error else self._style("•", "tool")
-        told = _failure(event.result) if event.is_error else event.result
+        told = failure_text(event.result) if event.is_error else event.result
         room = max(_RESULT_CHARS, self._columns - len(indent) - len(shown) - len(took) - 6)
         result = self._style(one_line(told, room), "error" if event.is_error else "dim")
         self.end_line()
         self._aside(f"{indent}{mark} {self._style(shown, 'tool')}{took} → {result}\n")
+
+    def _handed_off(self, event: events.HandedOff) -> None:
+        self.end_line()
+        indent = "  " if event.parent_run_id else ""
+        self._aside(f"{indent}{self._style(one_line(f'→ {event.agent}', _LINE_CHARS), 'tool')}\n")
 
     def _finished(self, event: events.RunFinished) -> None:
         if event.reason == "final_tool":
@@ -104,21 +111,3 @@ class Console:
         self.line(f"{event.reason}: {event.error.get('message', '')}", "error")
         if help := event.error.get("help"):
             self.line(f"help: {help}", "dim")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _failure(result: str) -> str:
-    """`{"error": {"type", "message"}}` as a person reads it; a longer result may have been cut and is no JSON."""
-    try:
-        error = json.loads(result)["error"]
-        return f"{error['type']}: {error['message']}"
-    except (ValueError, LookupError, TypeError):
-        return result
-
-
-def _call(name: str, arguments: dict[str, Any]) -> str:
-    listed = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items())
-    return one_line(f"{name}({listed})", _CALL_CHARS)

@@ -387,9 +387,9 @@ class AgentSpec(Closed, frozen=True, kw_only=True):
     ] = None
     input: Annotated[str, doc("The first user message.", template="run")] = "{{ args.input }}"
     tools: Annotated[list[str | ToolSpec], doc("Names, globs, or tools written here.")] = field(default_factory=list)
-    handoffs: Annotated[list[str], doc("Agents that may take the conversation over.", later=True)] = field(
-        default_factory=list
-    )
+    handoffs: Annotated[
+        list[str], doc("Agents that may take the conversation over, each by a function `transfer_to_NAME`.")
+    ] = field(default_factory=list)
     tool_choice: Annotated[
         str | dict[str, Any], doc("`auto`, `none`, `required`, a tool's name, or OpenAI's object.")
     ] = "auto"

@@ -1,0 +1,6 @@
+def look():
+    return "nothing"
+
+
+def pay_back():
+    return "paid"
