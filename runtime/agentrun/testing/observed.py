@@ -5,7 +5,8 @@ Everything here is masked already. `ObservedCall.requests` are what a tool sent 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -42,6 +43,8 @@ class ObservedCall(msgspec.Struct):
 
     `error` is the type of the failure that the model was told. `depth` is 0 for calls of the agent under test and of
     those that it handed over to, 1 for those of an agent behind one of its tools. `turn` counts the turns of its run.
+    `key` names it alone: ids of calls may repeat. `path` are the turn and place of each call that led to it, down from
+    the agent under test, itself last.
     """
 
     agent: str
@@ -58,6 +61,7 @@ class ObservedCall(msgspec.Struct):
     approved: bool | None = None
     duration_s: float = 0.0
     requests: tuple[ToolRequest, ...] = ()
+    path: tuple[tuple[int, int], ...] = ()
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -104,20 +108,33 @@ class Observed(msgspec.Struct, frozen=True):
         return str(first["content"]) if first.get("role") == "system" else ""
 
 
-class StepObserver:
-    """Hears the events of one user message's run, and of the runs behind its tools."""
+# The arguments of a call of an agent's tool with their defaults.
+FillIn = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 
-    def __init__(self, user: str | None, agent: str) -> None:
+
+def _as_they_are(agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return arguments
+
+
+class StepObserver:
+    """Hears the events of one user message's run, and of the runs behind its tools.
+
+    A call that is made is told with its defaults; `fill_in` is for those that are not made.
+    """
+
+    def __init__(self, user: str | None, agent: str, fill_in: FillIn = _as_they_are) -> None:
         self.step = ObservedStep(user, agent)
+        self._fill_in = fill_in
         self._agents: dict[str, str] = {}
         self._depths: dict[str, int] = {}
+        self._paths: dict[str, tuple[tuple[int, int], ...]] = {}
         self._open: dict[tuple[str, str], ObservedCall] = {}
+        self._started: dict[str, ObservedCall] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
-            case events.RunStarted(run_id=run_id, agent=agent, parent_run_id=parent):
-                self._agents[run_id] = agent
-                self._depths[run_id] = 0 if parent is msgspec.UNSET else self._depths.get(str(parent), 0) + 1
+            case events.RunStarted():
+                self._run_started(event)
             case events.HandedOff(run_id=run_id, agent=agent):
                 self._agents[run_id] = agent
                 if self._depths[run_id] == 0:
@@ -125,53 +142,77 @@ class StepObserver:
             case events.TurnFinished():
                 self._turn_finished(event)
             case events.ApprovalDecided():
-                call = self._open.get((event.run_id, event.call_id))
-                if call is not None:
-                    call.approved = event.approved
-                if event.rule is not msgspec.UNSET:
-                    self.step.rules.append(Decided(self._agents[event.run_id], event.rule))
-                if event.by != "rule":
-                    self.step.asked.append(event.name)
+                self._decided(event)
             case events.ToolStarted(arguments=arguments):
-                self._open[event.run_id, event.call_id].arguments = arguments
+                call = self._started[event.run_id] = self._open[event.run_id, event.call_id]
+                call.arguments = arguments
             case events.ToolFinished():
                 self._tool_finished(event)
-            case events.RunFinished() if self._depths.get(event.run_id) == 0:
-                self.step.reason, self.step.text, self.step.output = event.reason, event.text, event.output
-                self.step.error, self.step.usage, self.step.cost_usd = event.error, event.usage, event.cost_usd
+            case events.RunFinished():
+                self._run_finished(event)
+
+    def _run_started(self, event: events.RunStarted) -> None:
+        """An agent behind a tool runs from when its call started: of several at once, the last that did."""
+        parent = event.parent_run_id
+        self._agents[event.run_id] = event.agent
+        if isinstance(parent, str):
+            self._depths[event.run_id] = self._depths[parent] + 1
+            self._paths[event.run_id] = self._started[parent].path
+        else:
+            self._depths[event.run_id], self._paths[event.run_id] = 0, ()
 
     def _turn_finished(self, event: events.TurnFinished) -> None:
-        depth = self._depths[event.run_id]
-        if depth == 0:
+        if self._depths[event.run_id] == 0:
             self.step.turns += 1
         for index, sent in enumerate(event.message.get("tool_calls") or ()):
-            call = self._call(event, index, sent, depth)
+            call = self._call(event, index, sent)
             self.step.calls.append(call)
             self._open[event.run_id, call.call_id] = call
 
-    def _call(self, event: events.TurnFinished, index: int, sent: Mapping[str, Any], depth: int) -> ObservedCall:
+    def _call(self, event: events.TurnFinished, index: int, sent: Mapping[str, Any]) -> ObservedCall:
+        run_id, turn, agent = event.run_id, event.turn, self._agents[event.run_id]
         function = sent.get("function") or {}
-        raw = str(function.get("arguments", ""))
+        name, raw = str(function.get("name", "")), str(function.get("arguments", ""))
         try:
-            arguments: dict[str, Any] | None = parse_arguments(raw)
+            arguments: dict[str, Any] | None = self._fill_in(agent, name, parse_arguments(raw))
         except ToolFailure:
             arguments = None
-        key = f"{event.run_id}-{event.turn}-{index}"
-        name, agent = str(function.get("name", "")), self._agents[event.run_id]
-        return ObservedCall(agent, name, raw, arguments, str(sent.get("id")), key, event.run_id, depth, event.turn)
+        return ObservedCall(
+            agent=agent,
+            name=name,
+            raw_arguments=raw,
+            arguments=arguments,
+            call_id=str(sent.get("id")),
+            key=f"{run_id}-{turn}-{index}",
+            run_id=run_id,
+            depth=self._depths[run_id],
+            turn=turn,
+            path=(*self._paths[run_id], (turn, index)),
+        )
+
+    def _decided(self, event: events.ApprovalDecided) -> None:
+        self._open[event.run_id, event.call_id].approved = event.approved
+        if event.rule is not msgspec.UNSET:
+            self.step.rules.append(Decided(self._agents[event.run_id], event.rule))
+        if event.by != "rule":
+            self.step.asked.append(event.name)
 
     def _tool_finished(self, event: events.ToolFinished) -> None:
-        call = self._open.get((event.run_id, event.call_id))
-        if call is None:
-            return
+        call = self._open[event.run_id, event.call_id]
         call.result, call.duration_s = event.result, event.duration_s
         if event.is_error:
             call.error = _error_type(event.result)
 
+    def _run_finished(self, event: events.RunFinished) -> None:
+        if self._depths[event.run_id] == 0:
+            self.step.reason, self.step.text, self.step.output = event.reason, event.text, event.output
+            self.step.error, self.step.usage, self.step.cost_usd = event.error, event.usage, event.cost_usd
+
+
+_TYPE = re.compile(r'\{"error":\{"type":"(\w+)"')
+
 
 def _error_type(result: str) -> str:
-    """The type that a failure's result names; it may be cut."""
-    try:
-        return str(msgspec.json.decode(result)["error"]["type"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return "internal"
+    """The type that a failure's result names. It stands first: the rest may be cut."""
+    found = _TYPE.match(result)
+    return found[1] if found else "internal"
