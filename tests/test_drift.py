@@ -83,7 +83,7 @@ def test_the_reference_describes_each_mapping_once():
 
 def test_every_link_of_the_reference_has_its_heading():
     links = set(re.findall(r"\]\(#([^)]*)\)", REFERENCE))
-    headings = {re.sub(r"[^a-z0-9_-]", "", heading.lower()) for heading in sections()}
+    headings = {re.sub(r"[^a-z0-9_-]", "", heading.lower().replace(" ", "-")) for heading in sections()}
     assert links == headings
 
 

@@ -374,6 +374,9 @@ def test_a_text_that_was_never_saved_anywhere_is_left_alone(editor, project):
 
 # -- completion -----------------------------------------------------------------------------------------------
 
+T = "tests/t.test.yaml"
+CASE = "agent: support\ncases:\n  - name: a\n"
+
 
 @pytest.mark.parametrize(
     ("path", "text", "offered", "not_offered"),
@@ -423,6 +426,29 @@ def test_a_text_that_was_never_saved_anywhere_is_left_alone(editor, project):
         ("tests/t.test.yaml",
          "agent: support\ncases:\n  - name: a\n    expect:\n      calls: [{name: find_order, arguments: {¦}}]\n",
          ["order_id", "lang"], []),
+        (T, CASE + "    ¦\n", ["each", "conversation", "cassette", "refuse", "pass_rate"], ["name", "cases"]),
+        (T, CASE + "    conversation:\n      - ¦\n", ["user", "expect"], ["answer"]),
+        (T, CASE + "    expect:\n      ¦\n", ["answer", "calls", "approvals"], ["name", "find_order"]),
+        (T, CASE + "    expect: {calls: [¦]}\n", ["find_order"], ["refund_order"]),
+        (T, CASE + "    expect: {calls: {exact: [¦]}}\n", ["find_order"], ["refund_order"]),
+        (T, CASE + "    expect: {calls: {in_order: [{name: ¦}]}}\n", ["find_order"], []),
+        (T, CASE + "    expect: {calls: {never: [find¦]}}\n", ["find_order"], []),
+        (T, CASE + "    expect: {calls: {same_turn: [find_order, ¦]}}\n", [], ["find_order"]),
+        (T, CASE + "    expect: {calls: {count: {¦}}}\n", ["find_order"], ["exact"]),
+        (T, CASE + "    expect: {calls: [{name: find_order, after: ¦}]}\n", ["find_order"], []),
+        (T, CASE + "    expect: {calls: [{name: find_order, error: ¦}]}\n", ["denied", "timeout"], []),
+        (T, CASE + "    expect: {calls: [{name: find_order, where: {¦}}]}\n", ["order_id", "lang"], []),
+        (T, CASE + "    expect: {approvals: [¦]}\n", ["find_order"], []),
+        (T, CASE + "    expect: {reason: ¦}\n", ["answered", "max_turns"], ["find_order"]),
+        (T, CASE + "    expect: {agent: ¦}\n", ["support"], ["find_order"]),
+        (T, CASE + "    conversation:\n      - {user: a, expect: {calls: [¦]}}\n", ["find_order"], []),
+        (T, CASE + "    refuse: {¦}\n", ["find_order"], []),
+        (T, CASE + "    refuse: [¦]\n", ["find_order"], []),
+        (T, CASE + "    tools: {find_order: [{when: {¦}}]}\n", ["order_id", "lang"], []),
+        (T, CASE + "    tools: {find_order: {when: {¦}}}\n", ["order_id", "lang"], []),
+        (T, CASE + "    each: [{city: Oslo, n: 1}]\n    args: {input: \"{{ each.¦\"}\n", ["city", "n"], ["args"]),
+        (T, CASE + "    each: {city: [Oslo]}\n    args:\n      input: \"{{ ¦\n", ["each"], ["args", "run"]),
+        (T, CASE + "    args: {input: \"{{ each.¦\"}\n", [], ["city"]),
     ],
 )  # fmt: skip
 def test_what_may_stand_at_a_place_is_offered_and_nothing_else(editor, project, path, text, offered, not_offered):
@@ -552,6 +578,9 @@ def hovered(editor, project, path, marked):
         ("tools.d/t.yaml", TOOL + "http: {url: \"https://example.com/{order¦_id}\"}\n", ["The order's number."]),
         ("tools.d/t.yaml", "param¦eters: {type: object}\n", ["JSON Schema 2020-12"]),
         ("tests/t.test.yaml", "agent: support\ntools: {find¦_order: {}}\n", ["Finds an order."]),
+        (T, CASE + "    expect: {calls: {never: [find_or¦der]}}\n", ["Finds an order."]),
+        (T, CASE + "    expect: {calls: {cou¦nt: {}}}\n", ["How often a tool"]),
+        (T, CASE + "    each: [{n: 1}]\n    args: {input: \"{{ ea¦ch.n }}\"}\n", ["`each.n`"]),
     ],
 )  # fmt: skip
 def test_the_thing_under_the_pointer_is_explained(editor, project, path, text, told):
@@ -584,6 +613,9 @@ def test_names_lead_to_their_files(editor, project):
         ("tools.d/t.yaml", "python: shop.fx:ra¦te\n", ("shop/fx.py", types.Position(2, 4))),
         ("tests/t.test.yaml", "agent: sup¦port\n", ("agents/support.yaml", start)),
         ("tests/t.test.yaml", "agent: support\napprove: [find¦_order]\n", ("tools.d/find_order.yaml", start)),
+        (T, CASE + "    expect: {calls: [find¦_order]}\n", ("tools.d/find_order.yaml", start)),
+        (T, CASE + "    expect: {calls: [transfer_to_supp¦ort]}\n", ("agents/support.yaml", start)),
+        (T, CASE + '    each: [{n: 1}]\n    args: {input: "{{ each.¦n }}"}\n', (T, types.Position(3, 12))),
     ]:
         assert defined(editor, project, path, text) == [target], text
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from agentrun.engine.events import Reason
 from agentrun.project import read_project
 from agentrun.spec.case_types import StubSpec
-from agentrun.spec.rules.cases import REASONS, STUB_KEYS
+from agentrun.spec.rules.case_stubs import STUB_KEYS
+from agentrun.spec.rules.cases import REASONS
 from agentrun.spec.rules.permissions import covers
 from projects import write_project
 

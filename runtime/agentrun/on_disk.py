@@ -1,4 +1,4 @@
-"""What only the disk shows: paths of a tool's wiring where nothing is.
+"""What only the disk shows: paths of a tool's wiring, and of a test's cassettes, where nothing is.
 
 Looks whether a path is there, and opens and runs nothing. Only relative paths are looked at: they belong to the
 project, while `/var/log` may well be missing where the files are checked and be there where the agent runs. For the
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agentrun.diagnostics import Diagnostic
 from agentrun.places import folder_of, part_folders, working_directory
+from agentrun.spec.case_types import TestSpec
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node, Route
 from agentrun.spec.types import HttpSpec, PartSpec, SandboxSpec, ShellSpec, ToolSpec
@@ -23,8 +24,10 @@ _FROM_CWD = "a path to a program is relative to `cwd`, which is the folder of th
 
 
 def missing_on_disk(document: Document) -> Iterator[Diagnostic]:
-    """Findings of a tool that nothing else was found wrong with."""
+    """Findings of a tool or test file that nothing else was found wrong with."""
     spec = document.spec
+    if isinstance(spec, TestSpec):
+        yield from _of_cassettes(document, spec)
     if not isinstance(spec, ToolSpec):
         return
     if spec.shell is not None:
@@ -33,18 +36,28 @@ def missing_on_disk(document: Document) -> Iterator[Diagnostic]:
         yield from _of_a_body(document, spec.http)
 
 
+def _of_cassettes(document: Document, test: TestSpec) -> Iterator[Diagnostic]:
+    """A warning, as of other paths: one that is recorded for the first time is not there yet."""
+    routes: list[Route] = [("cassette",), *(("cases", index, "cassette") for index in range(len(test.cases)))]
+    for route in routes:
+        node = _relative(document, route)
+        if node is not None and not _is_there(folder_of(document, *route) / node.content):
+            help = f"{_RELATIVE}; `agentrun test --cassettes record` makes it"
+            yield _nothing(node, f"the cassette {shown(node.content)} is not there", help)
+
+
 def _of_a_command(document: Document, shell: ShellSpec) -> Iterator[Diagnostic]:
     cwd = _relative(document, ("shell", "cwd"))
     folder = working_directory(document)
-    if cwd is not None and not folder.is_dir():
+    if cwd is not None and not _is_folder(folder):
         yield _nothing(cwd, f"the folder {shown(cwd.content)} is not there", _RELATIVE)
-    elif folder.is_dir():
+    elif _is_folder(folder):
         yield from _of_a_program(document, folder)
     sandbox = shell.sandbox
     for index, path in enumerate(sandbox.write if isinstance(sandbox, SandboxSpec) else ()):
         route = ("shell", "sandbox", "write", index)
         node = _relative(document, route)
-        if node is not None and not (folder_of(document, *route) / path).exists():
+        if node is not None and not _is_there(folder_of(document, *route) / path):
             help = f"{_RELATIVE}; make it before: a sandbox can only open what is there"
             yield _nothing(node, f"the path {shown(path)} is not there", help)
 
@@ -55,11 +68,11 @@ def _of_a_program(document: Document, folder: Path) -> Iterator[Diagnostic]:
     if node is None or "/" not in node.content or "{{" in node.content:
         return
     path = folder / node.content
-    if not path.exists():
+    if not _is_there(path):
         yield Diagnostic("AR615", "warning", f"the program {shown(node.content)} is not there", node.span, _FROM_CWD)
-    elif path.is_dir() or not os.access(path, os.X_OK):
-        what = "is a folder" if path.is_dir() else "can't be executed"
-        help = _FROM_CWD if path.is_dir() else "make it executable (`chmod +x`), or write its interpreter before it"
+    elif _is_folder(path) or not os.access(path, os.X_OK):
+        what = "is a folder" if _is_folder(path) else "can't be executed"
+        help = _FROM_CWD if _is_folder(path) else "make it executable (`chmod +x`), or write its interpreter before it"
         yield Diagnostic("AR615", "warning", f"the program {shown(node.content)} {what}", node.span, help)
 
 
@@ -72,9 +85,9 @@ def _of_a_body(document: Document, http: HttpSpec) -> Iterator[Diagnostic]:
         root, file = _relative(document, (*route, "root")), _relative(document, (*route, "file"))
         if part.root is not None and not _is_known(document, (*route, "root")):
             continue
-        if root is not None and not folders[name].is_dir():
+        if root is not None and not _is_folder(folders[name]):
             yield _nothing(root, f"the folder {shown(root.content)} is not there", _RELATIVE)
-        elif file is not None and "{{" not in file.content and not (folders[name] / file.content).exists():
+        elif file is not None and "{{" not in file.content and not _is_there(folders[name] / file.content):
             help = "the path is relative to `root`" if part.root is not None else _RELATIVE
             yield _nothing(file, f"the file {shown(file.content)} is not there", help)
 
@@ -85,6 +98,15 @@ def _relative(document: Document, route: Route) -> Node | None:
     if node is None or not isinstance(node.content, str) or not _is_known(document, route):
         return None
     return None if not node.content or "\0" in node.content or Path(node.content).is_absolute() else node
+
+
+def _is_there(path: Path) -> bool:
+    """A path that is too long for the system, too, is nowhere: methods of `Path` raise an error about it."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _is_known(document: Document, route: Route) -> bool:

@@ -21,6 +21,8 @@ import msgspec
 if TYPE_CHECKING:
     from agentrun.engine.ports import CallContext, RunInfo
 
+MAX_TEMPLATES = 2_000  # in a file
+MAX_TEMPLATE_CHARS = 65_536
 MAX_OUTPUT_CHARS = 1_048_576
 MAX_SECONDS = 1.0
 MAX_NESTED = 8

@@ -13,7 +13,7 @@ from agentrun.layout.tree import Block, Entry
 from agentrun.spec.schema import JsonSchema, Kind, branch_for, member_schema, schema_of
 
 # Where reading is easier in another order than that of the definition: each key goes behind the other.
-_BEHIND = {"agent": "extends", "url": "base_url", "output": "final", "cases": "approve"}
+_BEHIND = {"agent": "extends", "url": "base_url", "output": "final", "cases": "judge"}
 
 
 def arrange(kind: Kind, top: Block) -> None:

@@ -9,12 +9,14 @@ from typing import Any, Literal
 import msgspec
 
 from agentrun.lsp.json_schema_keys import KEYS, TYPES, is_schema, within_schema
-from agentrun.lsp.naming import bases_for, named_at
+from agentrun.lsp.naming import bases_for, expected_at, named_at
 from agentrun.lsp.outline import Cursor, Token, cursor_at
-from agentrun.lsp.variables import Dotted, dotted_at, known_names, type_of
+from agentrun.lsp.variables import EACH, Dotted, dotted_at, known_names, type_of
 from agentrun.lsp.view import Place, View
 from agentrun.lsp.wording import about_document, description_of, kind_of_value
 from agentrun.spec.catalog import Document
+from agentrun.spec.function_names import handoff_name
+from agentrun.spec.nodes import texts
 from agentrun.spec.schema import JsonSchema
 from agentrun.spec.types import AT_MOST_ONE, EXACTLY_ONE
 from agentrun.spec.wording import plain
@@ -142,13 +144,19 @@ def _free_keys(place: Place, route: tuple[str | int, ...]) -> Iterator[Choice]:
         yield from (Choice(key, "key", "JSON Schema", about) for key, about in KEYS.items())
     elif place.kind == "test" and named_at(msgspec.structs.replace(place, route=(*route, "")), "key") == "tool":
         yield from (_document(tool) for tool in place.tools())
+        yield from _handoffs(place) if route[-1:] != ("tools",) else ()
     elif place.kind == "test" and route[-1:] == ("args",):
         agent = place.agent()
         yield from _parameters(_declared(agent) if agent is not None else {}, "key")
-    elif place.kind == "test" and route[-1:] == ("arguments",):
-        name = place.written(*route[:-1], "name")
-        tool = next((one for one in place.tools() if one.name == name), None)
-        yield from _parameters(_declared(tool) if tool is not None else {}, "key")
+    elif place.kind == "test" and route[-1:] in (("arguments",), ("where",)):
+        yield from _arguments(place, place.written(*route[:-1], "name"))
+    elif place.kind == "test" and route[-1:] == ("when",):
+        yield from _arguments(place, next((str(one) for one in reversed(route[:-1]) if isinstance(one, str)), None))
+
+
+def _arguments(place: Place, name: str | None) -> Iterator[Choice]:
+    tool = next((one for one in place.tools() if one.name == name), None)
+    yield from _parameters(_declared(tool) if tool is not None else {}, "key")
 
 
 def _declared(document: Document) -> dict[str, Any]:
@@ -162,7 +170,11 @@ def _declared(document: Document) -> dict[str, Any]:
 
 def _values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choice]:
     named = named_at(place, role)
-    if named == "agent":
+    if place.kind == "test":
+        yield from _test_values(place, role, siblings)
+    if named == "agent" and place.kind == "test" and len(place.route) > 1:
+        yield from (_document(one) for one in _who_answers(place))
+    elif named == "agent":
         yield from (_document(one) for one in place.catalog.agents.values() if one.name not in siblings)
     elif named == "base":
         yield from (_document(one) for one in bases_for(place))
@@ -176,6 +188,32 @@ def _values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choic
         yield from (Choice(word, "value") for word in ("auto", "always", "never"))
     yield from _schema_values(place)
     yield from _json_schema_values(place, siblings)
+
+
+def _test_values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choice]:
+    """What a test may expect beside its tools: how a run ends, and how a call fails."""
+    from agentrun.spec.rules.cases import FAILURES, REASONS
+
+    within = expected_at(tuple("*" if isinstance(step, int) else step for step in place.route))
+    if within == ("reason",):
+        yield from (Choice(reason, "value") for reason in REASONS)
+    elif within is not None and within[:1] == ("calls",) and within[-1] == "error":
+        yield from (Choice(failure, "value") for failure in FAILURES)
+    elif named_at(place, role) == "tool":
+        yield from (one for one in _handoffs(place) if one.label not in siblings)
+
+
+def _handoffs(place: Place) -> Iterator[Choice]:
+    """The functions by which the agents that may answer hand over."""
+    for name in dict.fromkeys(name for one in _who_answers(place) for name in texts(one.node.get("handoffs"))):
+        yield Choice(handoff_name(name), "tool", f"hands over to {name}")
+
+
+def _who_answers(place: Place) -> list[Document]:
+    from agentrun.spec.rules.cases import handed_over
+
+    agent = place.agent()
+    return list(handed_over(place.catalog, agent).values()) if agent is not None else []
 
 
 def _schema_values(place: Place) -> Iterator[Choice]:
@@ -226,10 +264,11 @@ def _names(place: Place, dotted: Dotted) -> Iterator[Choice]:
     elif dotted.owner:
         yield from (Choice(name, "variable") for name in known.get(dotted.owner, ()))
     else:
-        yield from (Choice(name, "variable", _ABOUT.get(name, "result")) for name in ("args", *known))
+        names = known if dotted.scope == EACH else ("args", *known)
+        yield from (Choice(name, "variable", _ABOUT.get(name, "result")) for name in names)
 
 
-_ABOUT = {"args": "arguments", "run": "this run", "call": "this call"}
+_ABOUT = {"args": "arguments", "run": "this run", "call": "this call", EACH: "values of the case"}
 
 
 def _parameters(schemas: dict[str, Any], what: Literal["key", "variable"]) -> Iterator[Choice]:

@@ -11,7 +11,7 @@ import msgspec
 from agentrun.diagnostics import Span
 from agentrun.lsp.naming import home, name_at, whole_path
 from agentrun.lsp.outline import Token, cursor_at
-from agentrun.lsp.variables import dotted_at
+from agentrun.lsp.variables import EACH, dotted_at, each_of
 from agentrun.lsp.view import Place, View
 
 _FILE_KEYS = (("system_prompt", "file"), ("script", "file"), ("model", "file"), ("openapi", "spec"))
@@ -38,6 +38,12 @@ def define(view: View, offset: int) -> list[Target]:
 
 def _argument(place: Place, token: Token, offset: int) -> list[Target]:
     dotted = dotted_at(place, token, offset)
+    if dotted is not None and dotted.owner == EACH:
+        written = (each_of(place) or {}).get(dotted.word)
+        if written is None:
+            return []
+        here = msgspec.structs.replace(written, file=str(place.view.path))
+        return [Target(place.view.path, here)]
     if dotted is None or dotted.owner != "args":
         return []
     documents = [place.document] if place.route[:1] != ("permissions",) else place.tools()
@@ -50,7 +56,8 @@ def _argument(place: Place, token: Token, offset: int) -> list[Target]:
 
 
 def _file(view: View, place: Place, token: Token) -> list[Target]:
-    if token.role != "value" or place.route[-2:] not in _FILE_KEYS:
+    is_cassette = place.kind == "test" and place.route[-1:] == ("cassette",)
+    if token.role != "value" or not (is_cassette or place.route[-2:] in _FILE_KEYS):
         return []
     path = Path(os.path.abspath(view.path.parent / _text(view, token)))  # noqa: PTH100 - follows no link
     return [Target(path)] if path.is_file() else []

@@ -12,7 +12,9 @@ from agentrun.diagnostics import Span
 from agentrun.lsp.outline import Token
 from agentrun.lsp.view import RULE_KEYS, Place, View
 from agentrun.spec.catalog import Document
+from agentrun.spec.function_names import HANDOFF_PREFIX, handoff_name
 from agentrun.spec.nodes import Route
+from agentrun.spec.rules.case_places import ORDERED
 
 Named = Literal["tool", "agent", "base"]
 
@@ -30,7 +32,7 @@ def named_at(place: Place, role: str) -> Named | None:
     """What the name of a route is the name of."""
     pattern = tuple("*" if isinstance(step, int) else step for step in place.route)
     if role == "key":
-        return "tool" if place.kind == "test" and _is_stub(pattern) else None
+        return "tool" if place.kind == "test" and _is_tool_key(pattern) else None
     return _NAMES.get((place.kind, pattern)) or (_in_test(pattern) if place.kind == "test" else None)
 
 
@@ -47,14 +49,34 @@ _NAMES: dict[tuple[str, Route], Named] = {
 }
 
 
-def _is_stub(pattern: Route) -> bool:
-    return pattern[-2:-1] == ("tools",) and pattern[:-2] in ((), ("cases", "*"))
+_EXPECT: tuple[Route, ...] = (("cases", "*", "expect"), ("cases", "*", "conversation", "*", "expect"))
+_LISTS = ("calls", *ORDERED)
+
+
+def expected_at(pattern: Route) -> Route | None:
+    """A route within what a test expects, without the way there; `*` stands for every index."""
+    return next((pattern[len(above) :] for above in _EXPECT if pattern[: len(above)] == above), None)
+
+
+def _is_tool_key(pattern: Route) -> bool:
+    """Whether a key names a tool: a stub, a refused one, one whose calls are counted."""
+    is_above = pattern[:-2] in ((), ("cases", "*")) and pattern[-2:-1] in (("tools",), ("refuse",))
+    within = expected_at(pattern)
+    return is_above or (within is not None and within[:-1] == ("calls", "count"))
 
 
 def _in_test(pattern: Route) -> Named | None:
-    is_call = pattern[-1:] == ("name",) and pattern[-3:-2] in (("calls",), ("tool_calls",))
-    is_approved = pattern in (("approve", "*"), ("cases", "*", "approve", "*"))
-    return "tool" if is_call or is_approved else None
+    within = expected_at(pattern)
+    if within is None:
+        is_call = pattern[-1:] == ("name",) and pattern[-3:-2] == ("tool_calls",)
+        is_answered = pattern[-2:] in (("approve", "*"), ("refuse", "*")) and pattern[:-2] in ((), ("cases", "*"))
+        return "tool" if is_call or is_answered else None
+    if within == ("agent",):
+        return "agent"
+    is_entry = within[-1:] == ("*",) and within[-2:-1] in {(key,) for key in (*_LISTS, "never", "same_turn")}
+    is_part = within[-2:-1] == ("*",) and within[-1] in ("name", "before", "after")
+    is_call = within[:1] == ("calls",) and (is_entry or (is_part and within[-3] in _LISTS))
+    return "tool" if is_call or within == ("approvals", "*") else None
 
 
 def name_at(view: View, token: Token) -> Name | None:
@@ -77,6 +99,8 @@ def documents_named(place: Place, named: Named, name: str) -> list[Document]:
         others = catalog.agents if place.kind == "agent" else catalog.tools
         bases = [one for one in catalog.bases if one.kind == place.kind and one.name == name]
         return bases or ([others[name]] if name in others else [])
+    if name.startswith(HANDOFF_PREFIX):
+        return [one for one in catalog.agents.values() if handoff_name(one.name) == name]
     agent = place.agent()
     inline = list(agent.inline.values()) if agent is not None else []
     return [one for one in inline if one.name == name] or catalog.matching(name)

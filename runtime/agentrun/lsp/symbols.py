@@ -10,7 +10,7 @@ from agentrun.diagnostics import Span
 from agentrun.lsp.view import nodes_of
 from agentrun.spec.nodes import Node
 
-_NAMING = ("name", "agent", "extends", "ask", "deny", "allow")
+_NAMING = ("name", "agent", "extends", "ask", "deny", "allow", "user")
 _WIDTH = 60
 
 

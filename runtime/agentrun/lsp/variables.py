@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
+from agentrun.diagnostics import Span
 from agentrun.lsp.outline import Token
 from agentrun.lsp.view import Place
+from agentrun.spec.nodes import items, members
 from agentrun.spec.rules.templates import names_in_scope
 from agentrun.spec.types import BACKENDS
 
+EACH = "each"  # the scope of a template in a case that has `each`, and the name that it sees
 _OPEN = re.compile(r"\{[{%](?:(?!\{[{%]|[%}]\}).)*\Z", re.DOTALL)
 _PATH = re.compile(r"((?:\w+\.)*)(\w*)\Z")
 _HOLE = re.compile(r"(?<!\{)\{\+?(\w*)\Z")
@@ -21,7 +24,7 @@ _WORD = re.compile(r"\w*")
 class Dotted(msgspec.Struct, frozen=True):
     """A name in a template that a place is in: `args.ci|ty` has the owner `args`, and goes from `c` to `y`.
 
-    `scope` says which names the template sees: run, call, result or url.
+    `scope` says which names the template sees: run, call, result, url or each.
     """
 
     scope: str
@@ -35,6 +38,8 @@ def dotted_at(place: Place, token: Token, offset: int) -> Dotted | None:
     """The name at an offset, where that is within a template; in a url, the name of a hole."""
     scopes = (marks.get("x-template") for _, marks in place.schemas())
     scope = next((str(one) for one in scopes if one), None) if token.role != "key" else None
+    if place.kind == "test" and each_of(place) is not None:
+        scope = EACH
     if scope is None:
         return None
     text = place.view.text
@@ -69,7 +74,22 @@ def _is_quoted(expression: str) -> bool:
 
 def known_names(place: Place, dotted: Dotted) -> dict[str, tuple[str, ...]]:
     """The names that a template sees beside `args`, each with its parts where these are fixed."""
+    if dotted.scope == EACH:
+        return {EACH: tuple(each_of(place) or ())}
     return names_in_scope(dotted.scope, _backend(place))
+
+
+def each_of(place: Place) -> dict[str, Span] | None:
+    """The values that `each` gives the case around a place, with where each is first written; None without one."""
+    is_inside = place.route[:1] == ("cases",) and len(place.route) > 2 and place.route[2] != EACH
+    each = place.node.get(*place.route[:2], EACH) if is_inside and place.node is not None else None
+    if each is None:
+        return None
+    names: dict[str, Span] = {}
+    for row in items(each) if each.is_list else [each]:
+        for name in members(row):
+            names.setdefault(name, row.keys[name])
+    return names
 
 
 def _backend(place: Place) -> str | None:

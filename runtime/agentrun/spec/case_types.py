@@ -21,7 +21,7 @@ class StubError(Closed, frozen=True):
         Literal["timeout", "connection", "http_status", "exit_code", "output_too_large", "internal"],
         doc("The type of the failure, as the model is told."),
     ]
-    message: Annotated[str, doc("Its message.")] = "stubbed failure"
+    message: Annotated[str | None, doc("Its message; default: that of a real failure.")] = None
 
 
 class StubSpec(Closed, frozen=True):
@@ -58,11 +58,12 @@ class Bounds(Closed, frozen=True):
     at_most: Annotated[float | None, doc("The largest number.")] = None
 
 
+_RATIO = "The least similarity, from 0 to 1, as Python's `difflib` measures it; of long texts by their words or lines."
+
+
 class SimilarTo(Closed, frozen=True):
     text: Annotated[str, doc("The text that it is compared with.")]
-    ratio: Annotated[
-        float, Meta(gt=0, le=1), doc("The least similarity, from 0 to 1, as Python's `difflib` measures it.")
-    ] = 0.8
+    ratio: Annotated[float, Meta(gt=0, le=1), doc(_RATIO)] = 0.8
 
 
 class ValueExpect(Closed, frozen=True):
@@ -92,7 +93,9 @@ class ValueExpect(Closed, frozen=True):
         dict[str, Union["ValueExpect", Scalar]] | None,
         doc("What holds of parts of the data: JMESPath expressions, each with the value or what holds of it."),
     ] = None
-    not_: Annotated["ValueExpect | None", doc("What must not hold.")] = field(default=None, name="not")
+    not_: Annotated["ValueExpect | None", doc("What must not hold: nothing of what it says.")] = field(
+        default=None, name="not"
+    )
 
 
 TextExpect = str | ValueExpect
@@ -121,6 +124,9 @@ class RequestExpect(Closed, frozen=True):
     stdin: Annotated[TextExpect | None, doc("shell: standard input.")] = None
 
 
+_CALL_COUNT = "How many such calls there are; default: at least one. In `exact`: in this place; default: one."
+
+
 class CallExpect(Closed, frozen=True):
     """A call that the model made. All that is written must hold of it."""
 
@@ -132,11 +138,11 @@ class CallExpect(Closed, frozen=True):
         dict[str, ValueExpect | Scalar],
         doc("What holds of arguments: names, or JMESPath expressions, each with the value or what holds of it."),
     ] = field(default_factory=dict)
-    count: Annotated[Count | Bounds | None, doc("How many such calls there are; default: at least one.")] = None
+    count: Annotated[Count | Bounds | None, doc(_CALL_COUNT)] = None
     before: Annotated[str | None, doc("A tool that is called, and only after this one.")] = None
     after: Annotated[str | None, doc("A tool that was called, and its result known, before this one.")] = None
     error: Annotated[
-        str | bool | None, doc("The type of the failure that the model was told, such as `denied`; false: none.")
+        str | bool | None, doc("The type of the failure that the model was told; true: any; false: none.")
     ] = None
     result: Annotated[TextExpect | None, doc("What the model was told.")] = None
     request: Annotated[RequestExpect | None, doc("What the tool sent, or ran.")] = None
@@ -170,7 +176,7 @@ class ExpectSpec(Closed, frozen=True):
     """What must hold. A run that doesn't end with an answer fails its case, unless `reason` says how it ends."""
 
     answer: Annotated[TextExpect | None, doc("The answer: its text, or what holds of it.")] = None
-    calls: Annotated[Calls | CallsExpect | None, doc("Calls in this order; or in detail.")] = None
+    calls: Annotated[Calls | CallsExpect | None, doc("Calls in this order, `[]`: none at all; or in detail.")] = None
     reason: Annotated[str | None, doc("Why the run ended; default: `answered` or `final_tool`.")] = None
     agent: Annotated[str | None, doc("The agent that gave the answer, after hand-offs.")] = None
     turns: Annotated[Count | Bounds | None, doc("Turns of the model, those of agents behind tools left out.")] = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 from agentrun.diagnostics import Diagnostic, Related, Span
 from agentrun.spec.bases import Bases, Merged, Unread
 from agentrun.spec.check import check, misplaced
+from agentrun.spec.each import Expanded, expanded
 from agentrun.spec.edits import Texts
 from agentrun.spec.nodes import Node, Route, items, name_place, text_of, texts
 from agentrun.spec.schema import Kind, Marked, branch_for, scalars_of, schema_of
@@ -24,10 +26,8 @@ from agentrun.spec.shape import shape
 from agentrun.spec.strangers import is_meant, is_openai_form
 from agentrun.spec.types import BACKENDS, NAME_PATTERN
 from agentrun.spec.wording import NAME_HELP
-from agentrun.templates import code_chars
+from agentrun.templates import MAX_TEMPLATE_CHARS, MAX_TEMPLATES, code_chars
 
-MAX_TEMPLATES = 2_000
-MAX_TEMPLATE_CHARS = 65_536
 _UNSET = ("AR509", "AR510", "AR513")
 ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 
@@ -194,6 +194,9 @@ class _Builder:
                 self.found.append(found)
                 self.unread |= {("agent", document.name), ("tool", document.name)}
                 continue
+            if document.kind == "test" and PurePath(document.path).name.startswith("_"):
+                self.found.append(_base_of_tests(document))
+                continue
             if document.kind == "test":
                 tests.append(document)
                 continue
@@ -232,19 +235,22 @@ class _Builder:
 
     def _checked(self, kind: Kind, path: str, name: str, merged: Merged, inline: dict[int, Document]) -> Document:
         is_base = name.startswith("_")
-        node, found = merged.node, list(merged.found)
+        made = expanded(merged.node) if kind == "test" else Expanded(merged.node)
+        node, found = made.node, [*merged.found, *made.found]
         if not re.fullmatch(NAME_PATTERN, name) and node.is_mapping and node.get("name") is None and kind != "test":
             message = f"the file's stem is no name: `{name}`"
             found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
         scalars = scalars_of(kind, shaped.node)
         is_complete = merged.complete
-        if (excess := _too_many_templates(scalars)) is not None:
+        if not made.origins and (excess := _too_many_templates(scalars)) is not None:
             found.append(excess)
             is_complete = False
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
+        shaped = msgspec.structs.replace(shaped, unknown=shaped.unknown | made.unknown)
         spec, violations = check(kind, shaped, partial=is_base or not is_complete, texts=self.texts)
-        found += violations
+        found += [made.as_written(one) for one in violations]
+        is_complete = is_complete and not made.unknown
         return Document(
             kind,
             path,
@@ -311,6 +317,12 @@ class _Builder:
         else:
             return None
         return Document("tool", raw.path, str(name), entry, None, [found], complete=False)
+
+
+def _base_of_tests(document: RawDocument) -> Diagnostic:
+    name = PurePath(document.path).name
+    message = f"`{name}` is not read: `_` begins the name of a base, and test files have none"
+    return _error("AR105", message, Span(document.path, 1, 1, 1, 1), "rename it")
 
 
 def _is_named_wrongly(entry: Node) -> bool:

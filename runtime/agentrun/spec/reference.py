@@ -7,6 +7,7 @@ table of its keys. Nothing here knows a key by name.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,7 @@ class Section(msgspec.Struct):
     """A mapping of the language, with every place where it may stand.
 
     `routes` are those places, the first one its heading; a kind of file has none. `marks` hold at all of them.
+    `more` follows the first route where two mappings may stand there, in a list or not.
     """
 
     name: str
@@ -58,15 +60,17 @@ class Section(msgspec.Struct):
     definition: JsonSchema
     routes: list[str]
     marks: dict[str, Any]
+    more: str = ""
 
     @property
     def title(self) -> str:
-        return f"`{self.routes[0]}`" if self.routes else _HEADINGS[self.kind][0]
+        return f"`{self.routes[0]}`{self.more}" if self.routes else _HEADINGS[self.kind][0]
 
     @property
     def anchor(self) -> str:
-        """As GitHub makes it: letters, digits, `_` and `-` are kept."""
-        return "".join(letter for letter in self.title.lower() if letter.isalnum() or letter in "-_")
+        """As GitHub makes it: letters, digits, `_` and `-` are kept, and a space becomes a `-`."""
+        kept = (letter for letter in self.title.lower() if letter.isalnum() or letter in "-_ ")
+        return "".join(kept).replace(" ", "-")
 
 
 def reference() -> str:
@@ -83,13 +87,15 @@ def reference() -> str:
 
 
 class _Visit(msgspec.Struct):
-    """A place where a mapping stands. `position` sorts places as the keys stand; `above` are the mappings around it."""
+    """A place where a mapping stands. `position` sorts places as the keys stand; `above` are the mappings around it;
+    `is_entry`: it stands in a list."""
 
     name: str
     route: str
     position: tuple[int, ...]
     marks: dict[str, Any]
     above: tuple[str, ...]
+    is_entry: bool = False
 
 
 def _sections() -> dict[str, Section]:
@@ -97,6 +103,7 @@ def _sections() -> dict[str, Section]:
     roots: dict[str, Kind] = {schema_of(kind)["$ref"].rsplit("/", 1)[-1]: kind for kind in _HEADINGS}
     found: dict[str, Section] = {}
     order: dict[str, tuple[int, ...]] = {}
+    entries: set[str] = set()
     for number, (root, kind) in enumerate(roots.items()):
         found[root] = Section(root, kind, schema_of(kind)["$defs"][root], [], {})
         order[root] = (number,)
@@ -104,13 +111,20 @@ def _sections() -> dict[str, Section]:
         for visit in waiting:  # outer places first: they make the better headings
             for one in _members(kind, visit):
                 waiting.append(one)
+                if one.name not in order and one.is_entry:
+                    entries.add(one.name)
                 order.setdefault(one.name, one.position)
                 known = found.setdefault(one.name, Section(one.name, kind, _definition(kind, one), [], one.marks))
                 known.marks = {mark: value for mark, value in known.marks.items() if mark in one.marks}
                 in_its_section = visit.route in found[visit.name].routes[:1] or visit.name == root
                 if known.kind == kind and in_its_section and one.route not in known.routes:
                     known.routes.append(one.route)
-    return {name: found[name] for name in sorted(found, key=lambda name: order[name])}
+    ordered = {name: found[name] for name in sorted(found, key=lambda name: order[name])}
+    headings = Counter(one.title for one in ordered.values())
+    for name in entries:
+        if headings[ordered[name].title] > 1:
+            ordered[name].more = ", an entry"
+    return ordered
 
 
 def _definition(kind: Kind, visit: _Visit) -> JsonSchema:
@@ -122,23 +136,23 @@ def _members(kind: Kind, visit: _Visit) -> Iterator[_Visit]:
     """The mappings that the values of a mapping may be. One inside itself, and a kind of file, are left out."""
     for index, (key, member) in enumerate(_definition(kind, visit).get("properties", {}).items()):
         marks = {mark: value for mark, value in (visit.marks | marks_of(member)).items() if mark != "x-template"}
-        for name, suffix in _references(member):
+        for name, suffix, is_entry in _references(member):
             if name not in visit.above:
                 route = f"{visit.route}.{key}{suffix}".removeprefix(".")
-                yield _Visit(name, route, (*visit.position, index), marks, (*visit.above, name))
+                yield _Visit(name, route, (*visit.position, index), marks, (*visit.above, name), is_entry)
 
 
-def _references(schema: JsonSchema) -> Iterator[tuple[str, str]]:
-    """The definitions that a value, or an item of it, may be; `.NAME` where it is a mapping of names."""
+def _references(schema: JsonSchema) -> Iterator[tuple[str, str, bool]]:
+    """The definitions that a value may be, or an entry of it; `.NAME` where it is a mapping of names."""
     if "$ref" in schema:
-        yield schema["$ref"].rsplit("/", 1)[-1], ""
+        yield schema["$ref"].rsplit("/", 1)[-1], "", False
     for option in _options(schema):
         yield from _references(option)
     if "items" in schema:
-        yield from _references(schema["items"])
+        yield from ((name, more, True) for name, more, _ in _references(schema["items"]))
     if isinstance(schema.get("additionalProperties"), dict):
-        for name, more in _references(schema["additionalProperties"]):
-            yield name, f".NAME{more}"
+        for name, more, is_entry in _references(schema["additionalProperties"]):
+            yield name, f".NAME{more}", is_entry
 
 
 def _options(schema: JsonSchema) -> list[JsonSchema]:
@@ -200,7 +214,7 @@ def _alternatives(schema: JsonSchema, sections: dict[str, Section]) -> Iterator[
         yield ", ".join(f"`{_plain(option)}`" for option in schema["enum"])
     elif schema.get("type") == "array":
         items = _value(schema.get("items", {}), sections)
-        yield f"list of ({items})" if ", or " in items else f"list of {items}"
+        yield f"list of ({items})" if ", or " in items else f"list of {items}" if items else "list"
     elif isinstance(schema.get("additionalProperties"), dict):
         yield f"mapping of names to {_value(schema['additionalProperties'], sections)}"
     elif "type" in schema:
@@ -214,7 +228,7 @@ def _bounds(schema: JsonSchema) -> str:
     if low is not None:
         return f", at least {low:g}"
     if above is not None:
-        return f", more than {above:g}"
+        return f", more than {above:g}" + (f", at most {high:g}" if high is not None else "")
     return ", not empty" if schema.get("minLength") else ""
 
 

@@ -30,6 +30,8 @@ def schema_of(kind: Kind) -> JsonSchema:
     """The whole schema of one kind of file."""
     (root,), definitions = msgspec.json.schema_components([SPECS[kind]])
     for name, definition in definitions.items():
+        if "description" in definition:  # a docstring of several paragraphs, as it is indented in the source
+            definition["description"] = "\n".join(map(str.strip, definition["description"].split("\n")))
         if definition.get("additionalProperties") is False:
             definition["patternProperties"] = {"^x-": {}}
         for key, member in definition.get("properties", {}).items():

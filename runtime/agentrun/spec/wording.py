@@ -131,9 +131,13 @@ _FORMS = {
     "body": "it is text: write `json` for data",
     "command": "write a list: `[program, argument]`",
     "context": "write `context: {max_tokens: …}`",
+    "conversation": "write a list of messages, with `- user: …` for each",
+    "cost_usd": "write `{at_most: …}`, in US dollars",
+    "each": "write a list of rows, such as `- {city: Oslo}`, or `{city: [Oslo, Rome]}` for each combination",
     "env": "write `NAME: value` for each",
     "headers": "write `Name: value` for each",
     "http": "write `http: {url: …}`",
+    "latency": "write `{at_most: …}`, in seconds",
     "parameters": "write `{type: object, properties: {…}}`",
     "permissions": "write a list of rules, such as `- ask: NAME`",
     "python": "write `module:function`, such as `shop.prices:rate`",
@@ -147,8 +151,10 @@ def form(route: Route, kind: str = "") -> str | None:
     """How the value of a key is written, where its description doesn't show it."""
     if route[-2:-1] == ("permissions",):
         return "write `ask: NAME`, `allow: NAME` or `deny: NAME`"
-    if route[-2:-1] == ("calls",):
-        return "write `- name: NAME`"
+    if route[-2:-1] in (("calls",), ("exact",), ("in_order",), ("any_order",)):
+        return "write `- NAME`, or `- name: NAME`"
+    if route[-2:-1] == ("conversation",):
+        return "write `- user: …`"
     if kind == "test" and route[-1:] == ("model",):
         return CASE_MODEL_HELP
     return _FORMS.get(str(route[-1])) if route else None

@@ -24,6 +24,17 @@ MAX_NODES = 50_000
 MAX_COMPARED = 100
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """How much a file may hold: bytes, values after alias expansion, and levels of nesting."""
+
+    bytes: int = MAX_BYTES
+    nodes: int = MAX_NODES
+    depth: int = MAX_DEPTH
+
+
+LANGUAGE = Bounds()
+
+
 class ReadFile(msgspec.Struct, frozen=True):
     """The documents of a file and what was wrong with it. `stopped`: nothing was read after the last finding."""
 
@@ -34,10 +45,10 @@ class ReadFile(msgspec.Struct, frozen=True):
     stopped: bool = False
 
 
-def read_bytes(path: str, raw: bytes) -> ReadFile:
+def read_bytes(path: str, raw: bytes, bounds: Bounds = LANGUAGE) -> ReadFile:
     """A YAML file. `path` is what findings show."""
-    text, found = _decode(path, raw)
-    return read_text(path, text) if not found else ReadFile(path, text, [], found, stopped=True)
+    text, found = _decode(path, raw, bounds.bytes)
+    return read_text(path, text, bounds) if not found else ReadFile(path, text, [], found, stopped=True)
 
 
 def read_plain(path: str, raw: bytes) -> ReadFile:
@@ -46,9 +57,9 @@ def read_plain(path: str, raw: bytes) -> ReadFile:
     return ReadFile(path, text, [Node(text, Span(path, 1, 1, 1, 1), style="file", source=text)], found)
 
 
-def _decode(path: str, raw: bytes) -> tuple[str, list[Diagnostic]]:
-    if len(raw) > MAX_BYTES:
-        found = _finding("AR103", "the file is larger than 1 MiB", Span(path, 1, 1, 1, 1))
+def _decode(path: str, raw: bytes, max_bytes: int = MAX_BYTES) -> tuple[str, list[Diagnostic]]:
+    if len(raw) > max_bytes:
+        found = _finding("AR103", f"the file is larger than {max_bytes // MAX_BYTES} MiB", Span(path, 1, 1, 1, 1))
         return "", [found]
     try:
         return raw.decode("utf-8-sig"), []
@@ -61,8 +72,8 @@ def _decode(path: str, raw: bytes) -> tuple[str, list[Diagnostic]]:
         return raw.decode("utf-8", "replace"), [found]
 
 
-def read_text(path: str, text: str) -> ReadFile:
-    reader = _Reader(path, text)
+def read_text(path: str, text: str, bounds: Bounds = LANGUAGE) -> ReadFile:
+    reader = _Reader(path, text, bounds)
     try:
         reader.run()
     except _Stop as stop:
@@ -109,9 +120,10 @@ class _Open:
 
 
 class _Reader:
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, bounds: Bounds = LANGUAGE) -> None:
         self.path = path
         self.text = text
+        self.bounds = bounds
         self.documents: list[Node] = []
         self.found: list[Diagnostic] = []
         self._stack: list[_Open] = []
@@ -153,8 +165,8 @@ class _Reader:
         if self._root is None:
             return
         self._total += self._sizes[id(self._root)][0]
-        if self._total > MAX_NODES:
-            self._stop("AR205", f"more than {MAX_NODES:,} values in one file", self._root.span)
+        if self._total > self.bounds.nodes:
+            self._stop("AR205", f"more than {self.bounds.nodes:,} values in one file", self._root.span)
         if self._root.content is not None:
             self.documents.append(self._root)
 
@@ -181,8 +193,9 @@ class _Reader:
     def _open(self, event: Any, is_mapping: bool) -> None:
         if event.tag and event.tag not in ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             self._tag(event.tag, self._span(event.start_mark, event.end_mark))
-        if len(self._stack) >= MAX_DEPTH:
-            self._stop("AR205", f"nested deeper than {MAX_DEPTH} levels", self._span(event.start_mark, event.end_mark))
+        if len(self._stack) >= self.bounds.depth:
+            span = self._span(event.start_mark, event.end_mark)
+            self._stop("AR205", f"nested deeper than {self.bounds.depth} levels", span)
         self._stack.append(_Open(event, is_mapping))
 
     def _close(self, event: Any) -> None:
@@ -278,8 +291,8 @@ class _Reader:
 
     def _merge(self, target: _Open, source: Node) -> None:
         self._merged += len(source.content)
-        if self._merged > MAX_NODES:
-            self._stop("AR205", f"more than {MAX_NODES:,} values come from `<<`", source.span)
+        if self._merged > self.bounds.nodes:
+            self._stop("AR205", f"more than {self.bounds.nodes:,} values come from `<<`", source.span)
         for key, value in source.content.items():
             if key not in target.values:
                 target.values[key] = value
@@ -292,10 +305,10 @@ class _Reader:
             child_size, child_depth = self._sizes.get(id(child), (1, 1))
             size += child_size
             depth = max(depth, child_depth)
-        if size > MAX_NODES:
-            self._stop("AR205", f"more than {MAX_NODES:,} values, aliases expanded", node.span)
-        if depth + 1 > MAX_DEPTH:
-            self._stop("AR205", f"nested deeper than {MAX_DEPTH} levels, aliases expanded", node.span)
+        if size > self.bounds.nodes:
+            self._stop("AR205", f"more than {self.bounds.nodes:,} values, aliases expanded", node.span)
+        if depth + 1 > self.bounds.depth:
+            self._stop("AR205", f"nested deeper than {self.bounds.depth} levels, aliases expanded", node.span)
         self._sizes[id(node)] = (size, depth + 1)
 
     def _resolve(self, text: str, span: Span) -> Scalar:

@@ -7,6 +7,7 @@ about what it can't read. What a code means, with an example that has it and one
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from agentrun.diagnostics import MAX_TOLD, Diagnostic
@@ -15,11 +16,17 @@ from agentrun.spec.rules import (
     addresses,
     agents,
     case_arguments,
+    case_models,
+    case_requests,
+    case_stubs,
+    case_tools,
+    case_values,
     cases,
     commands,
     credentials,
     descriptions,
     exposure,
+    handoffs,
     model_settings,
     models,
     names,
@@ -56,6 +63,7 @@ RULES = (
     *credentials.RULES,
     *written_credentials.RULES,
     *agents.RULES,
+    *handoffs.RULES,
     *models.RULES,
     *model_settings.RULES,
     *timeouts.RULES,
@@ -64,7 +72,12 @@ RULES = (
     *exposure.RULES,
     *scripts.RULES,
     *cases.RULES,
+    *case_tools.RULES,
+    *case_stubs.RULES,
     *case_arguments.RULES,
+    *case_values.RULES,
+    *case_requests.RULES,
+    *case_models.RULES,
     *traps.RULES,
     *unused.RULES,
 )
@@ -78,10 +91,20 @@ def cross_check(catalog: Catalog) -> dict[Document, list[Diagnostic]]:
     have as many as it can takes no longer for it.
     """
     return {
-        document: [found for rule in RULES for found in islice(rule(catalog, document), MAX_TOLD)]
+        document: [found for rule in RULES for found in islice(_once(rule(catalog, document)), MAX_TOLD)]
         for document in catalog.documents()
         if document.complete and not document.is_base and document.node.is_mapping
     }
+
+
+def _once(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is found in each case that one with `each` makes, only in the first of them."""
+    told = set()
+    for one in found:
+        key = (one.code, one.span, one.message)
+        if key not in told:
+            told.add(key)
+            yield one
 
 
 def check_whole(catalog: Catalog) -> list[Diagnostic]:

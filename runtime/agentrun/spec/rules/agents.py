@@ -12,8 +12,9 @@ from agentrun.diagnostics import Diagnostic, did_you_mean, nearest, one_of
 from agentrun.prices import ListPrice, service_url
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write, write_name
+from agentrun.spec.function_names import handoff_name
 from agentrun.spec.meant import misspelt
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, texts
 from agentrun.spec.rules.toolbox import lists_are_readable
 from agentrun.spec.types import AgentSpec, ModelSpec, ResponseFormatSpec
 
@@ -129,8 +130,10 @@ def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic
 
 
 def _tools(catalog: Catalog, document: Document) -> list[str]:
-    """The names of an agent's tools. One that is misspelt in the list has its finding there, and is not missed here."""
+    """The names of what an agent's model can call. One that is misspelt in the list has its finding there, and is not
+    missed here."""
     names = [tool.name for tool in catalog.tools_of(document)]
+    names += map(handoff_name, texts(document.node.get("handoffs")))
     listed = document.node.get("tools")
     for entry in listed.content if listed is not None and listed.is_list else ():
         if isinstance(entry.content, str) and not catalog.matching(entry.content):

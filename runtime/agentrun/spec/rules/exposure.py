@@ -15,11 +15,12 @@ import msgspec
 from agentrun.diagnostics import Diagnostic, one_of
 from agentrun.effects import has_untrusted_output, is_read_only
 from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.function_names import handoff_name
 from agentrun.spec.known_programs import INERT
 from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.rules.addresses import chosen_addresses, has_network
 from agentrun.spec.rules.credentials import has_credentials
-from agentrun.spec.rules.toolbox import entry_of
+from agentrun.spec.rules.toolbox import backend, entry_of
 from agentrun.spec.types import ToolSpec
 from agentrun.spec.words import Word, program_name
 
@@ -27,8 +28,8 @@ from agentrun.spec.words import Word, program_name
 class Reached(msgspec.Struct, frozen=True, eq=False):
     """A tool that an agent can have called. `entry` is what brings it, in the agent's own list.
 
-    `decided` says that its author has stated who decides about its calls; `within` is the agent behind a tool that has
-    it, where it is not the agent's own.
+    `decided` says that its author has stated who decides about its calls; `within` is the agent behind a tool or
+    hand-off that has it, where it is not the agent's own.
     """
 
     tool: Document
@@ -164,7 +165,8 @@ def _is_shut_in(tool: Document) -> bool:
 
 
 def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
-    """The tools of an agent and of the agents behind them; without those that are never called.
+    """The tools of an agent, of the agents behind them, and of those that it hands over to: what one has read, the next
+    one knows. Without those that are never called.
 
     Each agent is looked at once, first on a way on which nobody is asked.
     """
@@ -176,7 +178,7 @@ def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
             continue
         seen.add(agent.name)
         for tool in catalog.tools_of(agent):
-            stand = _permission(agent, tool)
+            stand = _permission(agent, tool.name, is_set=backend(tool) in ("mcp", "openapi"))
             if stand == "deny":
                 continue
             approval, entry = tool.node.get("require_approval"), way or entry_of(agent, tool)
@@ -188,17 +190,20 @@ def _reached(catalog: Catalog, start: Document) -> Iterator[Reached]:
                 waiting.insert(0, (called, entry, True))
             else:
                 waiting.append((called, entry, False))
+        for entry in items(agent.node.get("handoffs")):
+            other = catalog.agents.get(text_of(entry) or "")
+            if other is not None and _permission(agent, handoff_name(other.name)) != "deny":
+                waiting.insert(0 if asks else len(waiting), (other, way or entry, asks))
 
 
-def _permission(agent: Document, tool: Document) -> str:
+def _permission(agent: Document, name: str, *, is_set: bool = False) -> str:
     """What the agent's rules say of a tool: `deny`, `decided`, or nothing. A glob that allows decides about no tool."""
-    is_set = tool.node.get("mcp") is not None or tool.node.get("openapi") is not None
     for rule in items(agent.node.get("permissions")):
         for action in ("deny", "ask", "allow"):
             text = text_of(rule.get(action))
             if text is None:
                 continue
-            if not (fnmatchcase(tool.name, text) or (is_set and text.startswith(f"{tool.name}_"))):
+            if not (fnmatchcase(name, text) or (is_set and text.startswith(f"{name}_"))):
                 continue
             always = rule.get("when") is None and not is_set
             if action == "deny" and always:

@@ -1,7 +1,7 @@
 """Names that are too much alike, and agents whose tools don't give them what they need.
 
-What is made of names, `transfer_to_<agent>` and `<set>_<tool>`, is not looked at: hand-offs and sets are not available
-in this version, and have their finding.
+What is made of names is not looked at: agents have their finding, and sets, with `<set>_<tool>`, are not available in
+this version.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ from itertools import islice
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.edits import remove_item, write_name
+from agentrun.spec.function_names import HANDOFF_PREFIX
 from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.spelling import fold
 from agentrun.spec.types import NAME_PATTERN
 
 MAX_AGENTS = 200  # that are looked at for a circle from each agent
 RESERVED = ("search_tools",)
-RESERVED_PREFIX = "transfer_to_"
 
 
 def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -79,7 +79,7 @@ def _without(catalog: Catalog, document: Document, index: int, name: str) -> Fix
 
 
 def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """Not of `handoffs`: those are not available in this version, and have their finding."""
+    """Those behind a tool, and those under test: `handoffs` are a family of their own."""
     entry = document.node.get("agent") if document.kind != "agent" else None
     name = text_of(entry)
     if entry is None or name is None or name in catalog.agents or catalog.may_be_unread("agent", name):
@@ -120,7 +120,7 @@ def _calls(catalog: Catalog, agent: Document) -> Iterator[Node]:
 
 
 def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    if document.kind == "tool" and (document.name in RESERVED or document.name.startswith(RESERVED_PREFIX)):
+    if document.kind == "tool" and (document.name in RESERVED or document.name.startswith(HANDOFF_PREFIX)):
         place = document.node.get("name") or document.node
         message = f"the name `{document.name}` is reserved"
         yield _error("AR409", message, place, "`search_tools` and `transfer_to_…` are made by agentrun")

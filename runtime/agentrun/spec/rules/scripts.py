@@ -1,7 +1,7 @@
 """Scripted models whose turns can't be played to the end: of agents, and of tests.
 
 A script plays one turn for each request. A turn with calls is followed by another request, unless a call is of a
-final tool; a turn with text and no calls ends a run.
+final tool; a turn with text and no calls ends a run. A case is one run, or one for each message of its conversation.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import NamedTuple
 from agentrun.diagnostics import Diagnostic, counted
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write_name
+from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, text_of
-from agentrun.spec.rules.case_places import agent_under_test
+from agentrun.spec.rules.case_places import agent_under_test, cases_of, steps_of
 from agentrun.spec.rules.toolbox import Toolbox, toolbox
 
 ENDED_WELL = ("answered", "final_tool")
@@ -25,15 +26,17 @@ _SAYING = ("content", "chunks", "error")
 class Script(NamedTuple):
     """A script, the agent that it plays for, and what is known of the run.
 
-    `may_break_off` says that the run is meant to end otherwise than by an answer, or that another model takes over;
-    `is_one_run` that it answers one user message and that nobody else plays from it.
+    `may_break_off` says that a run is meant to end otherwise than by an answer, or that another model takes over;
+    `may_ask_again` that an answer may not be the end of its run. `runs` is how many user messages it answers, the
+    least and the most of the cases that it is for; None where that can't be known, or others play from it too.
     """
 
     turns: list[Node]
     agent: Document
     box: Toolbox
     may_break_off: bool
-    is_one_run: bool
+    may_ask_again: bool
+    runs: tuple[int, int] | None
 
 
 def scripts(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -47,7 +50,7 @@ def end_that_is_too_early(script: Script) -> Iterator[Diagnostic]:
     calls = _calls(last)
     if not calls or script.may_break_off or _ends_otherwise(last) or _reaches_a_limit(script):
         return
-    if any(name is None or not script.box.tools.get(name) or _is_final(script.box, name) for name in calls):
+    if any(_may_be_final(script.box, name) for name in calls):
         return
     message = f"the script ends with {'a call' if len(calls) == 1 else 'calls'}, and the model is asked once more"
     help = "add the turn that answers: each request to the model plays one"
@@ -67,16 +70,39 @@ def turns_that_say_nothing(script: Script) -> Iterator[Diagnostic]:
 
 
 def turns_that_are_never_played(script: Script) -> Iterator[Diagnostic]:
-    """Behind the turn that answers the one user message of a case."""
-    if not script.is_one_run or _may_ask_again(script.agent):
+    """Behind the turn that answers the last user message of a case."""
+    if script.runs is None or script.may_ask_again:
         return
-    answer = next((index for index, turn in enumerate(script.turns) if _answers(turn)), len(script.turns))
-    rest = script.turns[answer + 1 :]
+    most = script.runs[1]
+    answers = [index for index, turn in enumerate(script.turns) if _answers(turn)]
+    rest = script.turns[answers[most - 1] + 1 :] if len(answers) >= most else []
     if rest:
         others = f" and the {counted(len(rest) - 1, 'turn')} after it are" if len(rest) > 1 else " is"
-        message = f"this turn{others} never played: turn {answer + 1} answers, which ends the run"
-        help = f"a case is one user message: leave {'it' if len(rest) == 1 else 'them'} out"
+        ends = "which ends the run" if most == 1 else f"which ends the last of {most} runs"
+        message = f"this turn{others} never played: turn {answers[most - 1] + 1} answers, {ends}"
+        what = "a case is one user message" if most == 1 else f"the conversation has {most} messages"
+        help = f"{what}: leave {'it' if len(rest) == 1 else 'them'} out"
         yield Diagnostic("AR715", "info", message, rest[0].span, help)
+
+
+def answers_that_are_missing(script: Script) -> Iterator[Diagnostic]:
+    """A conversation of more messages than the script can answer: a turn with calls ends no run."""
+    if script.runs is None or script.runs[0] < 2 or script.may_break_off or _reaches_a_limit(script):
+        return
+    ends = sum(1 for turn in script.turns if _may_end(script, turn))
+    if ends < script.runs[0]:
+        message = f"the script answers {ends} of the {script.runs[0]} messages of the conversation"
+        help = "add a turn that answers for each of the others"
+        yield Diagnostic("AR715", "warning", message, script.turns[-1].span, help)
+
+
+def _may_end(script: Script, turn: Node) -> bool:
+    calls = _calls(turn)
+    return not calls or _ends_otherwise(turn) or any(_may_be_final(script.box, name) for name in calls)
+
+
+def _may_be_final(box: Toolbox, name: str | None) -> bool:
+    return name is None or name not in box.names or _is_final(box, name)
 
 
 def calls_of_unknown_tools(script: Script) -> Iterator[Diagnostic]:
@@ -86,12 +112,18 @@ def calls_of_unknown_tools(script: Script) -> Iterator[Diagnostic]:
             name = call.get("name")
             if name is None or not isinstance(name.content, str) or script.box.may_have(name.content):
                 continue
-            fix = write_name(name, script.box.tools) if script.box.meant(name.content) else None
+            fix = write_name(name, script.box.names) if script.box.meant(name.content) else None
             message = f"the script calls `{name.content}`, and the agent `{script.agent.name}` has no such tool"
             yield Diagnostic("AR902", "warning", message, name.span, script.box.help_for(name.content), fix=fix)
 
 
-_OF_A_SCRIPT = (end_that_is_too_early, turns_that_say_nothing, turns_that_are_never_played, calls_of_unknown_tools)
+_OF_A_SCRIPT = (
+    end_that_is_too_early,
+    turns_that_say_nothing,
+    turns_that_are_never_played,
+    answers_that_are_missing,
+    calls_of_unknown_tools,
+)
 
 
 def scripts_of(catalog: Catalog, document: Document) -> Iterator[Script]:
@@ -116,7 +148,8 @@ def _of_an_agent(catalog: Catalog, document: Document) -> Iterator[Script]:
     ends_early = any(document.node.get(*route) is not None for route in (("limits", "timeout"), ("context",)))
     for index, one in enumerate(models):
         turns = items(members(one).get("script"))
-        yield Script(turns, document, box, ends_early or index < len(models) - 1, is_one_run=False)
+        goes_on_elsewhere = index < len(models) - 1 or bool(turns and box.transfers.intersection(_calls(turns[-1])))
+        yield Script(turns, document, box, ends_early or goes_on_elsewhere, may_ask_again=True, runs=None)
 
 
 def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
@@ -125,12 +158,24 @@ def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
         return
     box = toolbox(catalog, agent)
     alone = all(tool.called_agent is None for found in box.tools.values() for tool in found)
-    cases = items(document.node.get("cases"))
+    asks_again = any(map(_may_ask_again, catalog.reached(agent)))
+    cases = cases_of(document)
     shared = [case for case in cases if not any(key in members(case) for key in ("model", "cassette", "live"))]
     scripts = [(document.node.get("model"), shared), *((case.get("model"), [case]) for case in cases)]
     for node, played in scripts:
-        reasons = {text_of(case.get("expect", "reason")) for case in played}
-        yield Script(items(node), agent, box, bool(reasons - {None, *ENDED_WELL}), is_one_run=alone)
+        reasons = {text_of(one.get("expect", "reason")) for case in played for one in (case, *steps_of(case))}
+        runs = [_runs(case) for case in played] if alone else []
+        known = [one for one in runs if one is not None]
+        between = (min(known), max(known)) if known and len(known) == len(runs) else None
+        yield Script(items(node), agent, box, bool(reasons - {None, *ENDED_WELL}), asks_again, between)
+
+
+def _runs(case: Node) -> int | None:
+    """How many user messages a case has; None where its conversation can't be read."""
+    conversation = case.get("conversation")
+    if conversation is None:
+        return None if misspelt(case, "conversation") else 1
+    return len(conversation.content) if conversation.is_list and conversation.content else None
 
 
 def _calls(turn: Node) -> list[str | None]:
@@ -139,7 +184,7 @@ def _calls(turn: Node) -> list[str | None]:
 
 
 def _is_final(box: Toolbox, name: str) -> bool:
-    return any(tool.node.get("final") is not None for tool in box.tools[name])
+    return any(tool.node.get("final") is not None for tool in box.tools.get(name, ()))
 
 
 def _ends_otherwise(turn: Node) -> bool:
@@ -153,9 +198,11 @@ def _answers(turn: Node) -> bool:
     return bool(said.strip()) and turn.get("error") is None and not turn.get("tool_calls")
 
 
-def _may_ask_again(agent: Document) -> bool:
+def _may_ask_again(document: Document) -> bool:
     """An answer that breaks its format is asked for once more, and so is a summary of a long conversation."""
-    return any(agent.node.get(key) is not None for key in ("response_format", "context"))
+    return document.kind == "agent" and any(
+        document.node.get(key) is not None for key in ("response_format", "context")
+    )
 
 
 def _reaches_a_limit(script: Script) -> bool:

@@ -1,4 +1,5 @@
-"""What a run of an agent can call: its own tools, and those of the agents that it runs as tools or hands over to.
+"""What a run of an agent can call: its own tools, those of the agents that it runs as tools or hands over to, and the
+functions that hand over.
 
 Not all of it is known offline: the members of a set, and what stands in a file that could not be read.
 """
@@ -11,6 +12,7 @@ import msgspec
 
 from agentrun.diagnostics import did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
+from agentrun.spec.function_names import HANDOFF_PREFIX, handoff_name
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, texts
 from agentrun.spec.types import BACKENDS
@@ -20,55 +22,72 @@ HIDING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProper
 
 
 class Toolbox(msgspec.Struct, frozen=True, eq=False):
-    """The tools by name; agents may have tools of one name. `loose` are names that stand in a list and mean nothing,
-    with what was probably meant: they have a finding there. Where a list can't be read the box is not `complete`."""
+    """The tools by name; agents may have tools of one name. `transfers` are the functions that hand over. `loose` are
+    names that stand in a list and mean nothing, with what was probably meant: they have a finding there. Where a list
+    can't be read the box is not `complete`."""
 
     catalog: Catalog
     tools: dict[str, list[Document]]
+    transfers: frozenset[str]
     sets: tuple[str, ...]
     loose: frozenset[str]
     complete: bool
 
+    @property
+    def names(self) -> list[str]:
+        """Whatever can be called, by name."""
+        return sorted({*self.tools, *self.transfers})
+
     def may_have(self, pattern: str) -> bool:
         """Whether a name or glob stands for a tool, or for one that can't be known."""
-        if not self.complete or any(fnmatchcase(name, pattern) for name in (*self.tools, *self.loose)):
+        if not self.complete or pattern in self.tools:
+            return True
+        if any(fnmatchcase(name, pattern) for name in (*self.tools, *self.transfers, *self.loose)):
             return True
         return pattern.startswith(self.sets) or self.catalog.may_be_unread("tool", pattern)
 
     def meant(self, name: str) -> str | None:
         """The tool that a name was probably meant for. A tool of the project that is not listed was meant as it is."""
-        return None if name in self.catalog.tools else nearest(name, self.tools)
+        return None if name in self.catalog.tools else nearest(name, self.names)
 
     def help_for(self, name: str) -> str:
         """What to do about a name that no tool has."""
         if name in self.catalog.tools:
             return f"`{name}` is a tool of this project: list it in the agent's `tools`"
-        return did_you_mean(name, self.tools) or (
-            f"its tools: {one_of(sorted(self.tools))}" if self.tools else "it has no tools"
+        agent = name.removeprefix(HANDOFF_PREFIX)
+        if agent != name and agent in self.catalog.agents:
+            return f"list `{agent}` in the agent's `handoffs`"
+        return did_you_mean(name, self.names) or (
+            f"its tools: {one_of(self.names)}" if self.names else "it has no tools"
         )
 
 
 def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> Toolbox:
     """The tools of an agent and, `with_agents`, of those that a run of it leads to."""
     tools: dict[str, list[Document]] = {}
+    transfers: set[str] = set()
     loose: set[str] = set()
     complete = True
     reached = catalog.reached(agent) if with_agents else [agent]
     for one in (one for one in reached if one.kind == "agent"):
         complete = complete and one.complete and lists_are_readable(one)
         loose |= _loose(catalog, one)
+        transfers |= set(map(handoff_name, texts(one.node.get("handoffs"))))
         for tool in catalog.tools_of(one):
             tools.setdefault(tool.name, []).append(tool)
     sets = tuple(
         f"{name}_" for name, found in tools.items() if any(backend(one) in ("mcp", "openapi") for one in found)
     )
     complete = complete and all(tool.complete for found in tools.values() for tool in found)
-    return Toolbox(catalog, tools, sets, frozenset(loose), complete)
+    return Toolbox(catalog, tools, frozenset(transfers), sets, frozenset(loose), complete)
 
 
 def lists_are_readable(agent: Document) -> bool:
-    """Whether the `tools` of an agent say what they are meant to: what can't be read has its own finding."""
+    """Whether `tools` and `handoffs` of an agent say what they are meant to: what can't be read has its own finding."""
     listed = agent.node.get("tools") if agent.node.is_mapping else None
+    handoffs = agent.node.get("handoffs") if agent.node.is_mapping else None
+    if misspelt(agent.node, "handoffs") or (handoffs is not None and not handoffs.is_list):
+        return False
     if listed is None:
         return agent.node.is_mapping and not misspelt(agent.node, "tools")
     return (
