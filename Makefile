@@ -14,7 +14,9 @@ APPROVE = $(shell test -t 0 || echo --approve refund_order)
 chat: $(READY)
 	@$(BIN)/python -m agentrun.demo -- $(BIN)/agentrun chat agents/support.yaml --model offline $(APPROVE)
 
+# The agents' own cases take a second or two; ARGS are pytest's.
 test: $(DEV)
+	$(if $(ARGS),,$(BIN)/agentrun test)
 	$(BIN)/python -m pytest $(if $(FAST),-m "not slow") -n 2 $(ARGS)
 
 test-netns: $(DEV)

@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import commands, conversations
+from benchmarks import cases, commands, conversations
 from benchmarks.contenders import CONTENDERS
 from benchmarks.peer import Peer
 from benchmarks.results import Table
 
-PARTS = ("conversations", "starts", "validate")
+PARTS = ("conversations", "starts", "validate", "test")
 LIBRARIES = ("agentrun", "openai", "httpx2", "click", "pyyaml", "jsonschema")
 
 
@@ -49,6 +49,9 @@ def measure(parts: Sequence[str], contenders: Sequence[str], *, quick: bool) -> 
     if "validate" in parts:
         _tell("validate")
         tables += commands.validations((10, 100) if quick else (10, 100, 250, 1000), 1 if quick else 5)
+    if "test" in parts:
+        _tell("test")
+        tables += cases.scripted_cases(100 if quick else 1000, 1 if quick else 5)
     return tables
 
 

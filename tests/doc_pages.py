@@ -5,6 +5,8 @@ How a block is read follows from its first line:
     ```yaml             begins with `# agents/NAME.yaml`, `# tools.d/…`: a whole file of the page's project
     ```python           begins with `# NAME.py`: a file of that project too; else a program that is run
     ```yaml agent|tool  a fragment: merged into a small agent or tool
+    ```yaml case        a case, without its name, of the page's first agent: it is run, and passes
+    ```yaml test        keys of a test file of that agent: it has no findings
     ```sh               commands that succeed
     ```console          commands after `$ `, each with all that it prints; `…` stands for anything
     ```text             what the program above it prints; `…` as before
@@ -78,6 +80,11 @@ class Page:
             seen[name] = seen.get(name, -1) + 1
             names.append(f"{name}-{seen[name]}" if seen[name] else name)
         return names
+
+    @property
+    def agent(self):
+        """The name of the page's first agent."""
+        return next(Path(file).stem for file in self.files if file.startswith("agents/"))
 
     def output_of(self, program):
         """The text block that follows a program, or None."""

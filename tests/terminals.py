@@ -1,4 +1,4 @@
-"""`agentrun chat` at a pseudo-terminal with a model of the screen: typed at, and read, as a person would."""
+"""A command at a pseudo-terminal with a model of the screen: typed at, and read, as a person would."""
 
 import fcntl
 import os
@@ -14,7 +14,9 @@ import pyte
 
 
 class Terminal:
-    """A program at a terminal of 60 lines: type, and wait for what the screen shows."""
+    """`agentrun chat` at a terminal of 60 lines: type, and wait for what the screen shows."""
+
+    command = "chat"
 
     def __init__(self, folder, *arguments, columns=100):
         self.main, child = pty.openpty()
@@ -23,7 +25,7 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agentrun", "chat", *arguments],
+            [sys.executable, "-m", "agentrun", self.command, *arguments],
             cwd=folder,
             stdin=child,
             stdout=child,

@@ -173,3 +173,14 @@ def test_the_job_for_gitlab_installs_no_stranger_and_keeps_the_reports_it_writes
     reports = job["artifacts"]["reports"]
     assert reports == {"codequality": written["gitlab"], "junit": written["junit"]}
     assert job["artifacts"]["when"] == "always"
+
+
+def test_the_job_for_gitlab_that_runs_cases_keeps_what_it_writes_and_asks_no_model():
+    job = yaml.safe_load((ROOT / "docs/gitlab.yml").read_text())["agentrun-test"]
+    install, test = job["script"]
+    assert install.startswith("pip install git+")
+    assert " --no-live " in test
+    written = dict(re.findall(r"--output-file (\w+)=(\S+)", test))
+    assert job["artifacts"]["reports"] == {"junit": written["junit"]}
+    assert job["artifacts"]["paths"] == [written["html"]]
+    assert job["artifacts"]["when"] == "always"

@@ -73,6 +73,17 @@ def test_the_new_project_has_no_findings(project, capsys):
     assert agentrun(capsys, "validate") == (0, "5 files checked, no findings\n", "")
 
 
+def test_the_new_project_passes_its_own_cases_and_they_notice_a_change(project, capsys):
+    code, out, _ = agentrun(capsys, "test")
+    assert code == 0
+    assert "2 passed" in out
+    tool = project / "tools.d/disk_usage.yaml"
+    tool.write_text(tool.read_text().replace("[df, -h, --,", "[df, -k, --,"))
+    code, out, _ = agentrun(capsys, "test")
+    assert code == 1
+    assert "1 failed" in out
+
+
 def test_each_file_points_editors_at_its_schema_and_fits_it(project):
     for name in [one for one in WRITTEN if one.endswith(".yaml")]:
         text = (project / name).read_text()

@@ -352,6 +352,7 @@ def test_json_is_complete(capsys):
         "system_prompt",
         "input",
         "tools",
+        "handoffs",
         "tool_choice",
         "parallel_tool_calls",
         "response_format",
@@ -360,6 +361,7 @@ def test_json_is_complete(capsys):
         "context",
         "starters",
         "unknown",
+        "takes_over",
         "reach",
         "environment",
     ]

@@ -19,6 +19,7 @@ import agentrun
 from agentrun import errors
 from agentrun.cli import COMMANDS, EXIT_INTERRUPTED, run, turns
 from agentrun.project import read_project
+from agentrun.spec.case_types import CallExpect, CallsExpect, ExpectSpec, RequestExpect, ValueExpect
 from agentrun.spec.types import NAME_PATTERN
 from doc_pages import PAGES, ROOT, Page, commands, exit_code, is_like
 from projects import write_project
@@ -26,15 +27,18 @@ from servers import ModelServer, sse
 
 README, *DOCS = [Page(path) for path in PAGES]
 RUNNING = next(page for page in DOCS if page.path.stem == "running")
+TESTING = next(page for page in DOCS if page.path.stem == "testing")
 ALL = [README, *DOCS, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md")]
 BLOCKS = [block for page in (README, *DOCS) for block in page.blocks]
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def blocks(*languages, files=False):
+def blocks(*languages, words=None):
+    """The blocks that are no files, perhaps those with one of these words alone."""
+    found = [one for one in BLOCKS if one.language in languages and not one.file]
     return pytest.mark.parametrize(
-        "block", [one for one in BLOCKS if one.language in languages and files == bool(one.file)], ids=str
+        "block", [one for one in found if words is None or set(one.words) & set(words)], ids=str
     )
 
 
@@ -46,6 +50,8 @@ def test_every_block_is_of_a_kind_that_is_run():
         not in {
             ("yaml", ("agent",)),
             ("yaml", ("tool",)),
+            ("yaml", ("case",)),
+            ("yaml", ("test",)),
             ("sh", ()),
             ("sh", ("repo",)),
             ("console", ()),
@@ -73,7 +79,7 @@ def test_the_files_of_a_page_are_a_project_without_errors_and_warnings(page, tmp
     assert [(one.code, one.message) for one in found if one.severity != "info"] == []
 
 
-@blocks("yaml")
+@blocks("yaml", words=("agent", "tool"))
 def test_a_fragment_fits_into_a_small_agent_or_tool(block, tmp_path):
     written = yaml.safe_load(block.text)
     if block.words == ("agent",):
@@ -104,6 +110,53 @@ def _parameters_for(text):
     holes = re.findall(r"(?<!\{)\{\+?(\w+)\}(?!\})", text)
     names = dict.fromkeys([*holes, *re.findall(r"\bargs\.(\w+)", text)])
     return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": holes}
+
+
+@blocks("yaml", words=("case", "test"))
+def test_a_fragment_of_a_test_file_has_no_findings(block, tmp_path):
+    write_project(tmp_path, block.page.files | _test_file(block))
+    variables = _variables("".join([*block.page.files.values(), block.text]))
+    project = read_project(tmp_path, variables)
+    found = project.report(project.reached_from(project.files_under([tmp_path / "tests/fragment.test.yaml"])))
+    assert [(one.code, one.message) for one in found.diagnostics if one.severity != "info"] == []
+
+
+@blocks("yaml", words=("case",))
+def test_a_case_passes(block, place, service):
+    folder, env = place(block)
+    write_project(folder, _test_file(block))
+    done = execute(["agentrun", "test", "tests/fragment.test.yaml"], folder, env, service)
+    assert done.returncode == 0, done.stdout
+
+
+def _test_file(block):
+    written = yaml.safe_load(block.text)
+    file = {"cases": [{"name": "fragment"} | written]} if block.words == ("case",) else written
+    return {"tests/fragment.test.yaml": json.dumps({"agent": block.page.agent} | file)}
+
+
+def test_every_example_of_an_expectation_holds_of_the_pages_first_case(tmp_path, place, service):
+    examples = [example for _, example in _expectations()]
+    assert len(examples) > 40
+    first = next(one for one in TESTING.blocks if one.file == "tests/desk.test.yaml")
+    file = yaml.safe_load(first.text)
+    case = file["cases"][0]
+    file["cases"] = [case | {"name": one, "expect": yaml.safe_load(one)} for one in examples]
+    folder, env = place(first)
+    write_project(folder, {"tests/examples.test.yaml": json.dumps(file)})
+    done = execute(["agentrun", "test", "tests/examples.test.yaml"], folder, env, service)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_expectation_stands_in_a_table_and_no_other():
+    kinds = (ExpectSpec, ValueExpect, CallsExpect, CallExpect, RequestExpect)
+    known = {name for kind in kinds for name in kind.__struct_encode_fields__}
+    assert {key for keys, _ in _expectations() for key in re.findall(r"`(\w+)`", keys)} == known - {"judge"}
+
+
+def _expectations():
+    """(keys, example) of each row of the page's tables of expectations."""
+    return re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| `(.+?)` \|", TESTING.text, re.MULTILINE)
 
 
 # -- commands and programs ------------------------------------------------------------------------------------

@@ -1,6 +1,10 @@
 """The examples of the language's own description, as files: those that are whole load as they stand, the fragments have
 exactly one finding for each key that a later version brings."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 import golden_specs
@@ -33,7 +37,7 @@ def test_the_agent_with_every_key_has_findings_for_what_comes_later_and_no_other
     # One warning: a fallback was turned off.
     warned = {one for one in found if one[1] == "AR708"}
     assert len(warned) == 1
-    assert found - warned == later("agents/support.yaml", "handoffs", "tool_search")
+    assert found - warned == later("agents/support.yaml", "tool_search")
 
 
 def test_the_tools_have_findings_for_what_comes_later_and_no_others():
@@ -59,3 +63,46 @@ def test_the_test_file_is_read_as_it_is_written():
     assert case.model[0].tool_calls[0].arguments == {"order_id": "7", "amount": 5}
     assert case.tools["refund_order"].json == {"id": "r1"}
     assert case.expect.answer.contains == "Done"
+
+
+def test_the_test_file_runs_and_passes_in_a_project_of_its_own(tmp_path):
+    done = _tested(tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("contains: Done", "contains: Refunded"),
+        (
+            'calls: [{name: refund_order, arguments: {order_id: "7"}}]',
+            'calls: [{name: refund_order, arguments: {order_id: "8"}}]',
+        ),
+        ("reason: answered", "reason: max_turns"),
+        ("turns: 2", "turns: 1"),
+        ('content: \'{"text": "Done."}\'', "error: {status: 400, message: no}"),
+        ("tools: {refund_order:", "tools: {find_order:"),
+    ],
+)
+def test_the_test_file_fails_where_something_in_it_does_not_hold(tmp_path, written, instead):
+    done = _tested(tmp_path, written, instead)
+    assert done.returncode == 1, done.stdout
+    assert "refunds a paid order" in done.stdout
+
+
+def _tested(folder, written="", instead=""):
+    """`agentrun test` on a copy of the whole files, perhaps with a piece of the test file replaced."""
+    shutil.copytree(LANGUAGE / "whole", folder / "project")
+    file = folder / "project" / "tests" / "refunds.test.yaml"
+    text = file.read_text()
+    assert written in text
+    file.write_text(text.replace(written, instead, 1) if written else text)
+    return subprocess.run(
+        [sys.executable, "-m", "agentrun", "test"],
+        cwd=folder / "project",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )

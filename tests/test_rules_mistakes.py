@@ -87,7 +87,7 @@ MISTAKES = [
     ("agents/x.yaml", AGENT.replace("system_prompt", "promt"), "AR301", "did you mean `system_prompt`?"),
     ("agents/x.yaml", AGENT.replace("tools", "functions"), "AR301", "did you mean `tools`?"),
     ("agents/x.yaml", AGENT.replace("[find_order]", "[{tool: find_order}]"), "AR301", "write its name alone"),
-    ("agents/x.yaml", f"{AGENT}handoffs: [clerk]\n", "AR308", "leave it out"),
+    ("agents/x.yaml", f"{AGENT}handoffs: [clerk]\n", "AR402", "agents: researcher"),
     ("agents/x.yaml", f"{AGENT}tool_choice: any\n", "AR701", "did you mean `required`?"),
     ("agents/x.yaml", f"{AGENT}limits: {{max_total_tokens: 1_000}}\n", "AR303", "write `1000`"),
     ("agents/x.yaml", f"{AGENT}limits: {{timeout: 2m}}\n", "AR303", "write `120`"),

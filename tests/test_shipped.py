@@ -16,6 +16,7 @@ import yaml
 import agentrun
 from agentrun.demo.orders import OrderService
 from agentrun.project import read_project
+from loopback_http import Loopback, reply
 from weather_standin import WeatherStandIn
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,7 +88,7 @@ def test_every_agent_loads_and_says_what_it_is(path):
     agent = agentrun.load(path, environ=environ())
     assert agent.name == path.stem
     assert agent.description
-    assert agent.tools
+    assert agent.tools or agent.handoffs or agent.response_format
 
 
 def test_every_tool_tells_a_model_what_it_and_its_arguments_are():
@@ -443,3 +444,75 @@ def test_the_assistant_asks_the_researcher_who_asks_the_documents(docs):
     searched = [event for event in told if getattr(event, "name", "") == "search_docs"]
     assert searched, "the researcher searched nothing"
     assert all(isinstance(event.parent_run_id, str) for event in searched)
+
+
+# -- front_desk and triage ------------------------------------------------------------------------------------
+
+
+def test_the_front_desk_hands_an_order_over_and_the_order_desk_answers(tmp_path, orders):
+    turns = [call("transfer_to_support"), call("find_order", order_id="1042")]
+    outcome, [_, order] = handed_over(tmp_path, turns, environ(orders))
+    assert order["tracking"] == "JD014600006281440275"
+    assert outcome.agent.name == "support"
+
+
+def handed_over(tmp_path, turns, env):
+    """The front desk whose own model makes the first call, and the others' the rest."""
+    for folder in ("agents", "tools.d"):
+        shutil.copytree(ROOT / folder, tmp_path / "shipped" / folder)
+    models = {"front_desk": turns[:1], "support": [*turns[1:], {"content": "done"}]}
+    for agent, script in models.items():
+        path = tmp_path / "shipped" / "agents" / f"{agent}.yaml"
+        model = {"api": "scripted", "name": "scripted", "script": script}
+        path.write_text(path.read_text().replace(MODEL, f"model: {json.dumps(model)}"))
+    agent = agentrun.load(tmp_path / "shipped/agents/front_desk.yaml", environ=env)
+    outcome = agentrun.run_sync(agent, "Where is order 1042?")
+    return outcome, results(outcome.messages)
+
+
+ISSUE = {"number": 7, "title": "It is grey", "labels": [{"name": "bug"}], "updated_at": "2026-03-01T10:00:00Z"}
+
+
+def test_issues_are_read_page_by_page_and_pull_requests_left_out(tmp_path):
+    def answer(arrived):
+        if "page=2" in arrived.target:
+            return json_reply([ISSUE | {"number": 3, "title": "Old", "labels": []}])
+        more = ("Link", f'<{github.url}/repositories/1/issues?page=2>; rel="next"')
+        return json_reply([ISSUE, ISSUE | {"number": 8, "pull_request": {}}], headers=[more])
+
+    with Loopback(answer) as github:
+        turn = call("list_issues", owner="example", repo="shop", label="bug")
+        _, [listed] = scripted(tmp_path, "triage", [turn], environ(GITHUB_API_URL=github.url, GITHUB_TOKEN="t-9f3ka1"))
+    assert listed.split("\n") == ["#7 It is grey [bug] 2026-03-01", "#3 Old [] 2026-03-01"]
+    first, second = github.requests
+    assert first.target == "/repos/example/shop/issues?state=open&sort=updated&per_page=100&labels=bug"
+    assert second.target == "/repositories/1/issues?page=2"
+    assert {one.header("authorization") for one in github.requests} == {"Bearer t-9f3ka1"}
+
+
+def test_an_issue_without_a_text_is_read_and_labelled(tmp_path):
+    whole = ISSUE | {"state": "open", "user": {"login": "mara"}, "comments": 0, "body": None}
+    turns = [
+        call("read_issue", owner="example", repo="shop", number=7),
+        call("label_issue", owner="example", repo="shop", number=7, labels=["bug", "button"]),
+    ]
+    with Loopback([json_reply(whole), json_reply([{"name": "bug"}, {"name": "button"}])]) as github:
+        env = environ(GITHUB_API_URL=github.url)
+        _, [read, labelled] = scripted(tmp_path, "triage", turns, env, approve=["label_issue"])
+    assert read.splitlines() == ["#7 It is grey", "open, by mara, labels: bug, 0 comments", "", "There is no text."]
+    assert labelled == "Its labels are now bug, button."
+    assert json.loads(github.last.body) == {"labels": ["bug", "button"]}
+    assert github.last.header("authorization") is None
+
+
+def json_reply(data, headers=()):
+    return reply(200, json.dumps(data), content_type="application/json", headers=headers)
+
+
+@pytest.mark.parametrize("repo", ["..", "shop/../x", "shop?x", ""])
+def test_a_repository_that_is_none_never_leaves(tmp_path, repo):
+    with Loopback() as github:
+        turn = call("list_issues", owner="example", repo=repo)
+        _, [refused] = scripted(tmp_path, "triage", [turn], environ(GITHUB_API_URL=github.url))
+    assert refused["error"]["type"] == "invalid_arguments"
+    assert github.requests == []

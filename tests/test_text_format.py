@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrun.cli.formats.snippet import MIN_WIDTH, cells, snippet
 from agentrun.cli.formats.text import as_text, findings_text
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span
+from agentrun.markup.snippet import MIN_WIDTH, cells, snippet
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.visible import visible
 

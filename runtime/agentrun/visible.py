@@ -21,6 +21,11 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(_show, text.replace("\r\n", "\n"))
 
 
+def in_a_line(text: str) -> str:
+    """The whole text on one line: names and values of files can hold ends of lines."""
+    return visible(" ".join(text.splitlines()))
+
+
 def one_line(text: str, max_chars: int) -> str:
     """A text on one line, cut where it would be too long."""
     line = visible(" ".join(text.split()))

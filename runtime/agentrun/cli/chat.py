@@ -19,6 +19,8 @@ from agentrun.cli.options import (
     args_option,
     env_file_option,
     model_option,
+    record_option,
+    replay_option,
     tools_option,
     verbose_option,
 )
@@ -32,6 +34,8 @@ from agentrun.cli.options import (
 @model_option
 @tools_option
 @env_file_option
+@record_option
+@replay_option
 @verbose_option
 def command(
     agent: str,
@@ -41,6 +45,8 @@ def command(
     model: str | None,
     tools: tuple[Path, ...],
     env_file: Path | None,
+    record: Path | None,
+    replay: Path | None,
     verbose: bool,
 ) -> int:
     """Talk to AGENT: a file, or a name below agents/.
@@ -52,13 +58,17 @@ def command(
     Examples:
       agentrun chat support
       agentrun chat support --model offline
+      agentrun chat support --record refund.cassette.yaml
       printf 'Where is order 1042?\\n' | agentrun chat support --model offline
     """
     from agentrun.cli.conversation import Conversation, Loader
+    from agentrun.cli.taping import Taping
 
+    taping = Taping(record, replay)
     environ = options.environment(env_file)
-    loader = Loader(agent, environ, tools)
+    loader = Loader(agent, environ, tools, taping.stage)
+    model = taping.model(model)
     loaded = loader.load(model)
     options.warn_of_idle_approvals(loaded, approve)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
-    return asyncio.run(Conversation(loader, model, given, approve, verbose=verbose).talk())
+    return asyncio.run(Conversation(loader, model, given, approve, taping, verbose=verbose).talk())

@@ -8,6 +8,7 @@ from typing import TextIO
 import click
 
 _STYLES: dict[str, dict[str, object]] = {
+    "passed": {"fg": "green"},
     "error": {"fg": "red"},
     "warning": {"fg": "yellow"},
     "info": {"fg": "blue"},

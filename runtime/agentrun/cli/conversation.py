@@ -16,6 +16,7 @@ from agentrun.cli.columns import line_width
 from agentrun.cli.grant import Grants
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
 from agentrun.cli.run import EXIT_UNANSWERED, exit_code
+from agentrun.cli.taping import Taping, is_miss
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
 from agentrun.diagnostics import counted, did_you_mean
 from agentrun.engine import events
@@ -23,6 +24,7 @@ from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Event
 from agentrun.engine.exchange import Exchange, OnExchange
+from agentrun.engine.handoff import prompt_arguments
 from agentrun.engine.loop import run
 from agentrun.engine.messages import Message
 from agentrun.engine.ports import ApprovalQuestion
@@ -30,16 +32,20 @@ from agentrun.errors import SpecError, UsageError
 from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole
 from agentrun.project import Project
-from agentrun.resolve import resolve
+from agentrun.resolve import Stage, resolve
 from agentrun.spec.catalog import Document
+from agentrun.spec.function_names import handoff_name
 from agentrun.visible import one_line, visible
 
 
 class Loader:
     """Reads the agent once and binds it to a model, again for each `/model`."""
 
-    def __init__(self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...]) -> None:
+    def __init__(
+        self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...], stage: Stage | None = None
+    ) -> None:
         self._environ = environ
+        self._stage = stage
         self._mask: Callable[[str], str] = str
         self.project: Project
         self._document: Document
@@ -48,7 +54,15 @@ class Loader:
     def load(self, model: str | None, on_exchange: OnExchange | None = None) -> Agent:
         # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
         live = sys.stdout.isatty()
-        agent = resolve(self.project, self._document, self._environ, model=model, live=live, on_exchange=on_exchange)
+        agent = resolve(
+            self.project,
+            self._document,
+            self._environ,
+            model=model,
+            live=live,
+            on_exchange=on_exchange,
+            stage=self._stage,
+        )
         hide_secrets(agent.mask.text)
         self._mask = agent.mask.text
         return agent
@@ -59,8 +73,11 @@ class Loader:
         from agentrun.cli.portrait import action
 
         catalog = self.project.catalog
-        tools = catalog.tools_of(catalog.agents[question.agent])
-        tool = next(one for one in tools if one.name == question.tool)
+        agent = catalog.agents[question.agent]
+        tool = next((one for one in catalog.tools_of(agent) if one.name == question.tool), None)
+        if tool is None:
+            taking = next(name for name in agent.spec.handoffs if handoff_name(name) == question.tool)
+            return action({"kind": "handoff", "agent": taking})
         return self._mask(action(describe_tool(self.project, tool, self._environ)["backend"]))
 
 
@@ -71,6 +88,7 @@ class Conversation:
         model: str | None,
         arguments: dict[str, Any],
         approve: tuple[str, ...],
+        taping: Taping,
         *,
         verbose: bool = False,
     ) -> None:
@@ -87,8 +105,10 @@ class Conversation:
         self._asking = False
         self._held: list[Callable[[], None]] = []  # what happened while a question stood there
         self._on_exchange = self._hear if self._exchanges else None
-        self._agent = loader.load(model, self._on_exchange)
-        self._approver = StandingApprover(approve, self._person() if self._interactive else None)
+        self._agent = self._first = loader.load(model, self._on_exchange)  # who has the conversation, and who begins it
+        self._taping = taping
+        self._journal = taping.open(self._agent, model)
+        self._approver = taping.approver(StandingApprover(approve, self._person() if self._interactive else None))
         self._exit_code = 0
         self._unanswered = False
 
@@ -97,7 +117,7 @@ class Conversation:
         self._introduce()
         try:
             await self._ask_for_arguments()
-            while (text := await self._reader.message()) is not None:
+            while (text := await self._reader.message(self._speaker())) is not None:
                 if text.startswith("/"):
                     if self._obey(text):
                         break
@@ -113,28 +133,37 @@ class Conversation:
 
     async def _turn(self, text: str) -> None:
         self._unanswered = False
-        known = len(self._messages)
+        before, speaker = list(self._messages), self._agent
         work = run(
             self._agent,
             text=text,
-            arguments=self._arguments,
+            arguments=self._first.arguments.with_defaults(self._arguments),
             messages=self._messages,
             emit=self._watch,
             approver=self._approver,
+            journal=self._journal,
+            date=self._taping.date,
         )
         try:
             outcome = await interruptible(work)
         except UsageError:
-            del self._messages[known:]
+            self._messages[:] = before
             raise
+        finally:
+            self._taping.save()
         self._console.end_line()
         if outcome is None:
             self._say("interrupted", "dim")
             return
-        self._agent = outcome.agent
+        if is_miss(outcome):  # what was recorded can be typed now
+            self._messages[:], self._agent = before, speaker
         code = exit_code(outcome, unanswered=self._unanswered)
         severity = (0, EXIT_UNANSWERED, 1, 4)
         self._exit_code = max(self._exit_code, code, key=severity.index)
+
+    def _speaker(self) -> str:
+        """The agent that took the conversation over."""
+        return "" if self._agent.name == self._first.name else self._agent.name
 
     def _person(self) -> TerminalApprover:
         propose = Grants(self._loader.project).propose
@@ -162,6 +191,8 @@ class Conversation:
             self._show(partial(self._exchanges, exchange))
 
     def _watch(self, event: Event) -> None:
+        if isinstance(event, events.HandedOff) and not event.parent_run_id:
+            self._agent = self._agent.peers[event.agent]  # it stays so if the run is interrupted
         self._show(partial(self._tell, event))
 
     def _show(self, show: Callable[[], None]) -> None:
@@ -198,11 +229,14 @@ class Conversation:
 
     async def _ask_for_arguments(self) -> None:
         """What the system prompt needs and nobody gave."""
-        properties: Mapping[str, Any] = self._agent.parameters.get("properties") or {}
         given = self._agent.arguments.with_defaults(self._arguments)
-        for name in sorted(self._agent.prompt_arguments - given.keys()):
+        needed = {name: agent for name, agent in prompt_arguments(self._agent).items() if name not in given}
+        for name, agent in sorted(needed.items()):
+            if name in agent.arguments.with_defaults({}):
+                continue
             if not self._interactive:
                 raise UsageError(f"the system prompt needs the argument `{name}`", help=f"pass `--arg {name}=…`")
+            properties: Mapping[str, Any] = agent.parameters.get("properties") or {}
             about = properties.get(name, {}).get("description") or name
             answer = await self._reader.answer(f"{one_line(str(about), 100)}: ")
             if answer is None:
@@ -226,6 +260,7 @@ class Conversation:
                 self._change_model(rest.strip())
             case "reset":
                 self._messages.clear()
+                self._agent = self._first
                 self._say("a new conversation", "dim")
             case _:
                 near = did_you_mean(f"/{name}", [f"/{known}" for known in _COMMANDS]) or "/help lists the commands"
@@ -233,10 +268,10 @@ class Conversation:
         return False
 
     def _show_tools(self) -> None:
-        if not self._agent.tools:
+        if not self._agent.tools and not self._agent.handoffs:
             self._say("this agent has no tools", "dim")
-        for tool in self._agent.tools.values():
-            kind = "reads" if tool.read_only else "changes things"
+        for tool in (*self._agent.tools.values(), *self._agent.handoffs.values()):
+            kind = "hands over" if tool.hands_to else "reads" if tool.read_only else "changes things"
             self._say(f"  {tool.name} ({kind}): {tool.function.description}")
 
     def _change_model(self, name: str) -> None:
@@ -244,10 +279,12 @@ class Conversation:
             self._say(f"the model is {self._agent.model.name}; `/model NAME` changes it, `/model offline` needs no key")
             return
         try:
-            self._agent = self._loader.load(name, self._on_exchange)
+            loaded = self._loader.load(name, self._on_exchange)
         except SpecError as error:
             self._say(f"the model stays: {error.message}", "error")
             return
+        self._agent, self._first = loaded.peers.get(self._agent.name, loaded), loaded
+        self._taping.use(loaded)
         self._say(f"the model is {self._agent.model.name} now", "dim")
 
     def _say(self, text: str, style: str = "") -> None:

@@ -10,7 +10,7 @@ import click
 
 from agentrun.cli import reader_may_leave
 from agentrun.cli.colors import wants_color
-from agentrun.cli.formats.unshown import looks_secret, masked
+from agentrun.markup.secret_lines import looks_secret, masked
 from agentrun.spec.nodes import LINE_BREAK
 from agentrun.visible import visible
 

@@ -1,4 +1,4 @@
-"""`agentrun init`: a new project that validates and runs. Writes new files only, never over one that is there."""
+"""`agentrun init`: a new project that validates, runs and passes its tests. Never writes over a file that is there."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ def _next_steps(folder: Path) -> list[str]:
     return [
         *enter,
         "agentrun validate                      check every file",
+        "agentrun test                          run the cases in tests/: no key, no network",
         "agentrun chat hello --model offline    talk to the agent: no key, no network",
         "agentrun inspect hello                 what it can do",
         "agentrun tools call current_time       run one tool by hand",

@@ -66,6 +66,20 @@ approve_option = click.option(
     help="Approve calls of a tool, or a glob of tools; repeatable. Example: --approve refund_order",
 )
 
+record_option = click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write down what model and tools answer, secrets masked. Example: --record refund.cassette.yaml",
+)
+
+replay_option = click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Play what was recorded, without model, tools and keys. Example: --replay refund.cassette.yaml",
+)
+
 arg_option = click.option(
     "--arg",
     "pairs",
@@ -122,13 +136,16 @@ def warn_of_idle_approvals(agent: Agent, approve: Iterable[str]) -> None:
 
 
 def _callable_tools(agent: Agent) -> set[str]:
-    """The names of an agent's tools, and of those of the agents behind them."""
+    """The names of an agent's tools and hand-offs, and of those of the agents that they lead to."""
+    from agentrun.engine.handoff import handed_to
     from agentrun.tools.agent import AgentTool
 
-    names = set(agent.tools)
-    for tool in agent.tools.values():
-        if isinstance(tool.backend, AgentTool):
-            names |= _callable_tools(tool.backend.agent)
+    names: set[str] = set()
+    waiting = [agent]
+    for one in waiting:
+        names |= {*one.tools, *one.handoffs}
+        behind = [tool.backend.agent for tool in one.tools.values() if isinstance(tool.backend, AgentTool)]
+        waiting += [other for other in (*behind, *handed_to(one)) if other not in waiting]
     return names
 
 

@@ -1,9 +1,9 @@
-"""Files that `agentrun validate` writes: `--output-file`, `--write-baseline`."""
+"""Files that commands write beside what they print: `--output-file`, `--write-baseline`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,20 +14,20 @@ from agentrun.errors import UsageError, reason_of
 
 
 class OutputFile(msgspec.Struct, frozen=True):
-    """A value of `--output-file`: the name of a format, and where the findings go in it."""
+    """A value of `--output-file`: the name of a format, and where what it writes goes."""
 
     format: str
     path: Path
 
 
-def output_files(values: Sequence[str]) -> list[OutputFile]:
-    return [_output_file(one) for one in values]
+def output_files(values: Sequence[str], formats: Collection[str] = tuple(FORMATS)) -> list[OutputFile]:
+    return [_output_file(one, formats) for one in values]
 
 
-def _output_file(written: str) -> OutputFile:
+def _output_file(written: str, formats: Collection[str]) -> OutputFile:
     name, equals, path = written.partition("=")
-    if not equals or not path or name not in FORMATS:
-        help = f"write FORMAT=PATH; formats: {', '.join(FORMATS)}"
+    if not equals or not path or name not in formats:
+        help = f"write FORMAT=PATH; formats: {', '.join(formats)}"
         raise UsageError(f"`--output-file {written}` can't be used", help=help)
     if path == str(STDIN):
         help = f"`--format {name}` prints it on standard output"

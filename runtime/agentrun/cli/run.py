@@ -20,6 +20,8 @@ from agentrun.cli.options import (
     args_option,
     env_file_option,
     model_option,
+    record_option,
+    replay_option,
     tools_option,
     verbose_option,
 )
@@ -55,6 +57,8 @@ EXIT_UNANSWERED = 5
 @model_option
 @tools_option
 @env_file_option
+@record_option
+@replay_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no tool calls on stderr. Example: run support -q 'Hi'")
 @verbose_option
 def command(
@@ -67,6 +71,8 @@ def command(
     model: str | None,
     tools: tuple[Path, ...],
     env_file: Path | None,
+    record: Path | None,
+    replay: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -81,22 +87,33 @@ def command(
       agentrun run support "Where is order 1042?" --model offline
       echo "Refund order 1042" | agentrun run support --approve refund_order
       agentrun run extract_invoice --output json < invoice.txt
+      agentrun run support "Where is order 1042?" --record order.cassette.yaml
     """
     from agentrun import api
+    from agentrun.cli.taping import Taping
+    from agentrun.engine.approval import StandingApprover
+    from agentrun.resolve import resolve
 
+    taping = Taping(record, replay)
     environ = options.environment(env_file)
     watcher = _Watcher(output, quiet=quiet, verbose=verbose)
-    loaded = api.load(agent, model=model, environ=environ, tools=tools, on_exchange=watcher.exchanges)
+    project, document = api.find_agent(agent, environ, tools=tools)
+    model = taping.model(model)
+    loaded = resolve(project, document, environ, model=model, on_exchange=watcher.exchanges, stage=taping.stage)
     hide_secrets(loaded.mask.text)
     options.warn_of_idle_approvals(loaded, approve)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()
+    journal = taping.open(loaded, model)
+    approver = taping.approver(StandingApprover(approve))
+    run = api.run(loaded, text, args=given, emit=watcher, approver=approver, journal=journal, date=taping.date)
     try:
-        work = interruptible(api.run(loaded, text, args=given, approve=approve, emit=watcher))
-        outcome = asyncio.run(api.closing(loaded, work))
+        outcome = asyncio.run(api.closing(loaded, interruptible(run)))
     except Terminated:
         return EXIT_TERMINATED
+    finally:
+        taping.save()
     if outcome is None:
         return EXIT_INTERRUPTED
     if output == "text" and outcome.text:

@@ -66,11 +66,24 @@ cases:
     model: # a script stands in for the model
       - tool_calls: [{name: current_time}]
       - content: It is noon.
-    tools: {current_time: {stdout: "2026-01-02 12:00:00 UTC"}}
+    tools: {current_time: {stdout: "2026-01-02 12:00:00 UTC"}} # and a stub for what the command would print
     expect:
       answer: {contains: noon}
-      calls: [{name: current_time}]
-      reason: answered
+      calls: [current_time]
+
+  - name: tells how full a disk is
+    args: {input: "How full is /tmp?"}
+    model:
+      - tool_calls: [{name: disk_usage, arguments: {path: /tmp}}]
+      - content: It is 42 % full.
+    tools:
+      disk_usage:
+        stdout: |
+          Filesystem  Size  Used Avail Use% Mounted on
+          /dev/sda1    98G   41G   57G  42% /
+    expect:
+      answer: {contains: 42 %}
+      calls: [{name: disk_usage, request: {argv: [df, -h, --, /tmp]}}]
 """
 
 _GITIGNORE = """\
@@ -82,6 +95,7 @@ _README = """\
 # An agentrun project
 
     agentrun validate                      # check every file
+    agentrun test                          # run the cases in tests/: no key, no network
     agentrun chat hello --model offline    # talk to the agent: no key, no network
     agentrun inspect hello                 # what it can do
     agentrun tools call disk_usage --arg path=/tmp

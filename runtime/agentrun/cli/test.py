@@ -2,36 +2,144 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
+from agentrun.cli.cases.output import Wording
+from agentrun.cli.cases.run import Asked, list_cases, run
 from agentrun.cli.options import env_file_option, environment, model_option, tools_option
+from agentrun.cli.output_files import output_files
+from agentrun.errors import UsageError
+from agentrun.testing.reports import REPORTS
+from agentrun.testing.runner import Manner
+from agentrun.testing.selection import Wish
 
 
 @click.command("test", short_help="Run the test cases of agents.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-k",
+    "words",
+    metavar="EXPR",
+    help="Cases with these words in their name, file or tags. Example: -k 'refund and not (slow or live)'",
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG", help="Cases with this tag; repeatable. Example: --tag smoke"
+)
+@click.option(
+    "--last-failed", "--lf", is_flag=True, help="Cases that did not pass the last time, if there are any. Example: --lf"
+)
+@click.option("--list", "lists", is_flag=True, help="Show the cases that would be run. Example: --list -k refund")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="How many cases run at once. Example: -j 2",
+)
+@click.option("-x", "--fail-fast", is_flag=True, help="End with the first case that fails. Example: -x")
+@click.option("--no-live", is_flag=True, help="Skip the cases that ask a real model. Example: --no-live")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="N",
+    help="Attempts at each live case; all others give the same every time, and are run once. Example: --repeat 10",
+)
 @model_option
+@click.option(
+    "--cassettes",
+    type=click.Choice(["replay", "record", "auto"]),
+    default="replay",
+    show_default=True,
+    help="record: ask the real model, and write them anew; auto: where there is none. Example: --cassettes auto",
+)
+@click.option(
+    "--watch", "watches", is_flag=True, help="Run what a change of a file concerns, again and again. Example: --watch"
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(list(REPORTS)),
+    default="text",
+    show_default=True,
+    help="How results are printed. Example: --format junit",
+)
+@click.option(
+    "--output-file",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help="Write a report to a file as well; repeatable. Example: --output-file html=report.html",
+)
+@click.option("--coverage", is_flag=True, help="Tell what of the agents no case has used. Example: --coverage")
+@click.option("-v", "--verbose", is_flag=True, help="Show what happened in cases that passed, too. Example: -v")
+@click.option("-q", "--quiet", is_flag=True, help="Show no line for cases that passed or were skipped. Example: -q")
 @tools_option
 @env_file_option
-def command(paths: tuple[Path, ...], model: str | None, tools: tuple[Path, ...], env_file: Path | None) -> int:
-    """Run test cases: those of the project of the current folder, or of PATHS."""
-    from agentrun.discovery import find_root
-    from agentrun.project import read_project
-    from agentrun.testing.bench import Bench
-    from agentrun.testing.plan import cases_of
-    from agentrun.testing.runner import run_cases
+def command(paths: tuple[Path, ...], env_file: Path | None, tools: tuple[Path, ...], **options: Any) -> int:
+    """Run test cases: those of the project of the current folder, or of PATHS.
 
-    environ = environment(env_file)
-    project = read_project(find_root(paths[0] if paths else Path.cwd()), environ, tools=tools, files=paths)
-    bench = Bench(project, environ, tools=tools, model=model)
-    done = asyncio.run(run_cases(cases_of(project.catalog.tests), bench))
-    for result in done.results:
-        click.echo(f"{result.status}  {result.case.id}")
-        for attempt in result.attempts:
-            for failure in attempt.failures:
-                click.echo(f"  {failure.span.file}:{failure.span.line}: {failure.message}")
-            if attempt.error:
-                click.echo(f"  {attempt.error}")
-    return done.exit_code
+    PATHS are test files, folders or globs, or FILE::CASE for one case. All files that the cases need are checked first.
+    Cases with a script or a cassette need no key and no network. The exit code is 0 where all passed, 1 where one
+    failed, 2 for bad usage, 3 for invalid files, 4 where nothing failed but something could not be measured.
+
+    \b
+    Examples:
+      agentrun test
+      agentrun test tests/support.test.yaml -k refund -v
+      agentrun test "tests/support.test.yaml::refunds a paid order"
+      agentrun test --no-live --output-file junit=results.xml
+    """
+    wording = Wording(
+        options["output_format"],
+        output_files(options["outputs"], REPORTS),
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+    )
+    manner = Manner(
+        at_once=options["jobs"],
+        repeat=options["repeat"],
+        fail_fast=options["fail_fast"],
+        no_live=options["no_live"],
+    )
+    asked = Asked(
+        paths,
+        environment(env_file),
+        tools,
+        options["model"],
+        Wish(options["words"], options["tags"]),
+        options["last_failed"],
+        manner,
+        options["cassettes"],
+        options["coverage"],
+        wording,
+    )
+    _refuse_what_does_nothing(asked, lists=options["lists"], watches=options["watches"])
+    if options["lists"]:
+        return list_cases(asked)
+    if options["watches"]:
+        from agentrun.cli.cases.watch import watch
+
+        return watch(asked)
+    return run(asked)
+
+
+def _refuse_what_does_nothing(asked: Asked, *, lists: bool, watches: bool) -> None:
+    wording = asked.wording
+    if wording.quiet and wording.verbose:
+        raise UsageError("`-q` and `-v` don't go together")
+    if lists and (watches or wording.files or wording.format != "text"):
+        raise UsageError("`--list` runs nothing, so there is nothing to report or to watch")
+    if watches and wording.format != "text":
+        raise UsageError("`--watch` is for people: it prints text", help="write reports with `--output-file`")
+    if asked.cassettes == "record" and watches:
+        raise UsageError("`--watch` would record again and again", help="use `--cassettes auto`, or record first")
+    if asked.cassettes != "replay" and asked.manner.fail_fast:
+        raise UsageError(
+            "`-x` would leave recordings that are not whole", help="take it out where cassettes are recorded"
+        )

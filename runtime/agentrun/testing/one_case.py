@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 import msgspec
 
+from agentrun.diagnostics import counted
 from agentrun.engine import loop
 from agentrun.engine.agent import Agent, Mask
+from agentrun.engine.events import Emit, Event, RunFinished
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Journal
-from agentrun.errors import AgentrunError, ToolFailure, UsageError
+from agentrun.errors import ToolFailure, UsageError
+from agentrun.testing.defaults import defaults_of
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
 from agentrun.testing.plan import Case
 from agentrun.testing.results import Attempt, AttemptStatus, Failure
-from agentrun.testing.stage import Scene, enter
+from agentrun.testing.scene import Scene, enter
 from agentrun.testing.stubs import StubBook
 
 
@@ -35,33 +39,61 @@ class Tape(Journal, Protocol):
     def approver(self, otherwise: Approver) -> Approver: ...
 
 
-async def attempt(case: Case, agent: Agent, tape: Tape | None = None) -> Attempt:
-    """Run a case once. It runs in a task of its own, so that what it sets is its own."""
-    return await asyncio.create_task(_attempt(case, agent, tape))
+async def attempt(case: Case, agent: Agent, tape: Tape | None = None, *, is_real: bool | None = None) -> Attempt:
+    """Run a case once. It runs in a task of its own, so that what it sets is its own.
+
+    `is_real`: a model service is asked, and may fail; default: where the case says `live`. Where a tape is recorded so,
+    tools without a stub are called too.
+    """
+    is_real = case.is_live if is_real is None else is_real
+    return await asyncio.create_task(_attempt(case, agent, tape, is_real))
 
 
-async def _attempt(case: Case, agent: Agent, tape: Tape | None) -> Attempt:
+async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -> Attempt:
     started = time.monotonic()
-    scene = Scene(case.script if case.source == "script" else None, StubBook(case.stubs), live_tools=case.live_tools)
+    script = case.script if case.source == "script" else None
+    scene = Scene(script, StubBook(case.stubs), live_tools=case.live_tools or (tape is not None and is_real))
     enter(scene)
     played = _Played(case, agent, scene, tape)
     failures: list[Failure] = []
-    unmeasured: str | None = None
+    deadline = asyncio.timeout(case.timeout_s)
     try:
-        async with asyncio.timeout(case.timeout_s):
+        async with deadline:
             await played.play()
     except TimeoutError:
+        if not deadline.expired():
+            raise
         failures.append(Failure(f"the case took longer than {case.timeout_s:g} s", case.span))
-    except AgentrunError as error:
-        failures.append(Failure(error.message, case.span))
+    except UsageError as error:
+        failures.append(Failure(agent.mask.text(error.message), case.span))
     observed = played.observed()
-    failures += [Failure(problem, case.span) for problem in scene.problems]
+    failures += [Failure(agent.mask.text(problem), case.span) for problem in scene.problems]
     if not failures:
         failures += failures_of(case, observed)
-    if failures and case.is_live and any(step.reason == "model_error" for step in observed.steps):
-        unmeasured = next(str((step.error or {}).get("message")) for step in observed.steps if step.error)
-    status: AttemptStatus = "unmeasured" if unmeasured else "failed" if failures else "passed"
-    return Attempt(status, observed, time.monotonic() - started, tuple(failures), unmeasured, ())
+        is_down = is_real and failures and not _expects_a_failure(case)
+        missing = scene.missing or (played.service_failures if is_down else [])
+        if missing:
+            why = agent.mask.text(missing[0])
+            return Attempt("unmeasured", observed, time.monotonic() - started, error=why)
+    status: AttemptStatus = "failed" if failures else "passed"
+    warnings = () if failures else tuple(_left_over(case, scene))
+    return Attempt(status, observed, time.monotonic() - started, tuple(failures), warnings=warnings)
+
+
+def _expects_a_failure(case: Case) -> bool:
+    return any(one.reason == "model_error" for one in (case.expect, *(step.expect for step in case.steps)))
+
+
+def _left_over(case: Case, scene: Scene) -> Iterator[str]:
+    """What was written for this case alone, and took no part in it."""
+    if case.node.get("model") is not None and scene.unplayed:
+        was = "was" if scene.unplayed == 1 else "were"
+        yield f"{counted(scene.unplayed, 'turn')} of the script {was} never played"
+    own = case.node.get("tools")
+    for tool, number, many in scene.stubs.idle():
+        if own is not None and own.get(tool) is not None:
+            which = f"stub {number} of `{tool}`" if many > 1 else f"the stub of `{tool}`"
+            yield f"{which} answered no call"
 
 
 class _Played:
@@ -76,18 +108,24 @@ class _Played:
         self._approver = nobody_else if tape is None else tape.approver(nobody_else)
         self._steps: list[ObservedStep] = []
         self._messages: list[Message] = []
+        self.service_failures: list[str] = []
 
     async def play(self) -> None:
         for step in self._case.steps:
-            observer = StepObserver(step.user, self._agent.name)
+            observer = StepObserver(step.user, self._agent.name, defaults_of(self._agent))
             self._steps.append(observer.step)
             started = time.monotonic()
+
+            def hear(event: Event, observe: Emit = observer) -> None:
+                observe(event)
+                self._hear_failure(event)
+
             try:
-                outcome = await self._run(step.user, observer)
+                outcome = await self._run(step.user, hear)
             finally:
                 observer.step.duration_s = time.monotonic() - started
             self._agent = outcome.agent
-            if self._scene.problems:
+            if self._scene.problems or self._scene.missing:
                 return
 
     def observed(self) -> Observed:
@@ -98,14 +136,24 @@ class _Played:
                 call.requests = tuple(_masked(request, mask) for request in sent)
         return Observed(tuple(self._steps), tuple(mask.data(dict(message.data)) for message in self._messages))
 
-    async def _run(self, user: str | None, observer: StepObserver) -> Outcome:
+    def _hear_failure(self, event: Event) -> None:
+        """Also of an agent behind a tool. That a model answers in a wrong format is no failure of its service."""
+        if isinstance(event, RunFinished) and event.reason == "model_error":
+            error = event.error or {}
+            message = str(error.get("message"))
+            if error.get("type") == "cassette_miss":
+                self._scene.fail(message)
+            elif error.get("type") != "response_format":
+                self.service_failures.append(message)
+
+    async def _run(self, user: str | None, emit: Emit) -> Outcome:
         try:
             return await loop.run(
                 self._agent,
                 text=user,
                 arguments=self._case.args,
                 messages=self._messages,
-                emit=observer,
+                emit=emit,
                 approver=self._approver,
                 journal=self._tape,
                 date=self._case.date or (self._tape.date if self._tape else None),

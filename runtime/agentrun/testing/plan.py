@@ -9,9 +9,10 @@ from typing import Any, Literal
 import msgspec
 
 from agentrun.diagnostics import Span
+from agentrun.project import Project
 from agentrun.spec.case_types import CaseSpec, ExpectSpec, JudgeSpec, Stubs, TestSpec
 from agentrun.spec.catalog import Document
-from agentrun.spec.nodes import Node, name_place
+from agentrun.spec.nodes import Node, name_place, text_of
 from agentrun.spec.types import ScriptTurn
 
 TIMEOUT_S = 60.0
@@ -75,6 +76,18 @@ def cases_of(tests: Iterable[Document]) -> list[Case]:
     return [case for document in tests if document.spec is not None for case in _of_file(document)]
 
 
+def needed(project: Project, document: Document) -> list[Document]:
+    """A test file, with its agent and all that a run of it leads to."""
+    agent = project.catalog.agents.get(text_of(document.node.get("agent")) or "")
+    return [document, *([] if agent is None else project.reachable(agent))]
+
+
+def variables_of(document: Document) -> dict[str, str]:
+    """The variables that a test file sets; none where it can't be read."""
+    file: TestSpec | None = document.spec
+    return {} if file is None else {name: _as_variable(value) for name, value in file.env.items()}
+
+
 def _of_file(document: Document) -> list[Case]:
     file: TestSpec = document.spec
     return [
@@ -109,7 +122,7 @@ def _case(document: Document, file: TestSpec, case: CaseSpec, node: Node) -> Cas
         only=case.only,
         timeout_s=case.timeout or file.timeout or default_timeout_s,
         pass_rate=case.pass_rate or file.pass_rate or 1.0,
-        env={name: _as_variable(value) for name, value in file.env.items()},
+        env=variables_of(document),
         judge=file.judge,
     )
 

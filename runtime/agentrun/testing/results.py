@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from agentrun.diagnostics import Span
+from agentrun.engine.messages import Usage
 from agentrun.testing.observed import Observed
 from agentrun.testing.plan import Case
 
@@ -26,6 +27,36 @@ class Failure(msgspec.Struct, frozen=True):
     got: str | None = None
 
 
+class Vote(msgspec.Struct, frozen=True):
+    """A verdict of a judging model. `passed` is None where it gave none; then `reason` says why."""
+
+    passed: bool | None
+    reason: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What a model judged. `model` is who was asked; `usage` and `cost_usd` are the judge's, not the agent's.
+
+    `span` is where the test file asks for it. `cost_usd` is None where the price is not known.
+    """
+
+    model: str
+    span: Span
+    votes: tuple[Vote, ...]
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+
+    def count(self, passed: bool) -> int:
+        return sum(one.passed is passed for one in self.votes)
+
+    @property
+    def passed(self) -> bool | None:
+        """What the majority says; a tie is a no. None: it depends on votes that are missing."""
+        yes, needed = self.count(True), len(self.votes) // 2 + 1
+        missing = len(self.votes) - yes - self.count(False)
+        return True if yes >= needed else False if yes + missing < needed else None
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """A case that was run once. `error` says why nothing could be measured."""
 
@@ -35,6 +66,7 @@ class Attempt(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
 
 
 class CaseResult(msgspec.Struct, frozen=True):
@@ -58,7 +90,8 @@ class CaseResult(msgspec.Struct, frozen=True):
 class AgentCoverage(msgspec.Struct, frozen=True):
     """What the cases of an agent left out. `parameters` are pairs of a tool and a parameter that no call gave.
 
-    `rules` are the `permissions` that no call met, as a person reads them. Totals count all there are.
+    `rules` are the `permissions` that no call met, as a person reads them; `arguments` the parameters of the agent
+    that no case gave. Totals count all there are.
     """
 
     agent: str
@@ -68,6 +101,22 @@ class AgentCoverage(msgspec.Struct, frozen=True):
     tools_total: int = 0
     parameters_total: int = 0
     rules_total: int = 0
+    arguments: tuple[str, ...] = ()
+    arguments_total: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.tools_total + self.parameters_total + self.rules_total + self.arguments_total
+
+    @property
+    def covered(self) -> int:
+        left_out = len(self.tools) + len(self.parameters) + len(self.rules) + len(self.arguments)
+        return self.total - left_out
+
+    @property
+    def parameters_of_called(self) -> tuple[tuple[str, str], ...]:
+        """Without those of tools that were not called at all."""
+        return tuple(pair for pair in self.parameters if pair[0] not in self.tools)
 
 
 class TestRun(msgspec.Struct, frozen=True):

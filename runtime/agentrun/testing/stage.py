@@ -1,8 +1,7 @@
-"""What stands between an agent under test and the world: the model, the network, commands and functions.
+"""What stands between an agent under test and the world: the network, commands and functions.
 
-An agent is bound once for all cases. Which case a call belongs to is known by a context variable, which the tasks of a
-case inherit: its `Scene` says who answers. A stub of an http or shell tool stands where the network or the process
-would: the request is built, and its answer read, as in a run.
+An agent is bound once for all cases; who answers is said by the case's `Scene`. A stub of an http or shell tool stands
+where the network or the process would: the request is built, and its answer read, as in a run.
 """
 
 from __future__ import annotations
@@ -15,15 +14,13 @@ from typing import Any
 
 import msgspec
 
-from agentrun.engine.messages import Reply, Request
-from agentrun.engine.ports import CallContext, Model, Tell, Tool, ToolResult
-from agentrun.errors import ModelError, ToolFailure, UsageError
-from agentrun.models.retry import Retrying
-from agentrun.models.scripted import Scripted
+from agentrun.engine.ports import CallContext, Model, Tool, ToolResult
+from agentrun.errors import UsageError
 from agentrun.spec.case_types import StubSpec
-from agentrun.spec.types import ModelSpec, ScriptTurn
+from agentrun.spec.types import ModelSpec
 from agentrun.testing.observed import HttpRequest, ProcessRequest, ToolRequest
-from agentrun.testing.stubs import NoStub, StubBook
+from agentrun.testing.scene import SCENE, Scene, StagedModel
+from agentrun.testing.stubs import NoStub, failure_of
 from agentrun.tools.agent import AgentTool
 from agentrun.tools.http import HttpTool
 from agentrun.tools.network import Answer, Network
@@ -31,65 +28,37 @@ from agentrun.tools.process import Completed
 from agentrun.tools.shell import ShellTool
 from agentrun.tools.url import Url
 
-_JITTER = 0.5  # of the delays that a script's retries tell of; none of them is waited for
+_HIDDEN = "[secret]"
 
 
-class Scene:
-    """One case while it runs. `script` is None where the agent's own model answers.
+class _Call:
+    """A tool call while it is made, and what is sent for it. Without `first` the real world answers.
 
-    `problems` are what fails the case whatever it expects; `requests` is what tools sent or ran, by the call's key.
+    Each request of the call has a stub of its own, as a retry, a redirect and a further page would have an answer: one
+    that answers any number of calls answers them all. The first is taken when the call begins, so that calls of one
+    turn take them in their order.
     """
 
-    def __init__(self, script: Sequence[ScriptTurn] | None, stubs: StubBook, *, live_tools: bool) -> None:
-        self.script = None if script is None else Scripted("scripted", script)
-        self.stubs = stubs
-        self.live_tools = live_tools
-        self.problems: list[str] = []
-        self.requests: dict[str, list[ToolRequest]] = {}
-        self._models: dict[int, Model] = {}
+    def __init__(self, tool: StagedTool, arguments: Mapping[str, Any], scene: Scene, first: StubSpec | None) -> None:
+        self.requests: list[ToolRequest] = []
+        self.is_stubbed = first is not None
+        self._tool = tool
+        self._arguments = arguments
+        self._scene = scene
+        self._first = first
 
-    def model(self, stage: StagedModel) -> Model:
-        """Who answers in the place of an agent's model: the case's script, the agent's own, or the real one."""
-        if id(stage) not in self._models:
-            self._models[id(stage)] = self._made(stage)
-        return self._models[id(stage)]
-
-    def _made(self, stage: StagedModel) -> Model:
-        if self.script is None and all(one.api != "scripted" for one in stage.specs):
-            return stage.real
-        models: list[Model] = [self._one(one) for one in stage.specs]
-        return Retrying(
-            models,
-            max_retries=[one.max_retries for one in stage.specs],
-            sleep=_no_wait,
-            random=lambda: _JITTER,
-        )
-
-    def _one(self, spec: ModelSpec) -> Model:
-        if self.script is not None:
-            return _Named(spec.name or "scripted", self.script)
-        return Scripted(spec.name or "scripted", spec.script if isinstance(spec.script, list) else [])
-
-    def fail(self, problem: str) -> ModelError:
-        """What ends the run: the case can't go on."""
-        self.problems.append(problem)
-        return ModelError(problem, code="test")
+    async def stub(self, origin: str = "") -> StubSpec:
+        """What answers the request that is made now, after its delay. Raises the failure that it stands for."""
+        stub, self._first = self._first, None
+        if stub is None:
+            stub = self._tool.take(self._scene, self._arguments)
+        await asyncio.sleep(stub.delay)
+        if (failure := failure_of(stub, self._tool.timeout_s, origin)) is not None:
+            raise failure
+        return stub
 
 
-class _Call(msgspec.Struct):
-    """A tool call while it is made: the stub that answers, None for the real world, and what is sent."""
-
-    stub: StubSpec | None
-    requests: list[ToolRequest]
-
-
-_SCENE: ContextVar[Scene] = ContextVar("scene")
 _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
-
-
-def enter(scene: Scene) -> None:
-    """All that this task begins from now on belongs to the scene."""
-    _SCENE.set(scene)
 
 
 class Stage:
@@ -103,13 +72,13 @@ class Stage:
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model:
         return StagedModel(specs, real)
 
-    def tool(self, name: str, make: Callable[[], Tool | None]) -> Tool | None:
+    def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None:
         """What a tool's backend is made of may depend on variables that are not set: told when it is called."""
         try:
             backend = make()
         except UsageError as error:
-            return StagedTool(name, None, error)
-        return None if backend is None else StagedTool(name, backend)
+            return StagedTool(name, timeout_s, None, error)
+        return None if backend is None else StagedTool(name, timeout_s, backend)
 
     def network(self, watch: Any) -> Network:
         return StagedNetwork(watch=watch)
@@ -120,69 +89,43 @@ class Stage:
     async def sleep(self, seconds: float) -> None:
         """Between the attempts of an http tool. What a stub answers is not worth waiting for."""
         call = _CALL.get()
-        if call is None or call.stub is None:
+        if call is None or not call.is_stubbed:
             await asyncio.sleep(seconds)
 
 
-class StagedModel:
-    def __init__(self, specs: Sequence[ModelSpec], real: Model) -> None:
-        self.name = real.name
-        self.specs = specs
-        self.real = real
-
-    async def complete(self, request: Request, tell: Tell) -> Reply:
-        return await _SCENE.get().model(self).complete(request, tell)
-
-
-class _Named:
-    """A script under the name of the model in whose place it stands."""
-
-    def __init__(self, name: str, script: Scripted) -> None:
-        self.name = name
-        self._script = script
-
-    async def complete(self, request: Request, tell: Tell) -> Reply:
-        return await self._script.complete(request, tell)
-
-
 class StagedTool:
-    def __init__(self, name: str, backend: Tool | None, error: UsageError | None = None) -> None:
+    def __init__(self, name: str, timeout_s: float, backend: Tool | None, error: UsageError | None = None) -> None:
         self.name = name
+        self.timeout_s = timeout_s
         self.backend = backend
         self._error = error
 
     async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
-        scene = _SCENE.get()
-        stub = self._stub(scene, arguments)
+        scene = SCENE.get()
+        if scene.stubs.has(self.name):
+            call = _Call(self, arguments, scene, self.take(scene, arguments))
+        elif scene.live_tools or isinstance(self.backend, AgentTool):
+            call = _Call(self, arguments, scene, None)
+        else:
+            raise scene.fail(f"`{self.name}` was called, and has no stub")
         if self.backend is None:
-            raise scene.fail(f"the tool `{self.name}` can't be made: {self._error}")
-        call = _Call(stub, [])
+            reason = f"the tool `{self.name}` can't be made: {self._error}"
+            raise scene.fail(reason) if call.is_stubbed else scene.give_up(reason)
         token = _CALL.set(call)
         try:
-            if stub is not None:
-                await asyncio.sleep(stub.delay)
-                if not isinstance(self.backend, HttpTool | ShellTool):
-                    return _result(stub)
+            if call.is_stubbed and not isinstance(self.backend, HttpTool | ShellTool):
+                result = (await call.stub()).result
+                return ToolResult(result, {"result": result})
             return await self.backend.call(arguments, context)
         finally:
             _CALL.reset(token)
             scene.requests[context.call.id] = call.requests
 
-    def _stub(self, scene: Scene, arguments: Mapping[str, Any]) -> StubSpec | None:
-        if scene.stubs.has(self.name):
-            try:
-                return scene.stubs.take(self.name, arguments)
-            except NoStub as error:
-                raise scene.fail(str(error)) from None
-        if scene.live_tools or isinstance(self.backend, AgentTool):
-            return None
-        raise scene.fail(f"`{self.name}` was called, and has no stub")
-
-
-def _result(stub: StubSpec) -> ToolResult:
-    if stub.error is not None:
-        raise ToolFailure(stub.error.type, stub.error.message)
-    return ToolResult(stub.result, {"result": stub.result})
+    def take(self, scene: Scene, arguments: Mapping[str, Any]) -> StubSpec:
+        try:
+            return scene.stubs.take(self.name, arguments)
+        except NoStub as error:
+            raise scene.fail(str(error)) from None
 
 
 class StagedNetwork(Network):
@@ -199,16 +142,16 @@ class StagedNetwork(Network):
     ) -> Answer:
         call = _CALL.get()
         if call is not None:
-            call.requests.append(_http_request(method, url, headers, content))
-            if call.stub is not None:
-                return _answer(call.stub)
+            call.requests.append(_http_request(method, url, headers, content, hidden))
+            if call.is_stubbed:
+                return _limited(_answer(await call.stub(str(url.origin))), max_bytes)
         return await super().exchange(
             method, url, headers, content, checked=checked, max_bytes=max_bytes, hidden=hidden
         )
 
 
 class _TokenNetwork(Network):
-    """Where tokens are fetched: a stubbed tool gets one that nobody would take."""
+    """Where tokens are fetched. A stubbed tool gets one that nobody would take, and that is kept for no other call."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -216,15 +159,16 @@ class _TokenNetwork(Network):
 
     async def exchange(self, *arguments: Any, **options: Any) -> Answer:
         call = _CALL.get()
-        if call is not None and call.stub is not None:
-            return _json_answer(200, {"access_token": "stubbed-token", "token_type": "bearer"})
+        if call is not None and call.is_stubbed:
+            token = {"access_token": "stubbed-token", "token_type": "bearer", "expires_in": 0}
+            return _json_answer(200, token)
         if call is None:
             return await self._network.exchange(*arguments, **options)
-        token = _CALL.set(None)  # the request for a token is not the tool's own
+        token_of_call = _CALL.set(None)  # the request for a token is not the tool's own
         try:
             return await self._network.exchange(*arguments, **options)
         finally:
-            _CALL.reset(token)
+            _CALL.reset(token_of_call)
 
 
 class StagedShell(ShellTool):
@@ -237,30 +181,38 @@ class StagedShell(ShellTool):
             call.requests.append(
                 ProcessRequest(tuple(shown), str(self._cwd), dict(env), stdin.decode(errors="replace"))
             )
-            if (stub := call.stub) is not None:
-                if stub.error is not None:
-                    raise ToolFailure(stub.error.type, stub.error.message)
+            if call.is_stubbed:
+                stub = await call.stub()
                 return Completed(stub.exit_code or 0, stub.stdout.encode(), stub.stderr.encode())
         return await super()._run(argv, env, stdin, script)
 
 
-def _http_request(method: str, url: Url, headers: Sequence[tuple[str, str]], content: bytes | None) -> HttpRequest:
+def _http_request(
+    method: str, url: Url, headers: Sequence[tuple[str, str]], content: bytes | None, hidden: str | None
+) -> HttpRequest:
+    """`hidden` is a query entry whose value is told to nobody."""
     from urllib.parse import parse_qsl
 
-    whole = str(url)
-    bare, _, query = whole.partition("?")
+    bare, _, query = str(url).partition("?")
+    entries = ((name, _HIDDEN if name == hidden else value) for name, value in parse_qsl(query, keep_blank_values=True))
     body = (content or b"").decode(errors="replace")
-    return HttpRequest(method, bare, tuple(parse_qsl(query, keep_blank_values=True)), tuple(headers), body)
+    return HttpRequest(method, bare, tuple(entries), tuple(headers), body)
 
 
 def _answer(stub: StubSpec) -> Answer:
-    if stub.error is not None:
-        raise ToolFailure(stub.error.type, stub.error.message)
     status = 200 if stub.status is None else stub.status
     if stub.text is None and stub.json is not None:
         return _json_answer(status, stub.json, stub.headers)
     content = (stub.text or "").encode()
     return Answer(status, _headers(stub.headers, "text/plain; charset=utf-8" if content else None), content, True)
+
+
+def _limited(answer: Answer, max_bytes: Callable[[int], int]) -> Answer:
+    """Cut where the network would have cut it."""
+    most = max_bytes(answer.status)
+    if len(answer.content) <= most:
+        return answer
+    return msgspec.structs.replace(answer, content=answer.content[:most], complete=False)
 
 
 def _json_answer(status: int, data: Any, headers: Mapping[str, str] | None = None) -> Answer:
@@ -272,7 +224,3 @@ def _headers(written: Mapping[str, str], content_type: str | None) -> tuple[tupl
     if content_type is not None:
         headers.setdefault("content-type", content_type)
     return tuple(headers.items())
-
-
-async def _no_wait(seconds: float) -> None:
-    """A script's failures are retried at once."""

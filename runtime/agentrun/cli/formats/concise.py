@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agentrun.cli.formats.words import in_a_line, with_help
+from agentrun.cli.formats.words import with_help
 from agentrun.diagnostics import Diagnostic, Report
+from agentrun.visible import in_a_line
 
 
 def as_concise(report: Report, checked: int) -> str:

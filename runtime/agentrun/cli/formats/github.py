@@ -5,9 +5,8 @@ GitHub keeps ten errors, ten warnings and ten notices of a step, and fifty of a 
 
 from __future__ import annotations
 
-from agentrun.cli.formats.words import shown_file
 from agentrun.diagnostics import Diagnostic, Report
-from agentrun.visible import visible
+from agentrun.markup.workflow import command, place
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
@@ -17,22 +16,6 @@ def as_github(report: Report, checked: int) -> str:
 
 
 def _command(found: Diagnostic) -> str:
-    span = found.span
-    place: dict[str, object] = {"file": shown_file(span.file), "line": span.line, "col": span.column}
-    place["endLine"] = span.end_line
-    if span.end_line == span.line:
-        place["endColumn"] = span.end_column
-    else:  # GitHub takes columns within a line only
-        del place["col"]
-    place["title"] = f"agentrun {found.code}"
-    properties = ",".join(f"{name}={_property(str(value))}" for name, value in place.items())
+    properties = place(found.span) | {"title": f"agentrun {found.code}"}
     message = f"{found.message}\nhelp: {found.help}" if found.help else found.message
-    return f"::{_COMMANDS[found.severity]} {properties}::{_data(visible(message))}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return command(_COMMANDS[found.severity], properties, message)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agentrun.cli.formats.words import shown_file, with_help
+from agentrun.cli.formats.words import with_help
 from agentrun.diagnostics import Diagnostic, Report
 from agentrun.fingerprints import fingerprints_of
+from agentrun.markup.repository import shown_file
 from agentrun.visible import visible
 
 _SEVERITIES = {"error": "major", "warning": "minor", "info": "info"}

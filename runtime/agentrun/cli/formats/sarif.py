@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 from agentrun import __version__
 from agentrun.cli.formats.unshown import Lines, shown_fix, unshown_lines
-from agentrun.cli.formats.words import in_repository, with_help
+from agentrun.cli.formats.words import with_help
 from agentrun.diagnostics import Diagnostic, Fix, Report, Span
 from agentrun.explanations import FAMILIES, codes, explain
 from agentrun.fingerprints import fingerprints_of
 from agentrun.fixes import by_file
+from agentrun.markup.repository import in_repository
 from agentrun.visible import visible
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

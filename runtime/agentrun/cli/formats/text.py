@@ -7,11 +7,11 @@ import sys
 import click
 
 from agentrun.cli.columns import line_width
-from agentrun.cli.formats.snippet import snippet
 from agentrun.cli.formats.unshown import unshown_lines
-from agentrun.cli.formats.words import in_a_line
 from agentrun.diagnostics import Diagnostic, Report, Span, counted
+from agentrun.markup.snippet import snippet
 from agentrun.spec.nodes import LINE_BREAK
+from agentrun.visible import in_a_line
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 

@@ -6,19 +6,12 @@ line is also judged by itself, by the form of a key and by names such as `apikey
 
 from __future__ import annotations
 
-import re
-
 from agentrun.diagnostics import Diagnostic, Edit, Fix, Report, Span
-from agentrun.secrets import MASKED
-from agentrun.spec.credential_words import has_key, is_dummy, names_credential
+from agentrun.markup.secret_lines import looks_secret
 from agentrun.spec.nodes import LINE_BREAK
 
 SECRET = ("AR608", "AR802", "AR810", "AR811")
-_ENTRY = re.compile(r"(?<![\w-])([\w-]++)[\"']?:[ \t]+[\"']?(?=([^\s\"'#&*!|>{\[$][^,}\]]{,80}))")
-_NO_CREDENTIALS = ("array", "boolean", "false", "integer", "number", "object", "string", "true")
 _NEAR = 80
-_INDENT = r"\s*(?:- +)*"
-_BEGIN = {False: re.compile(_INDENT), True: re.compile(_INDENT + r"(?:[\"']?[\w-]+[\"']?:[ \t]+)?")}
 Lines = frozenset[tuple[str, int]]
 
 
@@ -42,24 +35,6 @@ def shown_fix(found: Diagnostic, unshown: Lines) -> Fix | None:
     if found.fix is None or any(line in unshown for edit in found.fix.edits for line in _lines(edit.span)):
         return None
     return found.fix
-
-
-def looks_secret(line: str) -> bool:
-    return has_key(line) or any(names_credential(name) and _is_literal(value) for name, value in _ENTRY.findall(line))
-
-
-def masked(line: str) -> str:
-    """What may be shown of such a line: where it begins and, if it is its own key that says so, that key."""
-    begin = _BEGIN[looks_secret(line)].match(line)
-    shown = begin[0] if begin else ""
-    return MASKED if has_key(shown) else shown + MASKED
-
-
-def _is_literal(value: str) -> bool:
-    """Whether a value is none that only stands for a credential: a `${VAR}`, a template, a type, `none`."""
-    if "${" in value or "{{" in value or is_dummy(value):
-        return False
-    return value.strip("\"' ").lower() not in _NO_CREDENTIALS
 
 
 def _line(lines_of: dict[str, list[str]], file: str, number: int) -> str:

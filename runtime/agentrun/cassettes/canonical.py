@@ -1,0 +1,166 @@
+"""What makes two requests, or two calls, the same: the form without what differs from run to run. Pure.
+
+Ids of calls matter only in so far as they link a result to its call; so does a run's id in a system prompt. The order
+of keys and the blanks in arguments don't matter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from agentrun.cassettes.cassette import Asked
+from agentrun.engine.arguments import parse_json
+from agentrun.visible import one_line, visible
+
+LIVE = "(the result of a live tool)"
+_RUN_ID = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{16}(?![0-9A-Za-z])")
+_BEFORE, _SHOWN = 12, 60
+
+
+def canonical_request(asked: Asked, live: Callable[[str], bool]) -> dict[str, Any]:
+    """`live` says which tools are really called: what they give is not compared."""
+    ids: dict[str, str] = {}
+    names: dict[str, str] = {}
+    messages = [_message(one, ids, names, live) for one in asked.messages]
+    return {
+        "messages": messages,
+        "tools": [tool.chat_form()["function"] for tool in asked.tools],
+        "tool_choice": asked.tool_choice,
+        "parallel_tool_calls": asked.parallel_tool_calls,
+        "response_format": asked.response_format,
+    }
+
+
+def key_of(value: Any) -> str:
+    """The same text for what is the same."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def arguments_of(text: str) -> dict[str, Any] | str:
+    """The arguments of a call as data; as they stand where they are no JSON object."""
+    if not text.strip():
+        return {}
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
+
+
+def _message(
+    message: Mapping[str, Any], ids: dict[str, str], names: dict[str, str], live: Callable[[str], bool]
+) -> dict[str, Any]:
+    role = message.get("role")
+    found = dict(message)
+    if role == "system" and isinstance(found.get("content"), str):
+        found["content"] = _RUN_ID.sub("(run id)", found["content"])
+    if role == "tool":
+        call_id = str(message.get("tool_call_id"))
+        found["tool_call_id"] = _numbered(call_id, ids)
+        if live(names.get(call_id, "")):
+            found["content"] = LIVE
+    if isinstance(calls := message.get("tool_calls"), list):
+        found["tool_calls"] = [_call(one, ids, names) for one in calls]
+    return found
+
+
+def _call(call: Any, ids: dict[str, str], names: dict[str, str]) -> Any:
+    if not isinstance(call, dict) or not isinstance(function := call.get("function"), dict):
+        return call
+    call_id = str(call.get("id"))
+    names[call_id] = str(function.get("name"))
+    arguments = function.get("arguments")
+    shaped = {**function, "arguments": arguments_of(arguments) if isinstance(arguments, str) else arguments}
+    return {**call, "id": _numbered(call_id, ids), "function": shaped}
+
+
+def _numbered(call_id: str, ids: dict[str, str]) -> str:
+    return ids.setdefault(call_id, f"call {len(ids) + 1}")
+
+
+# -- where two differ ---------------------------------------------------------------------------------------
+
+
+class Difference(NamedTuple):
+    """The first place where two values differ. Either may be absent: `ABSENT`."""
+
+    route: tuple[str | int, ...]
+    recorded: Any
+    now: Any
+
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "nothing"})()
+
+
+def first_difference(recorded: Any, now: Any, route: tuple[str | int, ...] = ()) -> Difference | None:
+    """In the order of what was recorded, and depth first."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        for key in (*recorded, *(one for one in now if one not in recorded)):
+            found = first_difference(recorded.get(key, ABSENT), now.get(key, ABSENT), (*route, key))
+            if found is not None:
+                return found
+        return None
+    if isinstance(recorded, list) and isinstance(now, list):
+        for index in range(max(len(recorded), len(now))):
+            before, after = (one[index] if index < len(one) else ABSENT for one in (recorded, now))
+            found = first_difference(before, after, (*route, index))
+            if found is not None:
+                return found
+        return None
+    if recorded is ABSENT or now is ABSENT:
+        return None if recorded is now else Difference(route, recorded, now)
+    return None if key_of(recorded) == key_of(now) else Difference(route, recorded, now)
+
+
+def in_words(difference: Difference, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """``messages[0].content (system) differs at character 120: recorded "…", now "…"``."""
+    place = visible(_place(difference.route)) + _role(difference.route, recorded, now)
+    if difference.recorded is ABSENT:
+        return f"{place} was not recorded: now {_short(difference.now)}"
+    if difference.now is ABSENT:
+        return f"{place} is missing: recorded {_short(difference.recorded)}"
+    if isinstance(difference.recorded, str) and isinstance(difference.now, str):
+        at = _apart(difference.recorded, difference.now)
+        shown = (_excerpt(difference.recorded, at), _excerpt(difference.now, at))
+        where = f" at character {at + 1}" if at else ""
+        return f"{place} differs{where}: recorded {shown[0]}, now {shown[1]}"
+    return f"{place} differs: recorded {_short(difference.recorded)}, now {_short(difference.now)}"
+
+
+def _place(route: Iterable[str | int]) -> str:
+    text = ""
+    for step in route:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text.replace(".function.", ".")
+
+
+def _role(route: tuple[str | int, ...], recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Whose message it is, or which tool."""
+    if len(route) < 2 or route[0] not in ("messages", "tools") or not isinstance(route[1], int):
+        return ""
+    key = "role" if route[0] == "messages" else "name"
+    for side in (now, recorded):
+        if len(side[route[0]]) > route[1] and (said := side[route[0]][route[1]].get(key)):
+            return f" ({one_line(str(said), _SHOWN)})"
+    return ""
+
+
+def _apart(one: str, other: str) -> int:
+    """How many characters are the same at the beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _excerpt(text: str, at: int) -> str:
+    start = max(0, at - _BEFORE) if len(text) > _SHOWN else 0
+    shown = one_line(text[start : start + _SHOWN], _SHOWN)
+    return f'"{"…" if start else ""}{shown}{"…" if len(text) > start + _SHOWN else ""}"'
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return _excerpt(value, 0)
+    return one_line(json.dumps(value, ensure_ascii=False), _SHOWN)

@@ -1,0 +1,113 @@
+"""A cassette: conversations as they were recorded, in memory. `reading.py` and `writing.py` know the file.
+
+All of it is masked. What a conversation holds stands in the order in which it finished: that is the order in which it
+is played.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from agentrun.engine.messages import FunctionTool, Reply
+from agentrun.engine.ports import Progress
+from agentrun.errors import FailureType
+
+VERSION = 1
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request to the model. None means: not sent."""
+
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[FunctionTool, ...] = ()
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+
+
+class ModelFailed(msgspec.Struct, frozen=True):
+    """The `ModelError` that ended a request, after its retries."""
+
+    code: str
+    message: str
+    help: str | None = None
+    status: int | None = None
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+
+class ToolFailed(msgspec.Struct, frozen=True):
+    type: FailureType
+    message: str
+    details: dict[str, Any] = {}
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a tool's backend gave. `names` are what an `output` template sees."""
+
+    value: Any
+    names: dict[str, Any]
+
+
+class Interrupted(msgspec.Struct, frozen=True):
+    """It was cancelled: by Ctrl-C, or by a limit of the run."""
+
+
+class UserEntry(msgspec.Struct, frozen=True):
+    """A user message: a run begins here."""
+
+    text: str
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    """A request and what came of it. `progress` is what the model told while it answered, pieces and retries.
+
+    `line` is where it stands in its file; 0: in none.
+    """
+
+    asked: Asked
+    outcome: Reply | ModelFailed | Interrupted
+    progress: tuple[Progress, ...] = ()
+    line: int = 0
+
+
+class ToolEntry(msgspec.Struct, frozen=True):
+    """A call of a tool, by the id that the model gave it. `arguments` is text where it was no JSON object."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | str
+    outcome: Result | ToolFailed | Interrupted
+    line: int = 0
+
+
+class ApprovalEntry(msgspec.Struct, frozen=True):
+    """A question whether a call may be made, and the answer."""
+
+    tool: str
+    arguments: dict[str, Any]
+    approved: bool
+    by: Literal["user", "flag", "nobody"]
+    message: str | None = None
+
+
+Entry = UserEntry | ModelEntry | ToolEntry | ApprovalEntry
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """`name` is the test case that plays it; None: it was recorded outside of one. `date` is what `run.date` was.
+
+    `model` is what was asked instead of the agent's own model, where something was.
+    """
+
+    agent: str
+    date: str
+    entries: tuple[Entry, ...]
+    name: str | None = None
+    model: str | None = None
+
+
+class Cassette(msgspec.Struct, frozen=True):
+    conversations: tuple[Conversation, ...]

@@ -1,0 +1,180 @@
+"""What crosses the engine's ports, as plain data without secrets: the form that is kept, and that is compared."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from agentrun.cassettes.cassette import Asked, ModelFailed, Result, ToolFailed
+from agentrun.engine.agent import Mask
+from agentrun.engine.messages import FunctionTool, Message, Reply, Request, ToolCall, ToolList
+from agentrun.engine.output import as_text
+from agentrun.engine.ports import (
+    CallProgress,
+    FallbackProgress,
+    Progress,
+    ReasoningProgress,
+    RetryProgress,
+    TextProgress,
+    ToolResult,
+)
+from agentrun.errors import ModelError, ToolFailure
+
+_MAX_DEPTH = 200  # of a tool's result: what is nested deeper is kept as text
+_CREDENTIALS = ("set-cookie",)  # headers of an answer that open a session
+_HIDDEN = "[secret]"
+
+
+class Masking:
+    """One agent's masker, and what was masked already: each message is looked at once."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self._messages: dict[Message, dict[str, Any]] = {}
+        self._tools: tuple[ToolList | None, tuple[FunctionTool, ...]] = (None, ())
+
+    def text(self, text: str) -> str:
+        return as_text(self.mask.text(text))
+
+    def data(self, value: Any) -> Any:
+        return self.mask.data(plain(value))
+
+    def asked(self, request: Request) -> Asked:
+        return Asked(
+            tuple(self._message(one) for one in request.messages),
+            self._functions(request.tools),
+            self.data(request.tool_choice),
+            request.parallel_tool_calls,
+            self.data(request.response_format),
+        )
+
+    def reply(self, reply: Reply) -> Reply:
+        return msgspec.structs.replace(
+            reply,
+            message=Message(self.data(dict(reply.message.data))),
+            text=self.text(reply.text),
+            calls=tuple(self._call(one) for one in reply.calls),
+            refusal=reply.refusal and self.text(reply.refusal),
+        )
+
+    def model_failed(self, failure: ModelError) -> ModelFailed:
+        return ModelFailed(
+            failure.code,
+            self.text(failure.message),
+            failure.help and self.text(failure.help),
+            failure.status,
+            failure.retryable,
+            failure.retry_after_s,
+        )
+
+    def tool_failed(self, failure: ToolFailure) -> ToolFailed:
+        return ToolFailed(failure.type, self.text(failure.message), self.data(failure.details))
+
+    def result(self, result: ToolResult) -> Result:
+        return Result(self.data(result.value), _without_cookies(self.data(dict(result.names))))
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if message not in self._messages:
+            self._messages[message] = self.data(dict(message.data))
+        return self._messages[message]
+
+    def _functions(self, tools: ToolList) -> tuple[FunctionTool, ...]:
+        if self._tools[0] is not tools:
+            masked = (
+                FunctionTool(one.name, self.text(one.description), self.data(one.parameters), one.strict)
+                for one in tools.tools
+            )
+            self._tools = tools, tuple(masked)
+        return self._tools[1]
+
+    def _call(self, call: ToolCall) -> ToolCall:
+        return ToolCall(self.text(call.id), self.text(call.name), self.text(call.arguments))
+
+
+class Heard:
+    """The progress of a model while it answers, as its events show it: a secret that comes in pieces is hidden too."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._told: list[Progress] = []
+        self._streams: dict[str | int, tuple[Any, Progress]] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        match progress:
+            case TextProgress(text):
+                self._feed("text", text, progress)
+            case ReasoningProgress(text):
+                self._feed("reasoning", text, progress)
+            case CallProgress(index, _, arguments):
+                self._feed(index, arguments, progress)
+            case RetryProgress(attempt, cause, delay_s):
+                self._streams.clear()
+                self._told.append(RetryProgress(attempt, self._mask.text(cause), delay_s))
+            case FallbackProgress(model, cause):
+                self._streams.clear()
+                self._told.append(FallbackProgress(self._mask.text(model), self._mask.text(cause)))
+
+    def end(self) -> tuple[Progress, ...]:
+        for stream, last in self._streams.values():
+            if rest := stream.flush():
+                self._told.append(self._like(last, rest))
+        self._streams.clear()
+        return tuple(self._told)
+
+    def _feed(self, key: str | int, text: str, progress: Progress) -> None:
+        stream, _ = self._streams.get(key, (self._mask.stream(), progress))
+        self._streams[key] = stream, progress
+        shown = stream.feed(text)
+        if shown or not text:
+            self._told.append(self._like(progress, shown))
+
+    def _like(self, progress: Progress, text: str) -> Progress:
+        if isinstance(progress, CallProgress):
+            return CallProgress(progress.index, self._mask.text(progress.name), as_text(text))
+        return (
+            ReasoningProgress(as_text(text)) if isinstance(progress, ReasoningProgress) else TextProgress(as_text(text))
+        )
+
+
+def plain(value: Any) -> Any:
+    """JSON data that a file can hold. Half a surrogate pair becomes `?`, as it does wherever text is sent."""
+    return as_text(value) if _depth(value) > _MAX_DEPTH else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return as_text(value)
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {as_text(str(key)): _plain(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(child) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting, without recursion."""
+    waiting: Sequence[Any] = [value]
+    depth = 0
+    while waiting and depth <= _MAX_DEPTH:
+        depth += 1
+        waiting = [child for one in waiting for child in _children(one)]
+    return depth
+
+
+def _children(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _without_cookies(names: dict[str, Any]) -> dict[str, Any]:
+    headers = names.get("headers")
+    if not isinstance(headers, dict) or not any(name in headers for name in _CREDENTIALS):
+        return names
+    return {**names, "headers": {**headers, **{name: _HIDDEN for name in _CREDENTIALS if name in headers}}}

@@ -1,0 +1,186 @@
+"""Plays a recorded conversation: in the place of the model, the tools and the person, without asking any of them.
+
+A request gets the reply of the first exchange that was not played yet and asked the same (`canonical.py`), a call the
+result of the first such call. What is not there ends the run with a `ModelError` of code `cassette_miss`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from agentrun.cassettes.canonical import arguments_of, canonical_request, key_of
+from agentrun.cassettes.cassette import (
+    ApprovalEntry,
+    Conversation,
+    ModelEntry,
+    ModelFailed,
+    Result,
+    ToolEntry,
+    ToolFailed,
+)
+from agentrun.cassettes.masked import Masking
+from agentrun.cassettes.misses import call_missed, nearest, request_missed
+from agentrun.cassettes.recorder import FIRST_TURN
+from agentrun.cassettes.turns import Turns
+from agentrun.engine.agent import Mask
+from agentrun.engine.messages import Reply, Request, ToolCall
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
+from agentrun.errors import ModelError, ToolFailure
+
+MISS = "cassette_miss"
+INTERRUPTED = "interrupted"
+
+
+class Player:
+    """A journal. `date` is that of the recording, for `run.date`.
+
+    `live` says which tools are really called; what was not recorded of approvals is asked. `source` is the name of the
+    file, `again` says how to record it again.
+    """
+
+    is_recording = False
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        mask: Mask,
+        *,
+        live: Callable[[str], bool] = lambda name: False,
+        source: str = "",
+        again: str = "record the conversation again",
+    ) -> None:
+        self.date: str | None = conversation.date
+        self._live = live
+        self._source = source
+        self._again = again
+        self._masking = Masking(mask)
+        entries = list(enumerate(conversation.entries))
+        self._replies = {number: one for number, one in entries if isinstance(one, ModelEntry)}
+        self._calls = {number: one for number, one in entries if isinstance(one, ToolEntry)}
+        self._answers = {number: one for number, one in entries if isinstance(one, ApprovalEntry)}
+        self._requests = {number: canonical_request(one.asked, live) for number, one in self._replies.items()}
+        self._unused = self._replies.keys() | self._calls.keys() | self._answers.keys()
+        self._turns = Turns({one for one in self._unused if one not in self._calls or not live(self._calls[one].name)})
+        self._by_request: dict[str, list[int]] = {}
+        for number, request in self._requests.items():
+            self._by_request.setdefault(key_of(request), []).append(number)
+        self._used_by_run: list[int] = []
+        self._missed: ModelError | None = None
+        self._was_interrupted = False
+
+    def use(self, mask: Mask) -> None:
+        """The conversation goes on with this agent's secrets hidden."""
+        self._masking = Masking(mask)
+
+    def approver(self, otherwise: Approver) -> Approver:
+        return _Recalling(self, otherwise)
+
+    async def model_call(
+        self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
+    ) -> Reply:
+        if key == FIRST_TURN:
+            self._begin_run()
+        self._refuse_after_a_miss()
+        if self._was_interrupted:
+            raise _interrupted()
+        now = canonical_request(self._masking.asked(request), self._live)
+        number = self._first(self._by_request.get(key_of(now), ()))
+        if number is None:
+            left = {one: self._requests[one] for one in self._requests if one in self._unused}
+            near = nearest(left, now)
+            message = request_missed(key, now, None if near is None else left[near], len(self._requests))
+            raise self._miss(message, None if near is None else self._replies[near])
+        await self._play(number)
+        entry = self._replies[number]
+        for progress in entry.progress:
+            tell(progress)
+        if isinstance(entry.outcome, Reply):
+            return entry.outcome
+        if isinstance(entry.outcome, ModelFailed):
+            raise _as_error(entry.outcome)
+        raise _interrupted()
+
+    async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        if self._live(call.name):
+            with self._turns.something_real():
+                return await make()
+        self._refuse_after_a_miss()
+        name, arguments = self._masking.text(call.name), arguments_of(self._masking.text(call.arguments))
+        left = [number for number, one in self._calls.items() if number in self._unused and one.name == name]
+        wanted = key_of(arguments)
+        number = self._first(one for one in left if key_of(self._calls[one].arguments) == wanted)
+        if number is None:
+            near = self._calls[left[0]] if left else None
+            raise self._miss(call_missed(name, arguments, near), near)
+        await self._play(number)
+        match self._calls[number].outcome:
+            case Result(value, names):
+                return ToolResult(value, names)
+            case ToolFailed(type, message, details):
+                raise ToolFailure(type, message, **details)
+        self._was_interrupted = True
+        raise ToolFailure("interrupted", "the run ended before the call did")
+
+    async def answer(self, question: ApprovalQuestion, otherwise: Approver) -> ApprovalAnswer:
+        """The answer that was given to the same question; what is new is asked."""
+        wanted = question.tool, key_of(self._masking.data(question.arguments))
+        same = (number for number, one in self._answers.items() if (one.tool, key_of(one.arguments)) == wanted)
+        number = self._first(same)
+        if number is None:
+            with self._turns.something_real():
+                return await otherwise.ask(question)
+        await self._play(number)
+        entry = self._answers[number]
+        return ApprovalAnswer(entry.approved, entry.by, entry.message)
+
+    # -- what was played
+
+    def _begin_run(self) -> None:
+        """Where the run before missed something, what it played may be played again."""
+        if self._missed is not None:
+            self._unused |= set(self._used_by_run)
+        self._missed = None
+        self._was_interrupted = False
+        self._used_by_run = []
+
+    def _first(self, numbers: Iterable[int]) -> int | None:
+        return next((number for number in numbers if number in self._unused), None)
+
+    async def _play(self, number: int) -> None:
+        self._unused.discard(number)
+        self._used_by_run.append(number)
+        await self._turns.wait(number)
+
+    def _refuse_after_a_miss(self) -> None:
+        """Of all that follows from a miss, the first says why."""
+        if self._missed is not None:
+            raise self._missed
+
+    def _miss(self, message: str, near: ModelEntry | ToolEntry | None) -> ModelError:
+        place = f" ({self._source}:{near.line})" if near is not None and near.line and self._source else ""
+        self._missed = ModelError(message + place, help=self._again, code=MISS)
+        return self._missed
+
+
+class _Recalling:
+    def __init__(self, player: Player, otherwise: Approver) -> None:
+        self._player = player
+        self._otherwise = otherwise
+
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        return await self._player.answer(question, self._otherwise)
+
+
+def _as_error(failed: ModelFailed) -> ModelError:
+    return ModelError(
+        failed.message,
+        help=failed.help,
+        code=failed.code,
+        status=failed.status,
+        retryable=failed.retryable,
+        retry_after_s=failed.retry_after_s,
+    )
+
+
+def _interrupted() -> ModelError:
+    return ModelError("the recording was interrupted here", code=INTERRUPTED)

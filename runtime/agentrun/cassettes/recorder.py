@@ -1,0 +1,162 @@
+"""Writes down what a conversation asks of the model, the tools and the person, as it happens.
+
+Everything is kept without secrets, in the order in which it finished. Nothing is written to a file here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from agentrun.cassettes.canonical import arguments_of
+from agentrun.cassettes.cassette import (
+    ApprovalEntry,
+    Asked,
+    Conversation,
+    Entry,
+    Interrupted,
+    ModelEntry,
+    ToolEntry,
+    ToolFailed,
+    UserEntry,
+)
+from agentrun.cassettes.masked import Heard, Masking
+from agentrun.engine.agent import Mask
+from agentrun.engine.arguments import parse_json
+from agentrun.engine.messages import Reply, Request, ToolCall
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
+from agentrun.errors import ModelError, ToolFailure
+
+FIRST_TURN = "turn-1"
+
+
+class Recorder:
+    """A journal. `date` is what `run.date` must be in its runs; None: today.
+
+    `model` is what is asked instead of the agent's own model.
+    """
+
+    is_recording = True
+
+    def __init__(
+        self,
+        agent: str,
+        mask: Mask,
+        *,
+        date: str | None = None,
+        name: str | None = None,
+        model: str | None = None,
+    ) -> None:
+        self.date: str | None = date or datetime.date.today().isoformat()
+        self._about = Conversation(agent, self.date or "", (), name, model)
+        self._masking = Masking(mask)
+        self._entries: list[Entry] = []
+        self._cut_off: dict[tuple[str, str], int] = {}
+
+    def use(self, mask: Mask) -> None:
+        """The conversation goes on with this agent's secrets hidden."""
+        self._masking = Masking(mask)
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(isinstance(one, ModelEntry) for one in self._entries)
+
+    def conversation(self) -> Conversation:
+        """What was recorded so far."""
+        return msgspec.structs.replace(self._about, entries=tuple(self._entries))
+
+    def approver(self, otherwise: Approver) -> Approver:
+        return _Listening(self, otherwise)
+
+    async def model_call(
+        self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
+    ) -> Reply:
+        asked = self._masking.asked(request)
+        if key == FIRST_TURN:
+            self._entries.append(UserEntry(_last_user_text(asked)))
+        self._explain_cut_off(key, asked)
+        heard = Heard(self._masking.mask)
+
+        def both(progress: Any) -> None:
+            heard(progress)
+            tell(progress)
+
+        try:
+            reply = await make(both)
+        except ModelError as failure:
+            self._entries.append(ModelEntry(asked, self._masking.model_failed(failure), heard.end()))
+            raise
+        except asyncio.CancelledError:
+            self._entries.append(ModelEntry(asked, Interrupted(), heard.end()))
+            raise
+        self._entries.append(ModelEntry(asked, self._masking.reply(reply), heard.end()))
+        return reply
+
+    async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        name, call_id = self._masking.text(call.name), self._masking.text(call.id)
+        arguments = arguments_of(self._masking.text(call.arguments))
+        try:
+            result = await make()
+        except ToolFailure as failure:
+            self._entries.append(ToolEntry(call_id, name, arguments, self._masking.tool_failed(failure)))
+            raise
+        except asyncio.CancelledError:
+            self._cut_off[_run_of(key), call_id] = len(self._entries)
+            self._entries.append(ToolEntry(call_id, name, arguments, Interrupted()))
+            raise
+        self._entries.append(ToolEntry(call_id, name, arguments, self._masking.result(result)))
+        return result
+
+    def decided(self, question: ApprovalQuestion, answer: ApprovalAnswer) -> None:
+        message = answer.message and self._masking.text(answer.message)
+        arguments = self._masking.data(question.arguments)
+        self._entries.append(ApprovalEntry(question.tool, arguments, answer.approved, answer.by, message))
+
+    def _explain_cut_off(self, key: str, asked: Asked) -> None:
+        """A call that took longer than its tool may is told to the model like any other failure: it goes on."""
+        results = {str(one.get("tool_call_id")): one for one in asked.messages if one.get("role") == "tool"}
+        for (run, call_id), index in list(self._cut_off.items()):
+            if run != _run_of(key) or call_id not in results:
+                continue
+            entry = self._entries[index]
+            failed = _failure_told(str(results[call_id].get("content")))
+            if isinstance(entry, ToolEntry) and failed is not None and failed.type == "timeout":
+                self._entries[index] = msgspec.structs.replace(entry, outcome=failed)
+            del self._cut_off[run, call_id]
+
+
+class _Listening:
+    """Asks on, and writes down the answer."""
+
+    def __init__(self, recorder: Recorder, otherwise: Approver) -> None:
+        self._recorder = recorder
+        self._otherwise = otherwise
+
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        answer = await self._otherwise.ask(question)
+        self._recorder.decided(question, answer)
+        return answer
+
+
+def _run_of(key: str) -> str:
+    """The part of a key that says whose run it is: that of the conversation, or of an agent behind a call."""
+    parts = key.split("/")
+    of_a_call = parts[-1].startswith("call-")  # turn-1/call-0/turn-2/call-1: a call of the run turn-1/call-0
+    return "/".join(parts[:-2] if of_a_call else parts[:-1])
+
+
+def _last_user_text(asked: Asked) -> str:
+    said = (one.get("content") for one in reversed(asked.messages) if one.get("role") == "user")
+    return str(next(said, ""))
+
+
+def _failure_told(content: str) -> ToolFailed | None:
+    try:
+        error = parse_json(content)["error"]
+        return ToolFailed(error.pop("type"), error.pop("message"), error)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,185 @@
+"""One test run: which cases, how they are run, what is told and remembered of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+
+from agentrun.cli import tell_warning
+from agentrun.cli.bug import hide_secrets
+from agentrun.cli.cases.output import Output, Wording
+from agentrun.cli.cases.paths import Suite, read_suite
+from agentrun.cli.output_files import refuse_overwriting
+from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.diagnostics import counted
+from agentrun.errors import UsageError
+from agentrun.testing.plan import Case
+from agentrun.testing.results import AgentCoverage, CaseResult, TestRun
+from agentrun.testing.runner import Manner, Runner
+from agentrun.testing.selection import Wish, chosen, only
+from agentrun.testing.state import LastFailed
+from agentrun.visible import one_line, visible
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a command line asks for. `manner` is without tapes: `cassettes` says how those are used."""
+
+    paths: Sequence[Path]
+    environ: Mapping[str, str]
+    tools: Sequence[Path]
+    model: str | None
+    wish: Wish
+    last_failed: bool
+    manner: Manner
+    cassettes: Literal["replay", "record", "auto"]
+    coverage: bool
+    wording: Wording
+
+
+def list_cases(asked: Asked) -> int:
+    """The ids of the cases that would be run, and beside them what is special about each."""
+    for case in choose(asked, read(asked)):
+        click.echo(_listed(case))
+    return 0
+
+
+def _listed(case: Case) -> str:
+    marks = [*case.tags, *(["live"] if case.is_live else [])]
+    if case.skip is not None:
+        marks.append(f"skipped: {case.skip}")
+    return visible(one_line(case.id, 500) + (f"  ({one_line(', '.join(marks), 200)})" if marks else ""))
+
+
+def run(asked: Asked) -> int:
+    suite = read(asked)
+    cases = choose(asked, suite)
+    attempt = Attempted(asked, suite, cases)
+    ended_by: int | None = None
+    try:
+        if asyncio.run(interruptible(attempt.runner.run())) is None:
+            ended_by = EXIT_INTERRUPTED
+    except Terminated:
+        ended_by = EXIT_TERMINATED
+    finally:
+        attempt.output.close()
+    done = attempt.finish()
+    if ended_by is None:
+        return done.exit_code
+    click.echo(f"interrupted: {len(done.results)} of {counted(len(cases), 'case')} were run", err=True)
+    return ended_by
+
+
+def read(asked: Asked) -> Suite:
+    """The files, checked. No report is written over one of them, or where it can't be."""
+    for one in asked.wording.files:
+        if not one.path.parent.is_dir():
+            raise UsageError(f"`{one.path}` can't be written: there is no folder `{one.path.parent}`")
+    suite = read_suite(asked.paths, asked.environ, tools=asked.tools, model=asked.model)
+    refuse_overwriting(suite.sources, [one.path for one in asked.wording.files])
+    hide_secrets(suite.benches.hidden)
+    return suite
+
+
+def choose(asked: Asked, suite: Suite) -> list[Case]:
+    wish = asked.wish
+    if asked.last_failed:
+        wish = msgspec.structs.replace(wish, ids=_failed_last(suite))
+    found = chosen(suite.cases, wish)
+    if asked.last_failed and not found:
+        click.echo("none of these cases failed the last time: all are run", err=True)
+        found = chosen(suite.cases, asked.wish)
+    found, left_out = only(found)
+    if left_out:
+        help = "take `only` out once you are done"
+        tell_warning(f"`only` is set in {counted(len(found), 'case')}: {counted(left_out, 'other')} not run", help)
+    if asked.manner.repeat > 1 and not any(case.is_live for case in found):
+        tell_warning(
+            "`--repeat` does nothing: none of the cases is a live one, and the others give the same every time"
+        )
+    return found
+
+
+class Attempted:
+    """A run of some cases with what tells of it."""
+
+    def __init__(self, asked: Asked, suite: Suite, cases: Sequence[Case]) -> None:
+        self._asked = asked
+        self._suite = suite
+        self._cases = cases
+        self.output = Output(asked.wording, suite, len(cases))
+        self.runner = Runner(cases, suite.benches, _manner(asked, cases), self.output)
+
+    def finish(self) -> TestRun:
+        """Remembers and tells what was done, all of it or some."""
+        done = self.runner.so_far()
+        if self._asked.coverage:
+            done = msgspec.structs.replace(done, coverage=_coverage(self._suite, done))
+        notes = _remember(self._suite, done.results)
+        self.output.finish(done)
+        for note in notes:
+            tell_warning(note)
+        left = len(self._cases) - len(done.results)
+        if left and self._asked.manner.fail_fast and done.count("failed"):
+            click.echo(f"ended with the first case that failed: {counted(left, 'case')} not run", err=True)
+        return done
+
+
+def _manner(asked: Asked, cases: Iterable[Case]) -> Manner:
+    if all(case.source != "cassette" for case in cases):
+        return asked.manner
+    from agentrun.testing.tapes import Tapes
+
+    return msgspec.structs.replace(asked.manner, tapes=Tapes(asked.cassettes))
+
+
+def _coverage(suite: Suite, done: TestRun) -> tuple[AgentCoverage, ...]:
+    from agentrun.testing.coverage import coverage_of
+
+    return tuple(
+        one
+        for bench in suite.benches.each
+        for one in coverage_of(
+            [result for result in done.results if suite.benches.of(result.case) is bench], bench.agent
+        )
+    )
+
+
+# -- what failed last
+
+
+def _failed_last(suite: Suite) -> frozenset[str]:
+    """The ids of the cases that did not pass when they were run last."""
+    found: set[str] = set()
+    for root, cases in _by_root(suite, suite.cases).items():
+        memory = LastFailed(root, os.environ)
+        keys = memory.read()
+        for note in memory.notes:
+            tell_warning(note)
+        found |= {case.id for case in cases if memory.key(case.file, case.name) in keys}
+    return frozenset(found)
+
+
+def _remember(suite: Suite, results: Iterable[CaseResult]) -> list[str]:
+    by_case = {result.case.id: result.status for result in results}
+    notes: list[str] = []
+    for root, cases in _by_root(suite, (result.case for result in results)).items():
+        memory = LastFailed(root, os.environ)
+        status = {memory.key(case.file, case.name): by_case[case.id] for case in cases}
+        passed = [key for key, one in status.items() if one == "passed"]
+        memory.update(passed=passed, failed=[key for key, one in status.items() if one in ("failed", "unmeasured")])
+        notes += memory.notes
+    return notes
+
+
+def _by_root(suite: Suite, cases: Iterable[Case]) -> dict[Path, list[Case]]:
+    found: dict[Path, list[Case]] = defaultdict(list)
+    for case in cases:
+        found[suite.root_of(case)].append(case)
+    return found

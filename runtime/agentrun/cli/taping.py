@@ -1,0 +1,146 @@
+"""`--record FILE` and `--replay FILE`: a run or a conversation is written down, or played without model and tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentrun.cassettes.cassette import Cassette, Conversation
+from agentrun.cassettes.player import MISS, Player
+from agentrun.cassettes.reading import read_cassette
+from agentrun.cassettes.recorder import Recorder
+from agentrun.cassettes.writing import write_cassette
+from agentrun.engine.agent import Agent
+from agentrun.engine.messages import Reply, Request
+from agentrun.engine.outcome import Outcome
+from agentrun.engine.ports import Approver, CallContext, Model, Tell, Tool, ToolResult
+from agentrun.errors import ModelError, ToolFailure, UsageError
+from agentrun.spec.types import ModelSpec
+
+if TYPE_CHECKING:
+    from agentrun.resolve import Stage
+    from agentrun.tools.network import Network
+    from agentrun.tools.shell import ShellTool
+
+
+class Taping:
+    """Neither, where no file is given. Refuses early what could not be written, or played, in the end."""
+
+    def __init__(self, record: Path | None = None, replay: Path | None = None) -> None:
+        if record is not None and replay is not None:
+            raise UsageError("`--record` and `--replay` exclude one another", help="leave one of them out")
+        self._path = record or replay
+        self._played = None if replay is None else conversation_in(replay)
+        self._is_recording = record is not None
+        self._tape: Recorder | Player | None = None
+        if record is not None:
+            _refuse_to_write(record)
+
+    @property
+    def stage(self) -> Stage | None:
+        """What an agent is bound to. What is played needs no model, no tool, and no variable."""
+        return None if self._played is None else _ReplayStage()
+
+    def model(self, given: str | None) -> str | None:
+        """`--model`: the one of the recording, unless another is given."""
+        return self._played.model if given is None and self._played is not None else given
+
+    def open(self, agent: Agent, model: str | None) -> Recorder | Player | None:
+        """The journal of all runs that follow. `model` is what is asked instead of the agent's own."""
+        if self._played is not None:
+            again = f"to record again: `--record` into another file than `{self._path}`"
+            self._tape = Player(self._played, agent.mask, source=str(self._path), again=again)
+        elif self._is_recording:
+            self._tape = Recorder(agent.name, agent.mask, model=model)
+        return self._tape
+
+    def use(self, agent: Agent) -> None:
+        """Goes on with an agent that was bound anew."""
+        if self._tape is not None:
+            self._tape.use(agent.mask)
+
+    def approver(self, otherwise: Approver) -> Approver:
+        return otherwise if self._tape is None else self._tape.approver(otherwise)
+
+    @property
+    def journal(self) -> Recorder | Player | None:
+        return self._tape
+
+    @property
+    def date(self) -> str | None:
+        return None if self._tape is None else self._tape.date
+
+    def save(self) -> None:
+        """Write what was recorded so far."""
+        if isinstance(self._tape, Recorder) and self._path is not None and not self._tape.is_empty:
+            write_cassette(self._path, Cassette((self._tape.conversation(),)))
+
+
+def is_miss(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.get("type") == MISS
+
+
+def conversation_in(path: Path) -> Conversation:
+    """The only conversation of a cassette."""
+    conversations = read_cassette(path).conversations
+    if len(conversations) == 1:
+        return conversations[0]
+    help = "`agentrun test` plays those of test cases" if conversations else None
+    raise UsageError(f"the cassette `{path}` has {len(conversations) or 'no'} conversations, not one", help=help)
+
+
+def _refuse_to_write(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(f"`--record {path}`: there is no folder `{path.parent}`")
+    if path.is_dir():
+        raise UsageError(f"`--record {path}`: it is a folder")
+    if path.exists() and (not path.is_file() or path.stat().st_size):
+        raise UsageError(f"`--record {path}`: the file is there already", help="name another one, or remove it")
+
+
+# -- an agent whose model and tools are never asked ---------------------------------------------------------
+
+
+class _ReplayStage:
+    def __init__(self) -> None:
+        from agentrun.tools.shell import ShellTool
+
+        self.shell: type[ShellTool] = ShellTool
+
+    def model(self, specs: Sequence[ModelSpec], real: Model) -> Model:
+        return _NoModel(real.name)
+
+    def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None:
+        """A final tool has no backend, and an agent behind a tool is run: what it asks is played too."""
+        from agentrun.tools.agent import AgentTool
+
+        try:
+            backend = make()
+        except UsageError:  # of a variable that is not set
+            return _NoTool()
+        return backend if backend is None or isinstance(backend, AgentTool) else _NoTool()
+
+    def network(self, watch: Any) -> Network:
+        from agentrun.tools.network import Network
+
+        return Network()
+
+    def tokens(self, network: Network) -> Network:
+        return network
+
+    async def sleep(self, seconds: float) -> None:
+        """Nothing is waited for."""
+
+
+class _NoModel:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def complete(self, request: Request, tell: Tell) -> Reply:
+        raise ModelError("the model is not asked in a replay", code=MISS)
+
+
+class _NoTool:
+    async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
+        raise ToolFailure("internal", "tools are not called in a replay")

@@ -1,0 +1,125 @@
+"""What the cases of agents left out: tools, parameters and `permissions` rules that no call met. Pure.
+
+An agent behind a tool, or handed over to, is an agent of its own here: its tools and rules stand under its name, and
+calls count wherever they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from agentrun.engine.agent import Agent, BoundTool
+from agentrun.testing.observed import ObservedCall, ObservedStep
+from agentrun.testing.plan import Case
+from agentrun.testing.results import AgentCoverage, CaseResult
+from agentrun.testing.stage import StagedTool
+from agentrun.tools.agent import AgentTool
+
+
+class _Seen(msgspec.Struct):
+    """What happened to one agent in all cases. `given` are parameters by tool; `is_under_test`: a file tests it."""
+
+    agent: Agent
+    is_under_test: bool = False
+    called: set[str] = msgspec.field(default_factory=set)
+    given: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    rules: set[int] = msgspec.field(default_factory=set)
+    arguments: set[str] = msgspec.field(default_factory=set)
+
+
+def coverage_of(results: Iterable[CaseResult], agent_of: Callable[[Case], Agent]) -> tuple[AgentCoverage, ...]:
+    """Of each agent that a case ran, and of those that it reaches; in the order in which they come up.
+
+    `agent_of` gives the agent of a case that ran, as it was bound.
+    """
+    seen: dict[str, _Seen] = {}
+    for result in results:
+        steps = [step for attempt in result.attempts for step in attempt.observed.steps]
+        if not steps:
+            continue
+        agent = agent_of(result.case)
+        for reached in _reached(agent):
+            seen.setdefault(reached.name, _Seen(reached))
+        own = seen[agent.name]
+        own.is_under_test = True
+        own.arguments |= _given_arguments(result.case)
+        for step in steps:
+            _count(step, seen)
+    return tuple(_left_out(one) for one in seen.values())
+
+
+def _reached(agent: Agent) -> Iterator[Agent]:
+    """The agent, and those behind its tools."""
+    found: dict[str, Agent] = {}
+    waiting = [agent]
+    while waiting:
+        one = waiting.pop(0)
+        if one.name not in found:
+            found[one.name] = one
+            waiting += [behind for tool in one.tools.values() if (behind := _agent_behind(tool)) is not None]
+    yield from found.values()
+
+
+def _agent_behind(tool: BoundTool) -> Agent | None:
+    backend = tool.backend.backend if isinstance(tool.backend, StagedTool) else tool.backend
+    if not isinstance(backend, AgentTool):
+        return None
+    agent: Agent = backend.agent
+    return agent
+
+
+def _given_arguments(case: Case) -> set[str]:
+    """The user messages of a conversation stand for `input`."""
+    return {*case.args, *(["input"] if case.steps[0].user is not None else [])}
+
+
+def _count(step: ObservedStep, seen: Mapping[str, _Seen]) -> None:
+    for call in step.calls:
+        if call.agent in seen:
+            own = seen[call.agent]
+            own.called.add(call.name)
+            own.given |= {(call.name, parameter) for parameter in _written(call, own.agent.tools.get(call.name))}
+    for decided in step.rules:
+        if decided.agent in seen:
+            seen[decided.agent].rules.add(decided.rule)
+
+
+def _written(call: ObservedCall, tool: BoundTool | None) -> Iterable[str]:
+    """The parameters that the model wrote: those whose defaults were filled in are not among them.
+
+    In strict mode a model has to write all, and null stands for nothing.
+    """
+    try:
+        written = msgspec.json.decode(call.raw_arguments)
+    except msgspec.DecodeError:
+        return ()
+    if not isinstance(written, dict):
+        return ()
+    is_strict = tool is not None and tool.function.strict
+    return [name for name, value in written.items() if not (is_strict and value is None)]
+
+
+def _left_out(seen: _Seen) -> AgentCoverage:
+    agent = seen.agent
+    parameters = [(name, one) for name, tool in agent.tools.items() for one in _names(tool.function.parameters)]
+    arguments = _names(agent.parameters) if seen.is_under_test else []
+    return AgentCoverage(
+        agent=agent.name,
+        tools=tuple(name for name in agent.tools if name not in seen.called),
+        parameters=tuple(pair for pair in parameters if pair not in seen.given),
+        rules=tuple(rule.text for index, rule in enumerate(agent.permissions) if index not in seen.rules),
+        arguments=tuple(name for name in arguments if name not in seen.arguments),
+        tools_total=len(agent.tools),
+        parameters_total=len(parameters),
+        rules_total=len(agent.permissions),
+        arguments_total=len(arguments),
+    )
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    """Top-level properties: what stands deeper is the tool's own business."""
+    properties = schema.get("properties")
+    return list(properties) if isinstance(properties, Mapping) else []

@@ -1,0 +1,132 @@
+"""What reports say in the same words: counts, what came of a case, and of one run of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentrun.diagnostics import counted
+from agentrun.engine.messages import Usage
+from agentrun.markup.calls import duration
+from agentrun.testing.repeats import pass_at_k
+from agentrun.testing.results import Attempt, CaseResult, Status, TestRun
+from agentrun.visible import in_a_line
+
+STATUSES: tuple[Status, ...] = ("failed", "unmeasured", "passed", "skipped")
+WORDS: dict[Status, str] = {
+    "passed": "passed",
+    "failed": "failed",
+    "unmeasured": "could not be measured",
+    "skipped": "skipped",
+}
+MARKS: dict[Status, str] = {"passed": "✓", "failed": "✗", "unmeasured": "?", "skipped": "–"}
+_MOST_TRIES = 3  # pass@k is told for one try, and for this many
+
+
+def counts(run: TestRun) -> list[tuple[Status, int]]:
+    """How many cases came out so; what never happened is left out."""
+    order: tuple[Status, ...] = ("passed", "failed", "unmeasured", "skipped")
+    return [(status, run.count(status)) for status in order if run.count(status)]
+
+
+def summary(run: TestRun) -> str:
+    """`3 passed, 1 failed, 1 could not be measured, 2 skipped in 1.2 s`."""
+    told = ", ".join(f"{number} {WORDS[status]}" for status, number in counts(run)) or "no cases"
+    return f"{told} in {duration(run.duration_s)}"
+
+
+def by_file(run: TestRun) -> dict[str, list[CaseResult]]:
+    files: dict[str, list[CaseResult]] = {}
+    for result in run.results:
+        files.setdefault(result.case.file, []).append(result)
+    return files
+
+
+def pass_rates(result: CaseResult) -> dict[int, float]:
+    """The chance that at least one of k tries passes, by k: for one try, and for three if there are as many."""
+    measured = [one for one in result.attempts if one.status != "unmeasured"]
+    passed = sum(one.status == "passed" for one in measured)
+    return {k: pass_at_k(len(measured), passed, k) for k in sorted({1, min(_MOST_TRIES, len(measured))}) if measured}
+
+
+def repeats(result: CaseResult) -> str:
+    """`4 of 5 passed · pass@1 0.80 · pass@3 1.00`; empty for a case that was run once."""
+    if len(result.attempts) < 2:
+        return ""
+    unmeasured = sum(one.status == "unmeasured" for one in result.attempts)
+    passed = sum(one.status == "passed" for one in result.attempts)
+    parts = [f"{passed} of {len(result.attempts) - unmeasured} passed"]
+    parts += [f"{unmeasured} could not be measured"] if unmeasured else []
+    parts += [f"{result.case.pass_rate:.0%} must pass"] if result.case.pass_rate < 1 else []
+    return " · ".join([*parts, *(f"pass@{k} {rate:.2f}" for k, rate in pass_rates(result).items())])
+
+
+def attempt_name(result: CaseResult, attempt: Attempt) -> str:
+    """`attempt 2 of 5`; empty for a case that was run once."""
+    index = next(number for number, one in enumerate(result.attempts, 1) if one is attempt)
+    return f"attempt {index} of {len(result.attempts)}" if len(result.attempts) > 1 else ""
+
+
+def failed_attempt(result: CaseResult) -> Attempt | None:
+    return next((one for one in result.attempts if one.status == "failed"), None)
+
+
+def why_unmeasured(result: CaseResult) -> str:
+    error = next((one.error for one in result.attempts if one.status == "unmeasured"), None)
+    return error or result.why
+
+
+def usage_of(attempts: Iterable[Attempt]) -> Usage:
+    return sum((step.usage for one in attempts for step in one.observed.steps), Usage())
+
+
+def cost_of(attempts: Iterable[Attempt]) -> float | None:
+    """US dollars; None where no price was known."""
+    known = [step.cost_usd for one in attempts for step in one.observed.steps if step.cost_usd is not None]
+    return sum(known) if known else None
+
+
+def dollars(cost: float) -> str:
+    """Four digits after the point. What is less is not told as nothing."""
+    return f"${cost:.4f}" if cost == 0 or cost >= 0.00005 else "<$0.0001"
+
+
+def spent(attempts: Iterable[Attempt]) -> list[str]:
+    """`2 turns`, `150 tokens`, `$0.0021`: what is known and not nothing."""
+    listed = list(attempts)
+    turns = sum(step.turns for one in listed for step in one.observed.steps)
+    tokens, cost = usage_of(listed).total_tokens, cost_of(listed)
+    parts = [counted(turns, "turn")] if turns else []
+    parts += [f"{tokens:,} tokens"] if tokens else []
+    return parts + ([dollars(cost)] if cost else [])
+
+
+def spent_in_all(run: TestRun) -> list[str]:
+    """The same of a whole run, and what its judges cost."""
+    attempts = [attempt for result in run.results for attempt in result.attempts]
+    judges = sum(one.cost_usd or 0 for attempt in attempts for one in attempt.judgements)
+    return spent(attempts) + ([f"{dollars(judges)} for judges"] if judges else [])
+
+
+def ending(attempt: Attempt) -> str:
+    """`answered, 2 turns, 150 tokens`."""
+    steps = attempt.observed.steps
+    return ", ".join([*([steps[-1].reason] if steps else []), *spent([attempt])])
+
+
+def judged_lines(attempt: Attempt) -> list[str]:
+    """`judged by MODEL: 2 of 3 say yes`, and why those say no that do."""
+    lines = []
+    for one in attempt.judgements:
+        lines.append(in_a_line(f"judged by {one.model}: {one.count(True)} of {len(one.votes)} say yes"))
+        words = {False: "no", None: "no verdict"}
+        lines += [in_a_line(f"{words[vote.passed]}: {vote.reason}") for vote in one.votes if vote.passed is not True]
+    return lines
+
+
+def warned(run: TestRun) -> list[tuple[CaseResult, str]]:
+    """Warnings, each once for a case."""
+    return [
+        (result, warning)
+        for result in run.results
+        for warning in dict.fromkeys(warning for one in result.attempts for warning in one.warnings)
+    ]

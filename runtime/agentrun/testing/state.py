@@ -1,0 +1,117 @@
+"""Which cases did not pass the last time, remembered for each project below the user's state directory.
+
+A file is replaced all at once and no link is followed. What can't be read is as good as nothing: it is told in a note.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from agentrun.errors import reason_of
+
+_MAX_BYTES = 4 * 1024 * 1024
+
+
+class _Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`root` is the project, for people who look into the file."""
+
+    root: str
+    failed: tuple[str, ...]
+
+
+class LastFailed:
+    """Of one project. `notes` are what a person should know: of a file that can't be used, or can't be written."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self._root = root.resolve()
+        self._folder = _folder(environ)
+        digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()
+        self._name = f"last-failed-{digest[:16]}.json"
+        self.notes: list[str] = []
+
+    def read(self) -> frozenset[str]:
+        """The ids of the cases, as `key` gives them."""
+        try:
+            with self._opened(make=False) as folder:
+                content = _read(self._name, folder)
+            remembered = msgspec.json.decode(content, type=_Remembered)
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            self.notes.append(f"what failed last can't be read: {reason_of(error)}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.notes.append("what failed last can't be read: the file is damaged, and is written anew")
+        else:
+            return frozenset(remembered.failed)
+        return frozenset()
+
+    def update(self, *, passed: Iterable[str], failed: Iterable[str]) -> None:
+        """What was not run stays as it was."""
+        before = self.read()
+        now = (before - set(passed)) | set(failed)
+        if now == before and not self.notes:
+            return
+        content = msgspec.json.encode(_Remembered(str(self._root), tuple(sorted(now))))
+        try:
+            with self._opened(make=True) as folder:
+                _replace(self._name, folder, content)
+        except OSError as error:
+            self.notes.append(f"what failed can't be remembered: {reason_of(error)}")
+
+    def key(self, file: str, name: str) -> str:
+        """The id of a case wherever the command is called: with the path of its file below the project."""
+        return f"{os.path.relpath(Path(file).resolve(), self._root)}::{name}"
+
+    @contextlib.contextmanager
+    def _opened(self, *, make: bool) -> Iterator[int]:
+        """The folder of agentrun's state, which is the user's alone and no link."""
+        if self._folder is None:
+            raise OSError(0, "there is no home folder")
+        if make:
+            self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                self._folder.mkdir(mode=0o700)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if make and stat.S_IMODE(os.fstat(folder).st_mode) != 0o700:
+                os.fchmod(folder, 0o700)
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def _folder(environ: Mapping[str, str]) -> Path | None:
+    """As the XDG rules have it: a path that is not absolute does not count."""
+    named, home = Path(environ.get("XDG_STATE_HOME", "")), environ.get("HOME")
+    if named.is_absolute():
+        return named / "agentrun"
+    return Path(home, ".local", "state", "agentrun") if home else None
+
+
+def _read(name: str, folder: int) -> bytes:
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, "it is no file")
+        return file.read(_MAX_BYTES)
+
+
+def _replace(name: str, folder: int, content: bytes) -> None:
+    temporary = f".{name}.{secrets.token_hex(4)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(temporary, flags, 0o600, dir_fd=folder)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
+            file.write(content)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(temporary, dir_fd=folder)
+        raise

@@ -1,0 +1,155 @@
+"""The cassettes of test cases: which conversation a case plays, and what becomes of a file when cases are recorded.
+
+Many cases may share a file, and run at once: each has a tape of its own, and a file is written once, in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from agentrun.cassettes.cassette import Cassette, Conversation, ModelEntry
+from agentrun.cassettes.player import Player
+from agentrun.cassettes.reading import read_cassette
+from agentrun.cassettes.recorder import Recorder
+from agentrun.cassettes.writing import write_cassette
+from agentrun.engine.agent import Agent
+from agentrun.engine.messages import Reply
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver
+from agentrun.errors import AgentrunError, SpecError, UsageError
+from agentrun.testing.one_case import Tape
+from agentrun.testing.plan import Case
+
+Mode = Literal["replay", "record", "auto"]
+AGAIN = "`agentrun test --cassettes record` records it again"
+_RECORDS = "`agentrun test --cassettes record` records it"
+
+
+class Tapes:
+    """`replay` plays what is there, `record` writes it anew, `auto` plays what is there and records the rest."""
+
+    def __init__(self, mode: Mode = "replay") -> None:
+        self._mode = mode
+        self._read: dict[Path, Cassette | AgentrunError] = {}
+        self._recorded: list[tuple[Case, Recorder]] = []
+
+    def records(self, case: Case) -> bool:
+        """Whether the model, and the tools that have no stub, are really asked."""
+        if self._mode != "auto":
+            return self._mode == "record"
+        path = _path(case)
+        if not path.exists():
+            return True
+        try:
+            return _own(self._cassette(path), case) is None
+        except AgentrunError:
+            return False  # a file with mistakes is not written over
+
+    def open(self, case: Case, agent: Agent) -> Tape:
+        """Raises `UsageError` where a case has nothing to play, or its file can't be read."""
+        if self.records(case):
+            recorder = Recorder(agent.name, agent.mask, date=case.date, name=case.name)
+            self._recorded.append((case, recorder))
+            return recorder
+        path = _path(case)
+        if not path.exists():
+            raise UsageError(f"there is no cassette `{path}`: {_RECORDS}")
+        conversation = _own(self._cassette(path), case)
+        if conversation is None:
+            raise UsageError(f"the cassette `{path}` has no conversation of this name: {_RECORDS}")
+        return _CaseTape(case, conversation, agent, str(path))
+
+    def save(self) -> None:
+        """Write each file that something was recorded for. Conversations of other cases stay in it."""
+        done = [(case, tape.conversation()) for case, tape in self._recorded if _is_whole(case, tape)]
+        for path in dict.fromkeys(_path(case) for case, _ in done):
+            before = self._cassette(path).conversations if path.exists() else ()
+            write_cassette(path, Cassette(_merged(before, [one for one in done if _path(one[0]) == path])))
+            self._read.pop(path, None)
+
+    def _cassette(self, path: Path) -> Cassette:
+        """Read once, for all its cases."""
+        if path not in self._read:
+            try:
+                self._read[path] = read_cassette(path)
+            except SpecError as error:
+                self._read[path] = UsageError(_first_finding(error))
+            except UsageError as error:
+                self._read[path] = error
+        found = self._read[path]
+        if isinstance(found, AgentrunError):
+            raise found
+        return found
+
+
+class _CaseTape(Player):
+    """What the case says itself, its stubs and whom it approves, comes before what was recorded."""
+
+    def __init__(self, case: Case, conversation: Conversation, agent: Agent, source: str) -> None:
+        def is_live(name: str) -> bool:
+            return case.live_tools or name in case.stubs
+
+        super().__init__(conversation, agent.mask, live=is_live, source=source, again=AGAIN)
+
+    def approver(self, otherwise: Approver) -> Approver:
+        return _CaseFirst(otherwise, super().approver(otherwise))
+
+
+class _CaseFirst:
+    def __init__(self, case: Approver, recording: Approver) -> None:
+        self._case = case
+        self._recording = recording
+
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        answer = await self._case.ask(question)
+        return await self._recording.ask(question) if answer.by == "nobody" else answer
+
+
+def _path(case: Case) -> Path:
+    if case.cassette is None:
+        raise UsageError(f"the case `{case.name}` has no cassette")
+    return case.cassette
+
+
+def _own(cassette: Cassette, case: Case) -> Conversation | None:
+    """The conversation of the case's name; or the only one of a file, if it has no name."""
+    conversations = cassette.conversations
+    named = next((one for one in conversations if one.name == case.name), None)
+    alone = len(conversations) == 1 and conversations[0].name is None
+    return conversations[0] if named is None and alone else named
+
+
+def _is_whole(case: Case, tape: Recorder) -> bool:
+    """Whether a recording is worth keeping: it ends with a reply, or with the failure that the case expects."""
+    asked = [one for one in tape.conversation().entries if isinstance(one, ModelEntry)]
+    if not asked:
+        return False
+    expects_failure = any(one.reason == "model_error" for one in (case.expect, *(step.expect for step in case.steps)))
+    return expects_failure or isinstance(asked[-1].outcome, Reply)
+
+
+def _merged(before: Sequence[Conversation], done: Sequence[tuple[Case, Conversation]]) -> tuple[Conversation, ...]:
+    """New ones in the place of those of the same name; others after the case that stands before theirs."""
+    recorded = {one.name: one for _, one in sorted(done, key=lambda pair: _order(pair[0]))}
+    kept = [] if len(before) == 1 and before[0].name is None else list(before)
+    merged = [recorded.get(one.name, one) for one in kept]
+    at = len(merged)
+    for name, one in recorded.items():
+        known = next((index for index, other in enumerate(merged) if other.name == name), None)
+        if known is None:
+            merged.insert(at, one)
+            known = at
+        at = known + 1
+    return tuple(merged)
+
+
+def _order(case: Case) -> tuple[str, int, int]:
+    return case.file, case.span.line, case.span.column
+
+
+def _first_finding(error: SpecError) -> str:
+    first: Iterable[str] = (
+        f"{one.span.file}:{one.span.line}:{one.span.column}: {one.message}" for one in error.report.diagnostics
+    )
+    return next(iter(first), error.message)
