@@ -12,7 +12,6 @@ from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import text_of
 from agentrun.engine import loop
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.ports import ToolResult
 from agentrun.secrets import Masker
 from golden_runs import normalised
 
@@ -92,7 +91,3 @@ async def recorded_loop(agent, tape, *texts):
             agent, text=text, messages=messages, emit=events.append, approver=approver, journal=tape, date=tape.date
         )
     return normalised(events), outcome
-
-
-def result(value):
-    return ToolResult(value, {"result": value})

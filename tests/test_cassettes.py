@@ -26,11 +26,14 @@ from agentrun.cassettes.cassette import (
     UserEntry,
 )
 from agentrun.cassettes.masked import plain
+from agentrun.cassettes.player import Player
 from agentrun.cassettes.reading import cassette_of, read_cassette
+from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.replies import sent_form, whole
 from agentrun.cassettes.turns import Turns
 from agentrun.cassettes.writing import text_of, write_cassette
 from agentrun.cassettes.yaml_text import dump
+from agentrun.engine import loop
 from agentrun.engine.messages import FunctionTool, Message, Reply, ToolCall, Usage
 from agentrun.engine.ports import (
     CallProgress,
@@ -39,9 +42,11 @@ from agentrun.engine.ports import (
     RetryProgress,
     TextProgress,
 )
-from agentrun.errors import SpecError, UsageError
+from agentrun.errors import SpecError, ToolFailure, UsageError
+from agentrun.secrets import Masker
 from agentrun.spec.yaml_nodes import read_text
-from cassette_runs import recorded, replayed, through_a_file
+from cassette_runs import Untouchable, recorded, recorded_loop, replayed, through_a_file, untouchable
+from engine_agents import answer, calls, make_agent, make_tool, soon
 from golden_runs import cases
 
 # -- what was recorded is played ------------------------------------------------------------------------------
@@ -602,3 +607,173 @@ def test_one_that_is_cancelled_holds_nobody_up():
             await asyncio.gather(task, return_exceptions=True)
 
     assert order_of(2, asks) == [1]
+
+
+# -- a conversation, recorded and played ----------------------------------------------------------------------
+
+
+async def played_again(conversation, agent, *texts):
+    return await soon(recorded_loop(untouchable(agent), Player(conversation, agent.mask), *texts))
+
+
+def test_results_that_came_in_another_order_than_they_were_asked_for_come_so_again():
+    """Three calls at once, of which the last ends first."""
+
+    async def record():
+        tape = Recorder("main", Masker())
+        gates = {name: asyncio.Event() for name in ("one", "two")}
+
+        def waits_for(gate, opens):
+            async def call(arguments, context):
+                if gate:
+                    await gates[gate].wait()
+                if opens:
+                    gates[opens].set()
+                return "done"
+
+            return call
+
+        agent = make_agent(
+            [calls("first", "second", "third"), answer("All done.")],
+            make_tool("first", waits_for("one", None)),
+            make_tool("second", waits_for("two", "one")),
+            make_tool("third", waits_for(None, "two")),
+        )
+        events, _ = await soon(recorded_loop(agent, tape))
+        return agent, events, through_a_file(tape.conversation())
+
+    agent, events, conversation = asyncio.run(record())
+    assert [one.name for one in conversation.entries if isinstance(one, ToolEntry)] == ["third", "second", "first"]
+    again, _ = asyncio.run(played_again(conversation, agent))
+    assert again == events
+    finished = [event["name"] for event in again if event["type"] == "tool_finished"]
+    assert finished == ["third", "second", "first"]
+
+
+def test_a_tool_that_took_too_long_is_told_so_in_the_replay_too():
+    async def forever(arguments, context):
+        await asyncio.Event().wait()
+
+    agent = make_agent([calls("slow"), answer("Too slow.")], make_tool("slow", forever, timeout_s=0.01))
+
+    async def record():
+        tape = Recorder("main", Masker())
+        return (await soon(recorded_loop(agent, tape)))[0], through_a_file(tape.conversation())
+
+    events, conversation = asyncio.run(record())
+    (tool,) = (one for one in conversation.entries if isinstance(one, ToolEntry))
+    assert tool.outcome == ToolFailed("timeout", "no result after 0.01 s")
+    assert asyncio.run(played_again(conversation, agent))[0] == events
+
+
+def test_what_was_interrupted_ends_the_replay_there_and_the_conversation_goes_on():
+    async def record():
+        started = asyncio.Event()
+
+        async def forever(arguments, context):
+            started.set()
+            await asyncio.Event().wait()
+
+        agent = make_agent([calls("slow"), answer("Never mind.")], make_tool("slow", forever))
+        tape, messages = Recorder("main", Masker()), []
+        options = {"messages": messages, "journal": tape, "date": tape.date}
+        task = asyncio.create_task(loop.run(agent, text="go", **options))
+        await soon(started.wait())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await soon(loop.run(agent, text="stop", **options))
+        return agent, messages, through_a_file(tape.conversation())
+
+    async def replay(agent, conversation):
+        tape, messages = Player(conversation, Masker()), []
+        options = {"messages": messages, "journal": tape, "date": tape.date}
+        first = await soon(loop.run(untouchable(agent), text="go", **options))
+        second = await soon(loop.run(untouchable(agent), text="stop", **options))
+        return messages, first.error["type"], second.text
+
+    agent, messages, conversation = asyncio.run(record())
+    assert asyncio.run(replay(agent, conversation)) == (messages, "interrupted", "Never mind.")
+
+
+def test_a_live_tool_is_really_called_and_what_it_gives_may_differ():
+    rolls = iter([1, 6])
+
+    async def dice(arguments, context):
+        return next(rolls)
+
+    agent = make_agent([calls("dice"), answer("You rolled.")], make_tool("dice", dice))
+
+    async def both():
+        tape = Recorder("main", Masker())
+        await recorded_loop(agent, tape)
+        player = Player(through_a_file(tape.conversation()), Masker(), live=lambda name: name == "dice")
+        silent = msgspec.structs.replace(agent, model=Untouchable())
+        return await soon(recorded_loop(silent, player))
+
+    events, outcome = asyncio.run(both())
+    assert [event["result"] for event in events if event["type"] == "tool_finished"] == ["6"]
+    assert outcome.text == "You rolled."
+
+
+def test_of_two_same_requests_each_reply_is_played_once():
+    agent = make_agent([answer("one"), answer("two")])
+
+    async def both():
+        tape = Recorder("main", Masker())
+        said = [(await recorded_loop(agent, tape))[1].text for _ in range(2)]
+        player = Player(through_a_file(tape.conversation()), Masker())
+        return said, [(await recorded_loop(untouchable(agent), player))[1] for _ in range(3)]
+
+    said, again = asyncio.run(both())
+    assert (said, [one.text for one in again]) == (["one", "two"], ["one", "two", ""])
+    assert again[2].error["message"].endswith("all 2 that were recorded are played")
+
+
+def test_a_miss_of_an_agent_behind_a_tool_is_what_the_run_ends_with():
+    """Its caller would be told of a failure that was not recorded either: the first miss says why."""
+    (case,) = (case for case in cases() if case.name == "agent_as_a_tool")
+    written = yaml.safe_load((case / "case.yaml").read_text(encoding="utf-8"))
+    agent = agentrun.load(case / "agents" / f"{written.get('agent', 'main')}.yaml")
+    options = {"args": written.get("args"), "approve": written.get("approve", ())}
+    _, conversation = recorded(agent, [written.get("text")], **options)
+    entries = list(conversation.entries)
+    second = [index for index, one in enumerate(entries) if isinstance(one, ModelEntry)][1]
+    asked = entries[second].asked
+    changed = ({**asked.messages[0], "content": "other"}, *asked.messages[1:])
+    entries[second] = msgspec.structs.replace(entries[second], asked=msgspec.structs.replace(asked, messages=changed))
+    conversation = msgspec.structs.replace(conversation, entries=tuple(entries))
+    _, outcomes = replayed(agent, conversation, [written.get("text")], args=written.get("args"))
+    assert outcomes[0].error["type"] == "cassette_miss"
+    assert "the request of turn 1 of an agent behind a tool is not in the cassette" in outcomes[0].error["message"]
+
+
+def test_a_secret_in_pieces_in_arguments_in_results_and_in_errors_is_masked_in_what_is_written():
+    secret = "sk-canary-1234567890"
+    turn = {"chunks": ["It is sk-", "canary-12345", "67890, I think", "."]}
+    failing = {"error": {"status": 401, "message": f"bad key {secret}"}}
+
+    async def fails(arguments, context):
+        raise ToolFailure("internal", f"failed with {secret}", output={secret: [secret]})
+
+    async def says(arguments, context):
+        return {"key": secret, "list": [f"Bearer {secret}"]}
+
+    agent = make_agent(
+        [calls(("fail", {"key": secret}), ("say", {"in": [secret]})), turn, failing],
+        make_tool("fail", fails),
+        make_tool("say", says, approval="always"),
+        make_tool("say_it", says),
+        secrets=[secret],
+    )
+    texts = (f"my key is {secret}", "again")
+
+    async def record():
+        tape = Recorder("main", agent.mask)
+        events, _ = await soon(recorded_loop(agent, tape, *texts))
+        return events, text_of(Cassette((tape.conversation(),)))
+
+    events, text = asyncio.run(record())
+    assert "canary" not in text
+    assert text.count("[secret]") > 6
+    (conversation,) = cassette_of("x.yaml", text.encode()).conversations
+    assert asyncio.run(played_again(conversation, agent, *texts))[0] == events

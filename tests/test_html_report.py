@@ -15,7 +15,7 @@ import pytest
 from agentrun.testing.reports import REPORTS
 from agentrun.testing.reports.html_case import MAX_CHARS
 from agentrun.testing.results import Judgement, Vote
-from chromium import dom, needs_chromium, pixels, screenshot
+from chromium import UNDRAWN, dom, needs_chromium, pixels, screenshot
 from report_runs import (
     ANSWER,
     COVERAGE,
@@ -245,10 +245,10 @@ def test_a_browser_shows_the_failed_case_with_its_difference(tmp_path):
 def test_the_red_of_the_difference_is_on_the_screen(tmp_path):
     for results, shown in (((passed(), failed()), True), ((passed(),), False)):
         picture = screenshot(
-            page(tmp_path, html(*results)), tmp_path / "profile", tmp_path / "shot.png", size=(600, 600)
+            page(tmp_path, html(*results)), tmp_path / "profile", tmp_path / "shot.png", size=(600, 560 + UNDRAWN)
         )
         width, rows = pixels(picture)
-        assert (width, len(rows)) == (600, 600)
+        assert (width, len(rows)) == (600, 560 + UNDRAWN)
         red = sum(row.count(DIFFERENCE_BACK) for row in rows)
         assert (red > 5_000) is shown
 
@@ -317,7 +317,11 @@ def test_the_page_is_dark_where_a_person_wants_it_so(tmp_path):
     at = {}
     for dark in (False, True):
         picture = screenshot(
-            page(tmp_path, html(failed())), tmp_path / "profile", tmp_path / "shot.png", size=(500, 200), dark=dark
+            page(tmp_path, html(failed())),
+            tmp_path / "profile",
+            tmp_path / "shot.png",
+            size=(500, 100 + UNDRAWN),
+            dark=dark,
         )
         at[dark] = sum(pixels(picture)[1][-1][0])
     assert at[False] > 700

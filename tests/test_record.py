@@ -28,8 +28,8 @@ PROJECT = {
         model: {name: "${DESK_MODEL:-desk-1}", base_url: "${DESK_URL}", api_key: "${DESK_KEY}", max_retries: 2}
         parameters: {type: object, properties: {input: {type: string}, shop: {type: string, default: Teas}}}
         system_prompt: |
-          You are the order desk of {{ args.shop | default("Teas") }}. Today is {{ run.date }}; this is run {{ run.id }}.
-          Look before you speak.
+          You are the order desk of {{ args.shop | default("Teas") }}. Today is {{ run.date }}.
+          This is run {{ run.id }}. Look before you speak.
         input: "{{ args.input }}"
         tools: [find_order, stock, refund_order, colleague, close]
     """,
@@ -422,20 +422,14 @@ def test_what_a_person_answered_at_a_terminal_is_played_where_nobody_is(project,
         for name, value in (services | {"DESK_URL": model.base_url}).items():
             monkeypatch.setenv(name, value)
         terminal = Terminal(project, "desk", "--record", "asked.yaml")
-        try:
-            terminal.wait_for("/help")
-            terminal.type("refund both\r")
-            terminal.wait_for("refund_order")
-            terminal.wait_for("allow?")
-            terminal.type("y\r")
-            terminal.wait_for('"order_id": "8"')
-            terminal.wait_until(lambda lines: lines[-1].startswith("allow?"))
-            terminal.type("n\r")
-            terminal.wait_for("One of them.")
-            terminal.type("\x04")
-            terminal.process.wait(20)
-        finally:
-            terminal.process.kill()
+        terminal.say("refund both")
+        terminal.wait_for("allow?")
+        terminal.type("y\r")
+        terminal.wait_for('"order_id": "8"')
+        terminal.wait_until(lambda lines: lines[-1].startswith("allow?"))
+        terminal.type("n\r")
+        terminal.wait_for("One of them.")
+        assert terminal.leave() == 0
     (conversation,) = yaml.safe_load((project / "asked.yaml").read_text())["conversations"]
     answers = [(one["approved"], one["by"]) for one in conversation["exchanges"] if "approval" in one]
     assert answers == [(True, "user"), (False, "user")]

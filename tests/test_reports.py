@@ -180,11 +180,11 @@ def test_what_could_not_be_measured_is_told_with_its_reason():
 
 def test_a_case_that_was_run_several_times_says_how_often_it_passed():
     result = repeated("passed", "failed", "passed", "unmeasured", "passed", "passed")
-    told = "4 of 5 passed · 1 could not be measured · pass@1 0.80 · pass@3 1.00"
+    told = "4 of 5 passed · 1 could not be measured · pass@1 0.80 · pass@3 1.00 · pass^3 0.40"
     assert case_lines(result, result, Look()) == [f"  ✗ asks the real model (72 ms) · {told}"]
     assert f"  {told}\n  attempt 2 of 6:\n" in text_of(result)
     [one] = case_lines(repeated("passed", "failed", pass_rate=0.5), result, Look())
-    assert one.endswith("1 of 2 passed · 50% must pass · pass@1 0.50 · pass@2 1.00")
+    assert one.endswith("1 of 2 passed · 50% must pass · pass@1 0.50 · pass@2 1.00 · pass^2 0.00")
 
 
 def test_all_attempts_that_could_not_be_measured_have_no_rate():

@@ -14,9 +14,7 @@ def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any]
     """`recorded` is the request that is nearest to it; None: all that were recorded are played."""
     which = f"the request of {turn_in_words(key)} is not in the cassette"
     if recorded is None:
-        return (
-            f"{which}: {'none was' if not played else f'all {played} were'} recorded{' and played' if played else ''}"
-        )
+        return f"{which}: all {played} that were recorded are played" if played else f"{which}: none was recorded"
     difference = first_difference(recorded, now)
     return which if difference is None else f"{which}: {in_words(difference, recorded, now)}"
 

@@ -33,6 +33,7 @@ from agentrun.engine.messages import FinishReason, FunctionTool, Message, Reply,
 from agentrun.engine.output import as_text
 from agentrun.errors import FailureType, SpecError, UsageError, reason_of
 from agentrun.spec.nodes import Node
+from agentrun.spec.wording import shown
 from agentrun.spec.yaml_nodes import Bounds, read_bytes
 
 BOUNDS = Bounds(bytes=32 * 1024 * 1024, nodes=500_000, depth=256)
@@ -84,10 +85,11 @@ def _cassette(path: str, node: Node, found: list[Diagnostic]) -> Cassette:
 
 
 def _functions(node: Node | None, found: list[Diagnostic]) -> dict[str, FunctionTool]:
-    if node is None:
-        return {}
-    functions = {}
-    for label, inner in Members(node, "`functions`", found).node.content.items() if node.is_mapping else ():
+    """By their labels: `NAME`, or `NAME#2` for another definition of it."""
+    functions: dict[str, FunctionTool] = {}
+    if node is None or not Members(node, "`functions`", found).node.is_mapping:
+        return functions
+    for label, inner in node.content.items():
         one = Members(inner, "a function", found)
         functions[label] = FunctionTool(
             label.partition("#")[0],
@@ -96,8 +98,6 @@ def _functions(node: Node | None, found: list[Diagnostic]) -> dict[str, Function
             bool(one.truth("strict")),
         )
         one.end()
-    if not node.is_mapping:
-        Members(node, "`functions`", found)
     return functions
 
 
@@ -182,8 +182,8 @@ class _Timeline:
     def _tools(self, one: Members) -> tuple[FunctionTool, ...]:
         tools = []
         for node in one.nodes("tools") or ():
-            if node.content not in self._functions if isinstance(node.content, str) else True:
-                one.wrong(node.span, f"`tools` names `{node.content}`, which is not in `functions`", "AR304")
+            if not isinstance(node.content, str) or node.content not in self._functions:
+                one.wrong(node.span, f"`tools` names {shown(node.content)}, which is not in `functions`", "AR304")
             else:
                 tools.append(self._functions[node.content])
         return tuple(tools)

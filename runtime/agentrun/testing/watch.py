@@ -49,11 +49,12 @@ def folders_of(root: Path) -> list[Path]:
 
 
 def files_in(folders: Iterable[Path]) -> set[str]:
-    """The YAML files in some folders, at any depth."""
+    """The YAML files in some folders, at any depth, without what editors leave behind."""
     found = set()
     for folder in folders:
         for place, _, names in os.walk(folder):
-            found |= {_whole(os.path.join(place, name)) for name in names if name.endswith(_SUFFIXES)}  # noqa: PTH118
+            own = [name for name in names if name.endswith(_SUFFIXES) and name[0] != "."]
+            found |= {_whole(os.path.join(place, name)) for name in own}  # noqa: PTH118
     return found
 
 

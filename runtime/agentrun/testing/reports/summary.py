@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from agentrun.diagnostics import counted
 from agentrun.engine.messages import Usage
 from agentrun.markup.calls import duration
-from agentrun.testing.repeats import pass_at_k
+from agentrun.testing.repeats import pass_all_k, pass_at_k
 from agentrun.testing.results import Attempt, CaseResult, Status, TestRun
 from agentrun.visible import in_a_line
 
@@ -48,8 +48,15 @@ def pass_rates(result: CaseResult) -> dict[int, float]:
     return {k: pass_at_k(len(measured), passed, k) for k in sorted({1, min(_MOST_TRIES, len(measured))}) if measured}
 
 
+def steady_rates(result: CaseResult) -> dict[int, float]:
+    """The chance that all of k tries pass, by k, for three tries or as many as there are; for one it is no other."""
+    measured = [one for one in result.attempts if one.status != "unmeasured"]
+    passed, k = sum(one.status == "passed" for one in measured), min(_MOST_TRIES, len(measured))
+    return {k: pass_all_k(len(measured), passed, k)} if k > 1 else {}
+
+
 def repeats(result: CaseResult) -> str:
-    """`4 of 5 passed · pass@1 0.80 · pass@3 1.00`; empty for a case that was run once."""
+    """`4 of 5 passed · pass@1 0.80 · pass@3 1.00 · pass^3 0.40`; empty for a case that was run once."""
     if len(result.attempts) < 2:
         return ""
     unmeasured = sum(one.status == "unmeasured" for one in result.attempts)
@@ -57,7 +64,8 @@ def repeats(result: CaseResult) -> str:
     parts = [f"{passed} of {len(result.attempts) - unmeasured} passed"]
     parts += [f"{unmeasured} could not be measured"] if unmeasured else []
     parts += [f"{result.case.pass_rate:.0%} must pass"] if result.case.pass_rate < 1 else []
-    return " · ".join([*parts, *(f"pass@{k} {rate:.2f}" for k, rate in pass_rates(result).items())])
+    parts += [f"pass@{k} {rate:.2f}" for k, rate in pass_rates(result).items()]
+    return " · ".join([*parts, *(f"pass^{k} {rate:.2f}" for k, rate in steady_rates(result).items())])
 
 
 def attempt_name(result: CaseResult, attempt: Attempt) -> str:

@@ -1,0 +1,258 @@
+"""Cassettes of test cases: which conversation a case plays, and how files are recorded."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agentrun.project import read_project
+from agentrun.testing.bench import Bench
+from agentrun.testing.plan import cases_of
+from agentrun.testing.runner import run_cases
+from agentrun.testing.tapes import Tapes
+from loopback_http import Loopback, reply
+from projects import write_project
+from servers import ModelServer, sse
+
+AGENT = """
+    model: {name: m, base_url: "${MODEL_URL}", api_key: "${MODEL_KEY}", max_retries: 0}
+    system_prompt: "Today is {{ run.date }}."
+    tools: [price, order]
+"""
+TOOLS = """
+    name: price
+    description: What an article costs.
+    parameters: {type: object, properties: {sku: {type: string}}, required: [sku]}
+    http: {url: "${SHOP_URL}/price/{sku}", auth: {bearer: "${SHOP_TOKEN}"}}
+    ---
+    name: order
+    description: Order an article.
+    parameters: {type: object, properties: {sku: {type: string}}, required: [sku]}
+    require_approval: always
+    http: {url: "${SHOP_URL}/orders", method: POST, auth: {bearer: "${SHOP_TOKEN}"}}
+"""
+
+
+def suite(*cases, more=""):
+    listed = "\n".join(f"      - {{{case}}}" for case in cases)
+    return {
+        "agents/shop.yaml": AGENT,
+        "tools.d/shop.yaml": TOOLS,
+        "tests/shop.test.yaml": f"    agent: shop\n    cassette: shop.cassette.yaml\n{more}    cases:\n{listed}\n",
+    }
+
+
+def priced(name, sku="TP-1", more=""):
+    return f'name: {name}, args: {{input: "What is {sku}?"}}, expect: {{answer: {{contains: euro}}}}{more}'
+
+
+def run(folder, tapes, environ=None):
+    """Each case of the project, run; (status, what failed) by name."""
+    project = read_project(folder, environ or {})
+    done = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, environ or {}), tapes=tapes))
+    return {
+        one.case.name: (one.status, [failure.message for attempt in one.attempts for failure in attempt.failures])
+        for one in done.results
+    }
+
+
+class Services:
+    """A model that asks for a price and then says it, and a shop. Both count what they are asked."""
+
+    def __enter__(self):
+        self._model = Loopback(self._complete).__enter__()
+        self._shop = Loopback(self._sell).__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self._model.__exit__()
+        self._shop.__exit__()
+
+    @property
+    def environ(self):
+        return {
+            "MODEL_URL": f"{self._model.url}/v1",
+            "MODEL_KEY": "sk-the-key-of-the-model",
+            "SHOP_URL": self._shop.url,
+            "SHOP_TOKEN": "the-token-of-the-shop",
+        }
+
+    @property
+    def asked(self):
+        return len(self._model.requests), len(self._shop.requests)
+
+    def _complete(self, arrived):
+        messages = yaml.safe_load(arrived.body)["messages"]
+        sku = next(one["content"] for one in messages if one["role"] == "user").split()[-1].rstrip("?")
+        asks = messages[-1]["role"] == "user"
+        said = sse(calls=[("price", {"sku": sku})]) if asks else sse(["It costs ", "5 euro."])
+        return reply(body=said.body, content_type="text/event-stream")
+
+    def _sell(self, arrived):
+        return reply(body=f"5 for {arrived.header('Authorization')}")
+
+
+@pytest.fixture
+def services():
+    with Services() as started:
+        yield started
+
+
+def names(folder):
+    text = (folder / "tests" / "shop.cassette.yaml").read_text()
+    return [one.get("name") for one in yaml.safe_load(text)["conversations"]]
+
+
+def test_cases_are_recorded_into_one_file_in_their_order_and_replay_with_nothing_there(tmp_path, services):
+    many = [priced(f"case {number}", f"TP-{number}") for number in range(12)]
+    folder = write_project(tmp_path, suite(*many))
+    recorded = run(folder, Tapes("record"), services.environ)
+    assert {status for status, _ in recorded.values()} == {"passed"}, recorded
+    assert names(folder) == [f"case {number}" for number in range(12)]
+    assert services.asked == (24, 12)
+    text = (folder / "tests" / "shop.cassette.yaml").read_text()
+    assert "the-token" not in text
+    assert "sk-the-key" not in text
+    replayed = run(folder, Tapes())
+    assert {status for status, _ in replayed.values()} == {"passed"}, replayed
+    assert services.asked == (24, 12)
+
+
+def test_each_case_has_its_own_conversation_whatever_ran_at_the_same_time(tmp_path, services):
+    folder = write_project(tmp_path, suite(*(priced(f"case {number}", f"TP-{number}") for number in range(12))))
+    run(folder, Tapes("record"), services.environ)
+    conversations = yaml.safe_load((folder / "tests" / "shop.cassette.yaml").read_text())["conversations"]
+    for number, one in enumerate(conversations):
+        assert [each["arguments"] for each in one["exchanges"] if "tool" in each] == [{"sku": f"TP-{number}"}]
+
+
+def test_the_date_of_the_recording_is_that_of_the_case(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("dated", more=', date: "2020-02-29"')))
+    assert run(folder, Tapes("record"), services.environ)["dated"][0] == "passed"
+    assert "Today is 2020-02-29." in (folder / "tests" / "shop.cassette.yaml").read_text()
+    assert run(folder, Tapes())["dated"][0] == "passed"
+
+
+def test_a_case_without_a_recording_fails_and_says_what_records_it(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    assert "there is no cassette" in run(folder, Tapes())["one"][1][0]
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, suite(priced("one"), priced("two")))
+    done = run(folder, Tapes())
+    assert done["one"][0] == "passed"
+    assert done["two"][0] == "failed"
+    assert "has no conversation of this name: `agentrun test --cassettes record` records it" in done["two"][1][0]
+
+
+def test_auto_records_only_what_is_not_there(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("two", "TP-2")))
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, suite(priced("one"), priced("two", "TP-2"), priced("three", "TP-3")))
+    done = run(folder, Tapes("auto"), services.environ)
+    assert {status for status, _ in done.values()} == {"passed"}, done
+    assert services.asked == (6, 3)
+    assert sorted(names(folder)) == ["one", "three", "two"]
+
+
+def test_recording_some_cases_keeps_the_conversations_of_others(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one"), priced("two", "TP-2"), priced("three", "TP-3")))
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, suite(priced("two", "TP-22"), priced("new", "TP-4")))
+    run(folder, Tapes("record"), services.environ)
+    assert names(folder) == ["one", "two", "new", "three"]
+    assert "TP-22" in (folder / "tests" / "shop.cassette.yaml").read_text()
+
+
+def test_a_case_plays_the_only_conversation_of_a_file_that_has_no_name(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    file = folder / "tests" / "shop.cassette.yaml"
+    file.write_text(file.read_text().replace("  - name: one\n    agent: shop\n", "  - agent: shop\n"))
+    assert names(folder) == [None]
+    assert run(folder, Tapes())["one"][0] == "passed"
+    run(folder, Tapes("record"), services.environ)
+    assert names(folder) == ["one"]
+
+
+def test_a_recording_that_a_failed_service_broke_off_is_not_kept(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    file = folder / "tests" / "shop.cassette.yaml"
+    before = file.read_text()
+    with ModelServer([]) as broken:  # answers 500
+        done = run(folder, Tapes("record"), services.environ | {"MODEL_URL": broken.base_url})
+    assert done["one"][0] == "unmeasured"
+    assert file.read_text() == before
+
+
+def test_a_changed_prompt_fails_the_case_with_the_first_difference(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, {"agents/shop.yaml": AGENT.replace("Today is", "It is now")})
+    (message,) = run(folder, Tapes())["one"][1]
+    assert "messages[0].content (system) differs: recorded" in message
+
+
+def test_a_stub_of_the_case_wins_over_the_recording(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    stubbed = priced("one", more=", tools: {price: {text: '9'}}").replace(
+        "expect: {", "expect: {calls: [{name: price, result: {contains: '9'}}], "
+    )
+    write_project(tmp_path, suite(stubbed))
+    assert run(folder, Tapes())["one"] == ("passed", [])
+
+
+def test_with_live_tools_the_tool_is_really_called_and_only_the_model_is_played(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, suite(priced("one"), more="    live_tools: true\n"))
+    assert run(folder, Tapes(), services.environ)["one"][0] == "passed"
+    assert services.asked == (2, 2)
+
+
+def test_a_cassette_with_a_mistake_fails_its_cases_with_the_place_and_is_not_written_over(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    run(folder, Tapes("record"), services.environ)
+    file = folder / "tests" / "shop.cassette.yaml"
+    broken = file.read_text().replace("exchanges:", "exchange:")
+    file.write_text(broken)
+    for mode in ("replay", "auto"):
+        status, (message,) = run(folder, Tapes(mode), services.environ)["one"]
+        assert status == "failed"
+        assert "unknown key `exchange`" in message
+        assert "shop.cassette.yaml:" in message
+    assert file.read_text() == broken
+
+
+def approving(answers):
+    return f'name: ordered, args: {{input: "Order TP-1"}}{answers}'
+
+
+@pytest.fixture
+def ordered(tmp_path, services):
+    """A case with an approval, recorded with a yes."""
+    folder = write_project(tmp_path, suite(approving(", approve: [order]")))
+    with ModelServer([sse(calls=[("order", {"sku": "TP-1"})]), sse("Ordered.")]) as model:
+        done = run(folder, Tapes("record"), services.environ | {"MODEL_URL": model.base_url})
+    assert done["ordered"][0] == "passed"
+    return folder
+
+
+def test_an_approval_is_answered_from_the_recording(ordered):
+    write_project(ordered, suite(approving("")))
+    assert run(ordered, Tapes())["ordered"] == ("passed", [])
+
+
+def test_what_the_case_says_of_an_approval_wins_over_the_recording(ordered):
+    write_project(ordered, suite(approving(", refuse: [order]")))
+    status, (message,) = run(ordered, Tapes())["ordered"]
+    assert status == "failed"
+    assert "is not in the cassette" in message
+
+
+def test_nothing_is_written_where_nothing_was_recorded(tmp_path):
+    folder = write_project(tmp_path, suite(priced("one", more=", skip: later")))
+    run(folder, Tapes("record"))
+    assert not (Path(folder) / "tests" / "shop.cassette.yaml").exists()
