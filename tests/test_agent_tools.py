@@ -372,6 +372,9 @@ class Ledger:
     def __init__(self):
         self.keys = []
 
+    def begin(self, text):
+        pass
+
     async def model_call(self, key, request, tell, make):
         self.keys.append(key)
         return await make(tell)

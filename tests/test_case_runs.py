@@ -11,7 +11,7 @@ from agentrun.testing.plan import cases_of
 from agentrun.testing.runner import NO_LIVE, Manner, Runner
 from cases_in_process import Heard, run_project
 from projects import write_project
-from servers import ModelServer, sse, status
+from servers import ModelServer, Response, reply_json, sse, status
 
 LIVE = """
 model: {name: gpt-x, base_url: "${SERVICE_URL}", api_key: "${SERVICE_KEY}", max_retries: 0}
@@ -66,6 +66,25 @@ def test_a_service_that_fails_leaves_a_live_case_unmeasured_unless_that_is_what_
         done = run_project(tmp_path, live_project(cases), environ=environ(server), at_once=1)
     assert [one.status for one in done.values()] == ["unmeasured", "passed", "failed"]
     assert "500" in done["it"].shown.error
+
+
+def test_a_conversation_that_is_too_long_for_the_model_fails_the_case(tmp_path):
+    error = {"message": "the maximum is 10 tokens", "code": "context_length_exceeded"}
+    with ModelServer([reply_json({"error": error}, 400)]) as server:
+        files = live_project("  - {name: it, args: {input: hi}}\n")
+        it = run_project(tmp_path, files, environ=environ(server))["it"]
+    assert it.status == "failed"
+
+
+def test_a_case_whose_time_is_up_while_a_failed_request_is_made_again_could_not_be_measured(tmp_path):
+    files = live_project("  - {name: it, args: {input: hi}, timeout: 1}\n")
+    files["agents/desk.yaml"] = files["agents/desk.yaml"].replace("max_retries: 0", "max_retries: 3")
+    assert "max_retries: 3" in files["agents/desk.yaml"]
+    with ModelServer([status(500, "down", headers={"retry-after": "0"}), Response(ending="silent")]) as server:
+        it = run_project(tmp_path, files, environ=environ(server))["it"]
+    assert it.status == "unmeasured"
+    assert it.shown.error.startswith("the case took longer than 1 s, and a request that failed was tried again: ")
+    assert "500" in it.shown.error
 
 
 def test_a_live_model_that_breaks_the_format_of_the_answer_fails_the_case(tmp_path):

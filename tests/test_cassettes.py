@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agentrun
-from agentrun.cassettes.canonical import canonical_request, first_difference, in_words, key_of
+from agentrun.cassettes.canonical import Canon, canonical_request, first_difference, in_words, key_of
 from agentrun.cassettes.cassette import (
     ApprovalEntry,
     Asked,
@@ -25,8 +25,10 @@ from agentrun.cassettes.cassette import (
     ToolFailed,
     UserEntry,
 )
-from agentrun.cassettes.masked import plain
+from agentrun.cassettes.masked import Masking, plain
+from agentrun.cassettes.misses import nearest, request_missed
 from agentrun.cassettes.player import Player
+from agentrun.cassettes.prefixes import Once, Prefixes
 from agentrun.cassettes.reading import cassette_of, read_cassette
 from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.replies import sent_form, whole
@@ -34,6 +36,7 @@ from agentrun.cassettes.turns import Turns
 from agentrun.cassettes.writing import text_of, write_cassette
 from agentrun.cassettes.yaml_text import dump
 from agentrun.engine import loop
+from agentrun.engine.agent import BoundTool, ContextPolicy
 from agentrun.engine.messages import FunctionTool, Message, Reply, ToolCall, Usage
 from agentrun.engine.ports import (
     CallProgress,
@@ -41,12 +44,15 @@ from agentrun.engine.ports import (
     ReasoningProgress,
     RetryProgress,
     TextProgress,
+    ToolResult,
 )
 from agentrun.errors import SpecError, ToolFailure, UsageError
+from agentrun.json_schema import Validator
 from agentrun.secrets import Masker
 from agentrun.spec.yaml_nodes import read_text
+from agentrun.tools.agent import AgentTool
 from cassette_runs import Untouchable, recorded, recorded_loop, replayed, through_a_file, untouchable
-from engine_agents import answer, calls, make_agent, make_tool, soon
+from engine_agents import ANY, answer, calls, make_agent, make_tool, soon
 from golden_runs import cases
 
 # -- what was recorded is played ------------------------------------------------------------------------------
@@ -134,6 +140,21 @@ def test_a_text_of_several_lines_is_a_block_and_short_data_stands_on_a_line():
     assert dump({"prompt": "You help.\nBe kind.\n", "usage": {"in": 1, "out": [2]}, "answer": "It is 42."}) == (
         "prompt: |\n  You help.\n  Be kind.\nusage: {in: 1, out: [2]}\nanswer: It is 42.\n"
     )
+
+
+def test_json_in_a_text_stays_readable_and_many_numbers_stand_on_a_line():
+    assert dump({"arguments": '{"q": "it\'s"}'}) == "arguments: '{\"q\": \"it''s\"}'\n"
+    assert dump({"text": ['a "word"\t']}) == 'text: ["a \\"word\\"\\t"]\n'
+    lines = dump({"text": list(range(100))}).splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) < 100
+
+
+@given(st.lists(st.lists(st.integers(0, 999), max_size=90), max_size=3))
+def test_numbers_on_several_lines_are_read_again(numbers):
+    value = {"stream": [{"text": one, "more": [one]} for one in numbers]}
+    assert read_text("x.yaml", dump(value)).documents[0].data() == value
+    assert yaml.safe_load(dump(value)) == value
 
 
 @st.composite
@@ -341,6 +362,42 @@ def test_a_body_that_output_templates_see_under_another_name_stands_once():
     assert through_a_file(conversation).entries[0].outcome == entry.outcome
 
 
+def test_the_only_page_of_a_result_stands_once_too():
+    body = {"text": "a long body " * 100}
+    names = {"status": 200, "body": body, "pages": [body], "more": False}
+    entry = ToolEntry("c1", "get", {}, Result(body, names))
+    conversation = Conversation("main", "2026-03-10", (entry,))
+    text = text_of(Cassette((conversation,)))
+    assert text.count(body["text"]) == 1
+    assert "result_as: [body, pages]" in text
+    assert through_a_file(conversation).entries[0].outcome == entry.outcome
+
+
+def test_a_huge_result_that_is_only_told_is_kept_as_text():
+    rows = [{"id": number} for number in range(20_000)]
+    masking = Masking(Masker())
+    assert masking.result(ToolResult(rows, {"result": rows})).value == json.dumps(rows, separators=(",", ":"))
+    assert masking.result(ToolResult(rows, {"body": rows})).value == rows
+    assert masking.result(ToolResult(rows[:9], {"result": rows[:9]})).value == rows[:9]
+
+
+def test_what_a_function_makes_of_an_object_is_made_once():
+    made = []
+    once = Once(lambda one: made.append(one) or len(made))
+    messages = [{"n": 1}, {"n": 1}]
+    assert [once.of(one) for one in (*messages, *messages)] == [1, 2, 1, 2]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), max_size=6))
+def test_lists_are_at_the_same_node_exactly_where_they_begin_alike(lists):
+    prefixes = Prefixes()
+    paths = [prefixes.path(one) for one in lists]
+    for one, path in zip(lists, paths, strict=True):
+        for other, other_path in zip(lists, paths, strict=True):
+            for count in range(1, min(len(one), len(other)) + 1):
+                assert (path[count - 1] == other_path[count - 1]) == (one[:count] == other[:count])
+
+
 def test_two_definitions_of_a_name_are_kept_apart():
     tools = [FunctionTool("find", about, {"type": "object"}) for about in ("one", "another")]
     asked = [Asked(({"role": "user", "content": "hi"},), (tool,)) for tool in tools]
@@ -374,6 +431,12 @@ MISTAKES = [
     ("no user before", TALK.replace("- {user: add 40}\n      ", ""), (11, "and there is none before")),
     ("a bad piece", TALK.replace("[3, 6]", "[3, [6]]"), (22, "a piece is text, or its length, not a list")),
     ("a negative piece", TALK.replace("[3, 6]", "[-3, 12]"), (22, "a piece is text, or its length")),
+    ("no day", TALK.replace('"2026-03-10"', "tomorrow"), (7, "`date` is a day, such as 2026-03-10, not `tomorrow`")),
+    (
+        "a name twice",
+        HEAD + "conversations:\n" + "  - {name: a, agent: m, date: 2026-03-10}\n" * 2,
+        (4, "another conversation is named `a` too"),
+    ),
     ("no YAML", HEAD + "conversations: [", (2, "not YAML")),
     (
         "a bad reason",
@@ -402,7 +465,7 @@ def test_an_unknown_key_is_told_with_the_one_that_was_meant():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("cassette: 2\n", "is of version 2"),
+        ("cassette: 2\n", "is of version 2; this agentrun reads version 1"),
         ("agent: main\n", "no key `cassette`"),
         ("", "no documents"),
         ("- 1\n", "no key `cassette`"),
@@ -513,6 +576,20 @@ def test_what_a_live_tool_gave_is_not_compared():
     assert len(keys(lambda name: name == "find")) == 2
 
 
+@given(st.lists(conversations(), min_size=2, max_size=4), st.sampled_from(["", "find", "t"]))
+def test_two_requests_have_one_key_exactly_where_their_canonical_forms_are_the_same(talks, live_tool):
+    def live(name):
+        return name.startswith(live_tool) if live_tool else False
+
+    canon = Canon(live)
+    asked = [entry.asked for talk in talks for entry in talk.entries if isinstance(entry, ModelEntry)]
+    forms = [key_of(canonical_request(one, live)) for one in asked]
+    keys = [canon.key(one) for one in asked]
+    for form, key in zip(forms, keys, strict=True):
+        for other_form, other_key in zip(forms, keys, strict=True):
+            assert (key == other_key) == (form == other_form)
+
+
 @given(DATA, DATA)
 def test_there_is_a_first_difference_exactly_where_values_differ(one, other):
     assert (first_difference(one, other) is None) == (key_of(one) == key_of(other))
@@ -538,6 +615,7 @@ DIFFERENCES = [
     ),
     ({"tool_choice": "auto"}, {"tool_choice": None}, 'tool_choice differs: recorded "auto", now null'),
     ({"a": {"b": [1, True]}}, {"a": {"b": [1, 1]}}, "a.b[1] differs: recorded true, now 1"),
+    ({"a": "b\n"}, {"a": "b "}, 'a differs at character 2: recorded "b\\n", now "b "'),
     ({"a": 1}, {}, "a is missing: recorded 1"),
     ({"messages": [{"a\x1b[31m": 1}]}, {"messages": [{}]}, "messages[0].a␛[31m is missing: recorded 1"),
 ]
@@ -546,6 +624,30 @@ DIFFERENCES = [
 @pytest.mark.parametrize(("recorded", "now", "said"), DIFFERENCES)
 def test_a_difference_is_told_in_words(recorded, now, said):
     assert in_words(first_difference(recorded, now), recorded, now) == said
+
+
+def request_of(system, user, *tools):
+    messages = ({"role": "system", "content": system}, {"role": "user", "content": user})
+    return Asked(messages, tuple(FunctionTool(name, f"About {name}.", {"type": "object"}) for name in tools))
+
+
+def missed(recorded, now):
+    forms = [canonical_request(one, nothing_live) for one in (now, recorded)]
+    return request_missed("turn-1", *forms, 1)
+
+
+def test_a_new_tool_is_told_as_such_wherever_it_stands():
+    recorded = request_of("Hi.", "go", "b", "c")
+    assert "tools.a was not recorded: now" in missed(recorded, request_of("Hi.", "go", "a", "b", "c"))
+    assert "tools.b is missing: recorded" in missed(recorded, request_of("Hi.", "go", "c"))
+    assert missed(recorded, request_of("Hi.", "go", "c", "b")).endswith("the tools stand in another order")
+
+
+def test_a_request_with_another_prompt_is_compared_with_the_one_of_the_same_tools_and_question():
+    requests = {1: request_of("Main.", "go", "a"), 2: request_of("Helper.", "look", "b"), 3: request_of("Other.", "x")}
+    assert nearest(requests, request_of("Changed.", "look", "b"), Canon(nothing_live)) == 2
+    assert nearest(requests, request_of("Main.", "stop"), Canon(nothing_live)) == 1
+    assert nearest({}, request_of("Main.", "stop"), Canon(nothing_live)) is None
 
 
 # -- the order of what was recorded ---------------------------------------------------------------------------
@@ -648,6 +750,120 @@ def test_results_that_came_in_another_order_than_they_were_asked_for_come_so_aga
     assert again == events
     finished = [event["name"] for event in again if event["type"] == "tool_finished"]
     assert finished == ["third", "second", "first"]
+
+
+def test_of_several_same_calls_at_once_each_gets_its_own_result():
+    """The second one ends first."""
+
+    async def record():
+        gate, numbers = asyncio.Event(), iter([1, 2])
+
+        async def roll(arguments, context):
+            number = next(numbers)
+            await (gate.wait() if number == 1 else asyncio.sleep(0))
+            gate.set()
+            return number
+
+        agent = make_agent([calls("dice", "dice"), answer("Rolled.")], make_tool("dice", roll))
+        tape = Recorder("main", Masker())
+        events, _ = await soon(recorded_loop(agent, tape))
+        return agent, events, through_a_file(tape.conversation())
+
+    agent, events, conversation = asyncio.run(record())
+    assert [one.outcome.value for one in conversation.entries if isinstance(one, ToolEntry)] == [2, 1]
+    assert asyncio.run(played_again(conversation, agent))[0] == events
+
+
+def test_of_agents_that_ask_the_same_at_once_each_gets_its_own_reply():
+    """The second one is answered first."""
+
+    class Model:
+        name = "m"
+
+        def __init__(self):
+            self.numbers, self.gate = iter([1, 2]), asyncio.Event()
+
+        async def complete(self, request, tell):
+            number = next(self.numbers)
+            await (self.gate.wait() if number == 1 else asyncio.sleep(0))
+            self.gate.set()
+            text = f"I am {number}"
+            return Reply(Message({"role": "assistant", "content": text}), text, (), "stop")
+
+    async def record():
+        child = make_agent(Model(), name="child")
+        helper = BoundTool(FunctionTool("helper", "", ANY), Validator(ANY), AgentTool(child), runs_agent=True)
+        agent = make_agent([calls("helper", "helper"), answer("Both came.")], helper)
+        tape = Recorder("main", Masker())
+        events, _ = await soon(recorded_loop(agent, tape))
+        return agent, events, through_a_file(tape.conversation())
+
+    agent, events, conversation = asyncio.run(record())
+    asked = [one for one in conversation.entries if isinstance(one, ModelEntry)]
+    assert [one.within for one in asked] == ["", "turn-1/call-1", "turn-1/call-0", ""]
+    again, outcome = asyncio.run(played_again(conversation, agent))
+    assert outcome.text == "Both came."
+    assert _told(again) == _told(events)
+
+
+def _told(events):
+    return [event["result"] for event in events if event["type"] == "tool_finished"]
+
+
+def test_what_no_template_sees_is_not_kept():
+    async def get(arguments, context):
+        return "the body"
+
+    def shape(names, arguments, context):
+        return f"got {names['result']}"
+
+    async def record(**options):
+        tape = Recorder("main", Masker())
+        tool = make_tool("get", get, **options)
+        tool = msgspec.structs.replace(tool, backend=_WithHeaders(tool.backend))
+        agent = make_agent([calls("get"), answer()], tool)
+        await soon(recorded_loop(agent, tape))
+        return next(one.outcome.names for one in tape.conversation().entries if isinstance(one, ToolEntry))
+
+    assert asyncio.run(record()) == {"result": "the body"}
+    assert asyncio.run(record(output=shape)) == {"result": "the body", "headers": {"date": "today"}}
+
+
+class _WithHeaders:
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def call(self, arguments, context):
+        result = await self.inner.call(arguments, context)
+        return ToolResult(result.value, {**result.names, "headers": {"date": "today"}})
+
+
+def test_after_a_miss_a_message_that_a_summary_came_before_can_be_said_again():
+    words = "word " * 150
+    policy = ContextPolicy(max_tokens=360, on_overflow="compact")
+    turns = [answer("one"), answer("A summary."), answer("two")]
+
+    async def both():
+        agent = make_agent(turns, context=policy)
+        tape = Recorder("main", Masker())
+        await recorded_loop(agent, tape, words, f"{words}second")
+        conversation = through_a_file(tape.conversation())
+        kinds = [type(one).__name__ for one in conversation.entries]
+        player, messages = Player(conversation, Masker()), []
+        silent = untouchable(agent)
+        options = {"journal": player, "date": player.date}
+        said = []
+        for text in (words, f"{words}other", f"{words}second"):
+            before = list(messages)
+            outcome = await soon(loop.run(silent, text=text, messages=messages, **options))
+            if outcome.error:
+                messages[:] = before
+            said.append(outcome.text or outcome.error["type"])
+        return kinds, said
+
+    kinds, said = asyncio.run(both())
+    assert kinds == ["UserEntry", "ModelEntry", "UserEntry", "ModelEntry", "ModelEntry"]
+    assert said == ["one", "cassette_miss", "two"]
 
 
 def test_a_tool_that_took_too_long_is_told_so_in_the_replay_too():

@@ -167,6 +167,31 @@ def test_paths_are_files_folders_globs_and_single_cases(project):
     assert ran("tests/more", "tests/desk.test.yaml::refunds") == ["refunds", "fails"]
 
 
+def test_the_mark_between_file_and_case_may_stand_in_both(project):
+    names = ["inner", "x::inner", "GET /a//b/", "long " * 60]
+    cases = "".join(f"  - {{name: '{name}', args: {{input: hi}}, model: [{{content: done}}]}}\n" for name in names)
+    write_project(project, {"tests/a::b/x::y.test.yaml": f"agent: desk\ncases:\n{cases}"})
+    for name in names:
+        done = agentrun_test(project, f"tests/a::b/x::y.test.yaml::{name}", "--format", "json")
+        assert list(statuses(done)) == [name]
+
+
+def test_a_case_of_a_glob_stands_in_one_of_its_files_and_a_wrong_name_is_told_beside_its_whole_file(project):
+    write_project(project, {"tests/failing.test.yaml": FAILING})
+    assert list(statuses(agentrun_test(project, "tests/*::refunds", "--format", "json"))) == ["refunds"]
+    done = agentrun_test(project, "tests/desk.test.yaml", "tests/desk.test.yaml::refund")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no case `refund` in `tests/desk.test.yaml`" in done.stderr
+
+
+def test_test_files_outside_of_tests_are_told_where_their_folder_is_named(project):
+    write_project(project, {"more/failing.test.yaml": FAILING})
+    done = agentrun_test(project, "more")
+    assert done.returncode == 2
+    assert "others are named one by one: more/failing.test.yaml" in done.stderr
+    assert agentrun_test(project, "more/failing.test.yaml").returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -244,6 +269,23 @@ def test_last_failed_runs_what_did_not_pass_and_all_once_there_is_nothing(projec
     assert "none of these cases failed the last time: all are run" in whole.stderr
 
 
+def test_a_case_that_its_file_leaves_out_is_no_failed_one_any_more(project):
+    write_project(project, {"tests/failing.test.yaml": FAILING})
+    assert agentrun_test(project).returncode == 1
+    write_project(project, {"tests/failing.test.yaml": FAILING.replace("args:", "skip: later\n    args:")})
+    assert list(statuses(agentrun_test(project, "--lf", "--format", "json"))) == ["fails"]
+    assert len(statuses(agentrun_test(project, "--lf", "--format", "json"))) == 3
+
+
+def test_where_nothing_can_be_remembered_only_who_asks_for_it_is_told(project):
+    write_project(project, {"tests/failing.test.yaml": FAILING})
+    env = {"XDG_STATE_HOME": "", "HOME": ""}
+    assert agentrun_test(project, env=env).stderr == ""
+    asked = agentrun_test(project, "--lf", env=env)
+    assert asked.returncode == 1
+    assert asked.stderr.count("there is no home folder") == 2  # it can't be read, and can't be written
+
+
 def test_fail_fast_says_how_many_were_not_run(project):
     write_project(project, {"tests/a.test.yaml": FAILING})
     done = agentrun_test(project, "-x")
@@ -258,6 +300,34 @@ def test_reports_are_written_beside_what_is_printed(project):
     assert json.loads((project / "out.json").read_text())["summary"]["passed"] == 2
     assert (project / "out.xml").read_text().startswith("<?xml")
     assert "2 passed" in done.stdout
+
+
+def test_a_report_that_cannot_be_written_costs_no_result(project):
+    write_project(project, {"tests/failing.test.yaml": FAILING})
+    done = agentrun_test(project, "--output-file", "junit=/dev/full", "--output-file", "json=out.json")
+    assert done.returncode == 2
+    assert "2 passed, 1 failed" in done.stdout
+    assert "`/dev/full` can't be written: no space left on device" in done.stderr
+    assert json.loads((project / "out.json").read_text())["summary"]["failed"] == 1
+
+
+def test_what_a_tool_prints_is_no_part_of_a_report(project):
+    write_project(
+        project,
+        {
+            "talk.py": "def talk(): print('from a tool')\n",
+            "tools.d/talk.yaml": "description: Talks.\nread_only: true\npython: talk:talk\n",
+            "agents/talks.yaml": "model: gpt-x\ntools: [talk]\n",
+            "tests/talks.test.yaml": """
+                agent: talks
+                live_tools: true
+                cases: [{name: talks, args: {input: hi}, model: [{tool_calls: [{name: talk}]}, {content: done}]}]
+            """,
+        },
+    )
+    done = agentrun_test(project, "tests/talks.test.yaml", "--format", "json")
+    assert statuses(done) == {"talks": "passed"}
+    assert done.stderr == "from a tool\n"
 
 
 def test_coverage_is_told_where_it_is_asked_for(project):
@@ -304,6 +374,37 @@ def test_a_signal_ends_what_runs_and_tells_what_was_done(project, sent, code):
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (code, "interrupted: 2 of 3 cases were run\n")
     assert "2 passed" in out
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_a_function_that_lets_nothing_else_run(project, sent, code):
+    write_project(
+        project,
+        {
+            "busy.py": "import pathlib\nasync def busy():\n    pathlib.Path('began').touch()\n    while True: pass\n",
+            "tools.d/busy.yaml": "description: Is busy.\nread_only: true\npython: busy:busy\n",
+            "agents/busy.yaml": "model: gpt-x\ntools: [busy]\n",
+            "tests/busy.test.yaml": """
+                agent: busy
+                live_tools: true
+                cases: [{name: busy, args: {input: hi}, model: [{tool_calls: [{name: busy}]}]}]
+            """,
+        },
+    )
+    process = subprocess.Popen(command("tests/busy.test.yaml"), cwd=project, env=environment(project))
+    try:
+        end = time.monotonic() + 30
+        while not (project / "began").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        while process.poll() is None:
+            assert time.monotonic() < end
+            process.send_signal(sent)
+            time.sleep(0.2)
+        assert process.returncode == code
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_case_that_hangs_in_a_command_leaves_no_process_behind(project):

@@ -1,13 +1,16 @@
 """`agentrun test` at a terminal: the line of progress, and `--watch` with its keys."""
 
 import os
+import pty
+import select
 import signal
+import subprocess
 
 import pytest
 
 from projects import write_project
 from terminals import Terminal
-from test_cli_test import FAILING, FILES, HANGING
+from test_cli_test import FAILING, FILES, HANGING, command, environment
 
 
 class Tests(Terminal):
@@ -45,6 +48,19 @@ def test_progress_is_one_line_that_names_what_runs_and_is_gone_afterwards(projec
     terminal.wait_for("interrupted: 3 of 4")
     assert not any("running" in line for line in terminal.lines)
     assert terminal.end() == 130
+
+
+def test_no_progress_stands_between_the_lines_of_a_pipe_to_the_same_terminal(project):
+    write_project(project, {"tests/x.test.yaml": HANGING.replace("50", "0.5")})
+    main, child = pty.openpty()
+    done = subprocess.run(
+        command(), cwd=project, stdout=subprocess.PIPE, stderr=child, env=environment(project), timeout=50, text=True
+    )
+    written, _, _ = select.select([main], [], [], 0)
+    os.close(main)
+    os.close(child)
+    assert written == []
+    assert "3 passed" in done.stdout
 
 
 def test_a_change_runs_what_it_concerns_and_keys_run_the_rest(project):
@@ -107,6 +123,47 @@ def test_a_prompt_in_a_file_of_its_own_and_a_new_test_file_are_changes(project):
     write_project(project, {"tests/new.test.yaml": FAILING})
     terminal.wait_for("changed: tests/new.test.yaml")
     terminal.wait_for_change(3)
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_a_module_behind_a_tool_is_imported_anew_once_it_changes(project):
+    write_project(
+        project,
+        {
+            "fx.py": "from rates import RATE\ndef rate(): return RATE\n",
+            "rates.py": "RATE = 1\n",
+            "tools.d/rate.yaml": "description: A rate.\nread_only: true\npython: fx:rate\n",
+            "agents/rates.yaml": "model: gpt-x\ntools: [rate]\n",
+            "tests/rates.test.yaml": """
+                agent: rates
+                live_tools: true
+                cases:
+                  - name: rates
+                    args: {input: hi}
+                    model: [{tool_calls: [{name: rate}]}, {content: done}]
+                    expect: {calls: [{name: rate, result: "1"}]}
+            """,
+        },
+    )
+    terminal = Tests(project, "--watch")
+    terminal.wait_for_change(1)
+    terminal.wait_to_be_told("3 passed in")
+
+    write_project(project, {"fx.py": "from rates import RATE\ndef rate(): return RATE + 10\n"})
+    terminal.wait_for("changed: fx.py")
+    terminal.wait_for_change(2)
+    terminal.wait_to_be_told("\n1 failed in")
+
+    good = (project / "tests/rates.test.yaml").read_text()
+    write_project(project, {"tests/rates.test.yaml": "agent: [\n"})
+    terminal.wait_for_change(3)
+    write_project(project, {"rates.py": "RATE = 1 - 10\n"})
+    terminal.wait_for_change(4)
+    write_project(project, {"tests/rates.test.yaml": good})
+    terminal.wait_for_change(5)
+    terminal.wait_to_be_told("3 passed in", 2)
+    assert b"changed: fx.py, " not in terminal.raw
     terminal.type("q")
     assert terminal.end() == 0
 

@@ -4,9 +4,8 @@ import asyncio
 
 from agentrun.project import read_project
 from agentrun.testing.bench import Bench
-from agentrun.testing.coverage import coverage_of
+from agentrun.testing.coverage import coverage_of, untested
 from agentrun.testing.plan import cases_of
-from agentrun.testing.results import AgentCoverage
 from agentrun.testing.runner import run_cases
 from projects import write_project
 
@@ -148,7 +147,41 @@ def test_cases_that_did_not_run_cover_nothing(tmp_path):
     assert covered(tmp_path, case("one", FIND, more=", skip: later")) == {}
 
 
-def test_totals_make_a_share(tmp_path):
-    support = covered(tmp_path, case("one", FIND))["support"]
-    assert (support.covered, support.total) == (3, 14)  # find_order, order_id, input
-    assert (AgentCoverage("bare").covered, AgentCoverage("bare").total) == (0, 0)
+def test_an_agent_that_takes_over_stands_under_its_own_name(tmp_path):
+    turns = [
+        "{tool_calls: [{name: transfer_to_billing}]}",
+        "{tool_calls: [{name: find_order, arguments: {page: 2}}]}",
+        "{content: Done}",
+    ]
+    agents = {
+        "agents/desk.yaml": "model: m\nhandoffs: [billing, support]\n",
+        "agents/billing.yaml": "model: m\ntools: [find_order]\nhandoffs: [desk]\npermissions: [{allow: find_order}]\n",
+    }
+    one = f"  - {{name: one, args: {{input: hi}}, model: [{', '.join(turns)}]}}\n"
+    found = covered(tmp_path, one, agent="desk", **agents)
+    assert list(found) == ["desk", "billing", "support", "researcher"]
+    assert (found["desk"].handoffs, found["desk"].handoffs_total) == (("transfer_to_support",), 2)
+    billing = found["billing"]
+    assert (billing.tools, billing.rules, billing.handoffs) == ((), (), ("transfer_to_desk",))
+    assert billing.parameters == (("find_order", "order_id"), ("find_order", "detail"))
+
+
+def test_parameters_that_a_reference_leads_to_are_counted(tmp_path):
+    tool = """
+        description: Notes.
+        parameters:
+          type: object
+          allOf: [{$ref: "#/$defs/note"}, {properties: {tag: {type: string}}}]
+          $defs: {note: {type: object, properties: {text: {type: string}}}}
+        http: {url: "https://notes.example.com/", method: POST}
+    """
+    agent = {"agents/writer.yaml": "model: m\ntools: [note]\n", "tools.d/note.yaml": tool}
+    call = '{name: note, arguments: {text: "x"}}'
+    found = covered(tmp_path, case("one", call, more=", tools: {note: {}}"), agent="writer", **agent)
+    assert (found["writer"].parameters, found["writer"].parameters_total) == ((("note", "tag"),), 2)
+
+
+def test_agents_that_no_test_file_is_about_or_leads_to_are_named(tmp_path):
+    others = {"agents/lonely.yaml": "model: m\ntools: [refund]\n", "agents/_base.yaml": "model: m\n"}
+    covered(tmp_path, case("one", FIND), **others)
+    assert untested(read_project(tmp_path, {})) == ("lonely",)

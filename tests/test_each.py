@@ -192,13 +192,69 @@ def test_places_in_messages_count_cases_as_the_file_does(tmp_path):
     assert one.message.startswith("`cases[1].timeout` must be a number")
 
 
+def test_a_value_is_judged_and_mended_where_its_row_has_it(tmp_path):
+    more = "    expect: {reason: '{{ each.r }}'}\n    tools: {find_order: {status: '{{ each.s }}'}}\n"
+    errors = found(tmp_path, case("[{r: answered, s: 200}, {r: Answered, s: '404'}]", "x") + more)
+    assert [(one.code, one.span.line, one.fix and one.fix.title) for one in errors if one.severity == "error"] == [
+        ("AR303", 4, "write `404`"),
+        ("AR901", 7, None),
+        ("AR906", 4, "write `answered`"),
+    ] or [one.code for one in errors]
+
+
 def test_no_fix_writes_a_value_over_a_template(tmp_path):
-    more = "    timeout: '{{ each.t }}'\n"
-    (one,) = found(tmp_path, case("[{t: '5'}]", "x") + more)
-    assert (one.code, one.fix) == ("AR303", None)
-    more = "    expect: {reason: '{{ each.r }}'}\n    tools: {'{{ each.t }}': {json: 1}}\n"
-    errors = found(tmp_path, case("[{r: answerd, t: find_ordr}]", "x") + more)
-    assert [(one.code, one.fix) for one in errors] == [("AR906", None), ("AR901", None)]
+    more = "    timeout: '{{ each.t + each.t }}'\n    tools: {'{{ each.n }}': {json: 1}}\n"
+    errors = found(tmp_path, case("[{t: a, n: find_ordr}]", "x") + more)
+    assert {(one.code, one.fix) for one in errors} >= {("AR303", None), ("AR901", None)}
+
+
+def test_a_number_becomes_a_text_where_only_a_text_may_stand(tmp_path):
+    (made,) = cases(
+        tmp_path,
+        """
+  - name: a
+    each: [{n: 7, yes: true}]
+    args: {input: "#{{ each.n }}"}
+    model: [{content: "{{ each.n * 2 }}"}]
+    expect: {answer: {contains: "{{ each.yes }}", equals: "{{ each.n }}"}, turns: {at_most: "{{ each.n }}"}}
+""",
+    )
+    assert made.script[0].content == "14"
+    assert (made.expect.answer.contains, made.expect.answer.equals, made.expect.turns.at_most) == ("true", 7, 7)
+
+
+def test_a_large_value_is_not_filled_in_without_end(tmp_path):
+    row = "{v: [" + "1, " * 2000 + "1]}"
+    places = ", ".join(f"x{index}: '{{{{ each.v }}}}'" for index in range(100))
+    text = f"  - name: a\n    each: [{row}]\n    args: {{input: a, {places}}}\n{SCRIPT}"
+    assert "`each` makes more than 100,000 values of this file" in {one.message for one in found(tmp_path, text)}
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ town }}", "{{ row.town }}", "{{ matrix.town }}", "{town}", "${town}", "${each.town}", "{{Each.town}}"]
+)
+def test_a_name_in_another_form_of_template_is_told_to_stay_as_it_is(tmp_path, text):
+    (one,) = found(tmp_path, case("[{town: Oslo}]", f"In {text}?"))
+    assert (one.code, one.severity, one.message) == ("AR911", "warning", f"`{text}` is not filled in")
+    assert (one.span.column, one.fix.title) == (23, "write `{{ each.town }}`")
+
+
+@pytest.mark.parametrize("text", ["{{ args.town }}", "{{ run.town }}", "{{ country }}", "{country}", "{{ each.town }}"])
+def test_texts_that_only_look_alike_are_not(tmp_path, text):
+    content = SCRIPT.replace("a}", f"'{text}'}}")
+    assert found(tmp_path, case("[{town: Oslo}]", "In {{ each.town }}").replace(SCRIPT, content)) == []
+
+
+def test_a_name_that_is_misspelt_in_one_row_is_mended_there(tmp_path):
+    (one,) = found(tmp_path, case("[{town: Oslo}, {Town: Rome}]", "{{ each.town }}"))
+    assert (one.span.line, one.span.column) == (4, 27)
+    assert (one.fix.title, one.fix.safe) == ("write `town`", True)
+
+
+@pytest.mark.parametrize("key", ["eachs", "matrix", "for_each", "scenarios"])
+def test_an_each_of_another_name_is_one_finding(tmp_path, key):
+    text = case("[{n: 1}]", "{{ each.n }}{{ each.n }}").replace("each:", f"{key}:")
+    assert [one.code for one in found(tmp_path, text)] == ["AR301"]
 
 
 def test_more_than_a_thousand_cases_are_too_many(tmp_path):

@@ -57,7 +57,7 @@ def test_what_is_so_is_no_failure(expect):
         "answer: {where: {items: {length: 2}, 'items[].name': {contains: [pen, ink], icontains: PEN}}}",
         "answer: {where: {'items[1].name': {starts_with: i, not: {equals: pen}}}}",
         "answer: {where: {'sum(items[].price)': {one_of: [7, 8]}}}",
-        "answer: {where: {absent: {not: {contains: x}}, 'absent == null': true}}",
+        "answer: {where: {absent: {not: {equals: x}}, 'absent == null': true}}",
         "answer: {where: {'@': {length: 3, where: {total: 7}}}}",
         'answer: {contains: "\\"total\\": 7"}',
     ],
@@ -74,7 +74,9 @@ def test_the_output_of_a_run_is_the_data_of_its_answer():
 def test_a_number_can_be_the_whole_answer():
     assert failures("answer: {equals: 42, at_least: 40, at_most: 42.0}", run("42")) == []
     assert failures("answer: '42'", run("42")) == []
-    assert messages("answer: {equals: 42}", run("42 apples")) == ["the answer is no JSON: Extra data"]
+    assert messages("answer: {equals: 42}", run("42 apples")) == [
+        'the answer is "42 apples", which is no JSON: Extra data'
+    ]
     assert messages("answer: {at_most: 3}", run("few")) == ['the answer is "few", text, and `at_most` is for numbers']
 
 
@@ -105,10 +107,10 @@ def test_a_number_can_be_the_whole_answer():
         ("answer: {includes: {a: {b: 1}}}", '{"a": {"b": 2}}', "b", "`a.b` of the answer is 2, not 1"),
         ("answer: {includes: {a: 1, b: 2}}", '{"c": 0}', "includes", "`a` of the answer is not there; `b` of"),
         ("answer: {schema: {required: [a]}}", '{"b": 1}', "schema", 'breaks the schema: "a" is a required property'),
-        ("answer: {includes: {a: 1}}", "hello", "includes", "the answer is no JSON"),
-        ("answer: {schema: {type: object}}", "hello", "schema", "the answer is no JSON"),
-        ("answer: {where: {a: 1}}", "hello", "where", "the answer is no JSON"),
-        ("answer: {not: {where: {a: 1}}}", "hello", "where", "the answer is no JSON"),
+        ("answer: {includes: {a: 1}}", "hello", "includes", "which is no JSON"),
+        ("answer: {schema: {type: object}}", "hello", "schema", "which is no JSON"),
+        ("answer: {where: {a: 1}}", "hello", "where", "which is no JSON"),
+        ("answer: {not: {where: {a: 1}}}", "hello", "where", "which is no JSON"),
     ],
 )
 def test_a_failure_stands_at_the_key_that_is_not_so(expect, text, place, message):
@@ -223,6 +225,18 @@ def test_a_pattern_that_would_take_for_ever_is_given_up():
     assert is_found("b$", "ab")  # the timer is off again
 
 
+def test_a_pattern_that_was_given_up_takes_no_case_long_again():
+    pattern = r"^(a+)+b$"
+    with pytest.raises(PatternError):
+        is_found(pattern, "a" * 40 + "!", limit_s=0.2)
+    started = time.process_time()
+    for number in range(30):
+        with pytest.raises(PatternError):
+            is_found(pattern, "a" * (40 + number) + "!")
+    assert time.process_time() - started < 10  # and not 60
+    assert is_found(pattern, "aab")
+
+
 def test_a_pattern_is_looked_for_outside_of_the_main_thread_too():
     found = []
     thread = threading.Thread(target=lambda: found.append(is_found("b$", "ab")))
@@ -231,12 +245,47 @@ def test_a_pattern_is_looked_for_outside_of_the_main_thread_too():
     assert found == [True]
 
 
+@pytest.mark.parametrize(
+    "expect",
+    [
+        "{text: {at_least: 100}}",
+        "{absent: {at_most: 100}}",
+        "{number: {matches: '^-'}}",
+        "{number: {contains: '5'}}",
+        "{number: {contains_any: ['5']}}",
+        "{number: {starts_with: '-'}}",
+        "{number: {length: 2}}",
+        "{absent: {icontains: x}}",
+        "{map: {similar_to: {text: x}}}",
+        "{numbers: {contains: '5'}}",
+        "{numbers: {contains_any: ['5']}}",
+    ],
+)
+def test_what_cant_look_at_such_a_value_holds_neither_so_nor_under_not(expect):
+    seen = run('{"text": "150", "number": -5, "map": {}, "numbers": [5]}')
+    (inside,) = expect[1:-1].split(": ", 1)[1:]
+    assert len(failures(f"answer: {{where: {expect}}}", seen)) == 1
+    assert len(failures(f"answer: {{where: {expect.replace(inside, f'{{not: {inside}}}')}}}", seen)) == 1
+
+
+def test_data_with_further_members_says_what_allows_them():
+    message = one("answer: {equals: {a: 1}}", run('{"a": 1, "b": 2}')).message
+    assert message.endswith(": it has further members, which `includes` allows")
+    assert "includes" not in one("answer: {equals: {a: 1}}", run('{"a": 2, "b": 2}')).message
+
+
+def test_json_in_a_code_fence_is_told():
+    assert messages("answer: {equals: {}}", run("```json\n{}\n```")) == [
+        "the answer is no JSON: it stands in a code fence"
+    ]
+
+
 def test_similar_texts_are_told_by_how_much():
     text = "the quick brown fox"
     assert failures("answer: {similar_to: {text: the quick brown fix, ratio: 0.9}}", run(text)) == []
     message = one("answer: {similar_to: {text: a slow brown dog}}", run(text)).message
     assert message.startswith("the answer is similar to the text by ")
-    assert message.endswith(", and not by 0.8")
+    assert message.endswith(", which is less than 0.8")
 
 
 def test_what_is_similar_must_not_be_where_it_is_said_so():
@@ -289,9 +338,22 @@ def test_numbers_that_look_alike_are_told_apart():
     assert "0.0010000001" in message
 
 
+@pytest.mark.parametrize("key", ["tokens", "cost_usd"])
+def test_no_bound_holds_of_tokens_that_nobody_counted(key):
+    silent = run(usage=Usage())
+    assert "no reply of the model has `usage`" in one(f"{key}: {{at_most: 1}}", silent).message
+    assert places(f"{key}: {{at_most: 1}}", silent) == [key]
+    assert failures("tokens: 15", silent, run(), conversation=["", ""]) == []
+
+
+def test_small_sums_are_written_as_people_write_them():
+    cheap = run(cost_usd=0.000012)
+    assert messages("cost_usd: {at_most: 0.000001}", cheap) == ["the run cost 0.000012 USD, not 0.000001 or less"]
+
+
 def test_a_cost_that_is_not_known_is_a_failure():
     assert messages("cost_usd: {at_most: 1}", run()) == ["the cost is not known: the model has no known price"]
-    assert failures("cost_usd: {at_most: 1}", run(usage=Usage())) == []  # nothing was spent
+    assert failures("cost_usd: {at_most: 1}", run(usage=Usage(), turns=0)) == []  # nothing was spent
 
 
 def test_the_last_run_of_a_conversation_gives_its_answer():
@@ -319,6 +381,12 @@ def test_only_the_last_run_of_a_conversation_may_end_as_the_case_says():
     ended = run("", reason="refused")
     assert len(failures("reason: refused", ended, ended, conversation=["", ""])) == 1
     assert failures("reason: refused", ended, ended, conversation=["reason: refused", ""]) == []
+
+
+def test_the_message_whose_run_ended_badly_has_its_failure():
+    (failure,) = failures("", run(), run("", reason="refused"), run(), conversation=["", "", ""])
+    assert failure.span.line == 6
+    assert places("", run("", reason="refused"), conversation=[""]) == ["user"]
 
 
 def test_steps_that_were_not_reached_are_not_judged():

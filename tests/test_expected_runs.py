@@ -60,7 +60,7 @@ def test_requests_are_compared_with_what_tools_would_have_sent(tmp_path):
     args: {input: go}
     model:
       - tool_calls: [{name: order, arguments: {what: a b}}, {name: log, arguments: {lines: 3}}]
-      - content: Ordered.
+      - {content: Ordered., usage: {input_tokens: 90, output_tokens: 10}}
     approve: [order]
     tools: {order: {status: 201, json: {id: 1}}, log: {stdout: "one\\n"}}
     expect:
@@ -78,6 +78,7 @@ def test_requests_are_compared_with_what_tools_would_have_sent(tmp_path):
         same_turn: [log, order]
       approvals: [order]
       turns: 2
+      tokens: 100
       cost_usd: {at_most: 0.01}
       no_secrets: true
   - name: not as expected
@@ -117,7 +118,7 @@ def test_a_refused_call_has_its_defaults_and_no_request(tmp_path):
     )
     assert problems_of(results["refused"]) == []
     assert problems_of(results["its request"]) == [
-        "the call of `order` is not as expected: what `order` sent is not known: the call was not made (`denied`)"
+        "the call of `order` is not as expected: `order` sent nothing: the call was not made (`denied`)"
     ]
 
 
@@ -156,7 +157,7 @@ def test_calls_of_agents_behind_tools_and_of_earlier_messages_count(tmp_path):
         "the call of `sum` is not as expected: the result of `ask` was not known before it"
     ]
     request, never = problems_of(results["without"])
-    assert "only http and shell tools have requests" in request
+    assert "only requests of http and shell tools are seen" in request
     assert never == "`sum` was called 2 times, and must never be"
 
 

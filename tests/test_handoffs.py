@@ -250,6 +250,16 @@ def test_the_limits_of_the_first_agent_hold_for_all_and_those_of_the_other_from_
     assert outcome.cost_usd == pytest.approx(10e-6 * turns)
 
 
+@pytest.mark.parametrize(("mine", "others"), [("answer", "stop"), ("stop", "answer")])
+def test_a_last_answer_is_given_where_either_agent_says_so(mine, others):
+    main, _ = circle(
+        make_agent([OVER], limits=Limits(max_turns=2, on_limit=mine)),
+        make_agent([calls("pay"), answer("So far.")], make_tool("pay"), name="other", limits=Limits(on_limit=others)),
+    )
+    outcome, _ = play(main)
+    assert (outcome.reason, outcome.text) == ("max_turns", "So far.")
+
+
 def test_each_reply_costs_what_its_own_model_costs():
     main, other = pair([OVER | usage(10)], [answer() | usage(10)])
     main.peers["main"] = main = msgspec.structs.replace(main, prices=(Prices(1.0, 1.0, 1.0),))
@@ -594,6 +604,17 @@ def test_a_required_argument_that_nothing_gives_is_a_finding(tmp_path, giver, ta
         "agents/billing.yaml": f"model: {{api: offline}}\n{taker}",
     }
     assert findings(tmp_path, files) == found
+
+
+@pytest.mark.parametrize(("count", "found"), [(127, []), (128, [("AR709", "error")])])
+def test_a_hand_off_counts_among_the_tools_that_a_service_takes(tmp_path, count, found):
+    tools = "".join(f"  - {{name: t{number}, description: D., python: 'x:f'}}\n" for number in range(count))
+    files = {
+        "agents/desk.yaml": f"model: gpt-4.1-mini\nhandoffs: [billing, desk]\ntools:\n{tools}",
+        "agents/billing.yaml": "model: {api: offline}\n",
+        "x.py": "def f():\n    return 1\n",
+    }
+    assert [one for one in findings(tmp_path, files) if one[0] == "AR709"] == found
 
 
 MEETING = {

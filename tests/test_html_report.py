@@ -12,13 +12,15 @@ from importlib.resources import files
 import msgspec
 import pytest
 
+from agentrun.diagnostics import Span
 from agentrun.testing.reports import REPORTS
 from agentrun.testing.reports.html_case import MAX_CHARS
-from agentrun.testing.results import Judgement, Vote
+from agentrun.testing.results import Failure, Judgement, Vote
 from chromium import UNDRAWN, dom, needs_chromium, pixels, screenshot
 from report_runs import (
     ANSWER,
     COVERAGE,
+    FILE,
     REQUEST,
     SOURCES,
     a_call,
@@ -103,7 +105,7 @@ class Elements(HTMLParser):
 
 def everything():
     call = a_call(requests=(REQUEST,), approved=True, arguments=None, raw_arguments="{broken")
-    judgement = Judgement("gpt-5", ANSWER.span, (Vote(False, "it is rude"),))
+    judgement = Judgement("gpt-5", ANSWER.span, (Vote(False, "it is rude"), Vote(True, "fine"), Vote(True, "fine")))
     attempt = an_attempt("failed", conversed(calls=[call]), [ANSWER], warnings=("old",), judgements=(judgement,))
     one = msgspec.structs.replace(failed(tags=("shop",)), attempts=(attempt,))
     return html(passed(), one, unmeasured(), skipped(), repeated("passed", "failed"), coverage=(COVERAGE,))
@@ -153,7 +155,7 @@ def test_all_that_is_known_of_a_case_is_told():
         "approved",
         "request: POST https://orders.example.com/v2/orders/7/refunds",
         "authorization: Bearer [secret]",
-        "judged by gpt-5: 0 of 1 say yes",
+        "judged by gpt-5: 2 of 3 say yes",
         "it is rude",
         "could not be measured: the service answered 503",
         "skipped: not before June",
@@ -162,6 +164,15 @@ def test_all_that_is_known_of_a_case_is_told():
         "system prompt · 23 characters",
     ):
         assert told in text, told
+
+
+def test_the_place_is_marked_in_its_line_of_the_file():
+    assert '<pre class="source"><span class="line">11</span><mark>equals</mark>: |-</pre>' in html(failed())
+    inner = Failure("it is not so", Span(FILE, 6, 16, 6, 24))
+    assert '<span class="line">6</span>answer: {<mark>contains</mark>: Done}</pre>' in html(failed(inner))
+    long = {FILE: "a: " + "b" * 1_000_000}
+    text = REPORTS["html"](a_run(failed(Failure("it is not so", Span(FILE, 1, 4, 1, 900_000)))), long)
+    assert len(text) < 50_000
 
 
 def test_only_cases_that_failed_are_unfolded():

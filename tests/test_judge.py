@@ -5,13 +5,15 @@ import json
 
 import pytest
 
+import anthropic_stream
+import responses_events
 from agentrun.project import read_project
 from agentrun.testing.bench import Bench
 from agentrun.testing.judge import NOT_ASKED
 from agentrun.testing.plan import cases_of
 from agentrun.testing.runner import run_cases
 from projects import write_project
-from servers import ModelServer, sse, status
+from servers import ModelServer, Response, delta, event, sse, status
 
 AGENT = """
     model:
@@ -95,7 +97,7 @@ def test_a_no_fails_the_case_with_the_reason_at_the_line_of_the_judge(judge):
     (failure,) = attempt.failures
     assert attempt.status == "failed"
     assert failure.message == "the judge judge-2025-04-14 says no: It names no day."
-    assert failure.expected == "- The answer says that the order is on its way."
+    assert failure.expected == "The answer says that the order is on its way."
     assert failure.got == "no: It names no day."
     assert (failure.span.line, failure.span.column) == (9, 7)
 
@@ -122,7 +124,7 @@ def test_a_judge_of_the_case_has_its_own_model_votes_and_several_criteria(judge)
     )
     attempt, server = judge(verdict(True), test=own, name="own-judge")
     assert (attempt.status, attempt.judgements[0].model) == ("passed", "own-judge")
-    assert "- It is polite.\n- It is short.\n" in sent(server)["messages"][0]["content"]
+    assert "1. It is polite.\n2. It is short.\n" in sent(server)["messages"][0]["content"]
 
 
 # -- what is sent -------------------------------------------------------------------------------------------------
@@ -213,6 +215,50 @@ def test_a_service_may_pass_to_a_fallback_whose_name_is_told(judge):
     attempt, server = judge(status(400, "no such model"), verdict(True), fallback=["spare-2025-01-01"])
     assert [one.json["model"] for one in server.requests] == ["judge-2025-04-14", "spare-2025-01-01"]
     assert attempt.judgements[0].model == "spare-2025-01-01"
+
+
+@pytest.mark.parametrize(
+    ("api", "reply", "forced"),
+    [
+        (
+            "responses",
+            responses_events.streamed(responses_events.call("verdict", {"passed": False, "reason": "No day."}, "c1")),
+            {"type": "function", "name": "verdict"},
+        ),
+        (
+            "anthropic_messages",
+            anthropic_stream.named(
+                anthropic_stream.start(),
+                *anthropic_stream.call("verdict", {"passed": False, "reason": "No day."}, "c1"),
+                *anthropic_stream.stop("tool_use"),
+            ),
+            {"type": "tool", "name": "verdict"},
+        ),
+    ],
+)
+def test_a_judge_may_speak_another_api(judge, api, reply, forced):
+    attempt, server = judge(reply, api=api, api_key="k-0123456789")
+    assert (attempt.status, attempt.error) == ("failed", None)
+    assert attempt.failures[0].message.endswith("says no: No day.")
+    assert attempt.judgements[0].usage.total_tokens > 0
+    assert sent(server)["tool_choice"].items() >= forced.items()
+
+
+def test_a_judge_that_is_asked_too_often_is_asked_again(judge):
+    attempt, server = judge(status(429, "slow down", headers={"retry-after": "0"}), verdict(True), max_retries=1)
+    assert (attempt.status, len(server.requests)) == ("passed", 2)
+
+
+def test_a_judge_that_does_not_answer_in_time_is_no_failure(judge):
+    slow = CASE.replace("live: true", "live: true\n    timeout: 0.5")
+    attempt, _ = judge(Response([event(delta(content="Hm"))], ending="silent"), test=slow)
+    assert (attempt.status, attempt.error) == ("unmeasured", "the judge took longer than 0.5 s")
+
+
+def test_of_a_reason_without_end_only_the_beginning_is_kept(judge):
+    attempt, _ = judge(verdict(False, "no day " * 100_000))
+    assert len(attempt.judgements[0].votes[0].reason) == 2_000
+    assert len(attempt.failures[0].message) < 400
 
 
 # -- when it is asked ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,6 +24,19 @@ def test_what_failed_is_remembered_and_what_was_not_run_stays(tmp_path):
     assert memory(tmp_path).read() == {"b", "c", "d"}
     memory(tmp_path).update(passed=["b", "c", "d"], failed=[])
     assert memory(tmp_path).read() == frozenset()
+
+
+def test_where_nothing_ever_failed_nothing_is_written(tmp_path):
+    quiet = memory(tmp_path)
+    quiet.update(passed=["a"], failed=[])
+    assert (list(tmp_path.iterdir()), quiet.notes) == ([], [])
+
+
+def test_runs_that_end_at_the_same_time_lose_nothing(tmp_path):
+    with ThreadPoolExecutor(20) as threads:
+        for number in range(60):
+            threads.submit(memory(tmp_path).update, passed=[], failed=[str(number)])
+    assert memory(tmp_path).read() == {str(number) for number in range(60)}
 
 
 def test_each_project_has_its_own(tmp_path):

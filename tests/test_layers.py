@@ -69,13 +69,14 @@ ALLOWED = {
         "fixes",
     }
     | FOUNDATION,
+    "model_wiring": {"engine.agent", "engine.exchange", "engine.ports", "models", "prices", "spec.types"},
     "resolve": {
         "bindings",
         "effects",
         "places",
         "spec",
-        "prices",
         "engine",
+        "model_wiring",
         "models",
         "tools",
         "project",
@@ -98,6 +99,7 @@ ALLOWED = {
         "markup",
         "models",
         "project",
+        "python_source",
         "resolve",
         "secrets",
         "spec",

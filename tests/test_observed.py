@@ -48,7 +48,7 @@ def test_each_call_of_a_run_is_seen_with_its_result(case):
         if line["type"] == "turn_finished"
         for one in line["message"].get("tool_calls", ())
     ]
-    assert [(call.run_id, call.name, call.raw_arguments) for call in calls] == sent
+    assert [(call.run_id, call.name, "{}" if call.arguments is None else call.raw_arguments) for call in calls] == sent
     assert len({call.key for call in calls}) == len(calls)
     assert len({call.path for call in calls}) == len(calls) or len(observed(lines)) > 1
     results = sorted((line["result"], line["is_error"]) for line in lines if line["type"] == "tool_finished")
@@ -58,6 +58,13 @@ def test_each_call_of_a_run_is_seen_with_its_result(case):
     for call in calls:
         if call.error is not None:
             assert call.error == json.loads(call.result)["error"]["type"]
+
+
+def test_arguments_that_are_no_json_are_seen_as_the_model_wrote_them():
+    (step,) = observed(told("three_calls_of_which_one_is_broken_and_one_unknown"))
+    assert [(call.raw_arguments, call.arguments) for call in step.calls if call.error == "invalid_arguments"] == [
+        ('{"a": 1', None)
+    ]
 
 
 @pytest.mark.parametrize("case", CASES)

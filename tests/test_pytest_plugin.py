@@ -113,6 +113,19 @@ def test_each_of_a_matrix_is_an_item(run_pytest):
     assert "FAILED tests/refunds.test.yaml::says goodbye" in text
 
 
+def test_each_item_has_an_id_of_its_own_by_which_it_is_chosen(run_pytest):
+    names = ["a::b", "a  b", "a b", "w" * 300 + "1", "w" * 300 + "2"]
+    cases = "".join(f"  - {{name: '{name}', args: {{input: hi}}, model: [{{content: Hello}}]}}\n" for name in names)
+    files = {**PROJECT, "tests/refunds.test.yaml": f"agent: support\ncases:\n{cases}"}
+    _, text = run_pytest("--collect-only", "-q", files=files)
+    ids = [line for line in text.splitlines() if "::" in line]
+    assert len(set(ids)) == len(names)
+    assert ids[:3] == [f"tests/refunds.test.yaml::{name}" for name in ("a:b", "a b", "a b (2)")]
+    for one in ids:
+        code, text = run_pytest(one, files=files)
+        assert (code, "1 passed" in text) == (0, True), text
+
+
 def test_a_tag_that_means_something_to_pytest_or_is_no_word_is_not_made_a_marker(run_pytest):
     tags = CASES.replace("[desk]", '[skip, xfail, parametrize, timeout, "or", "two words", "-x", smoke-test]')
     code, text = run_pytest("-k", "hello", files={**PROJECT, "tests/refunds.test.yaml": tags})
@@ -159,6 +172,14 @@ def test_what_can_not_be_measured_is_an_error_with_the_reason(run_pytest):
     assert "tests/refunds.test.yaml:3:16: could not be measured" in text
     assert "OPENAI_API_KEY is not set" in text
     assert "Traceback" not in text
+
+
+def test_what_can_not_be_measured_is_an_error_in_junit_s_form(run_pytest, tmp_path):
+    run_pytest("--junitxml=junit.xml", files={**PROJECT, "tests/refunds.test.yaml": LIVE})
+    root = ElementTree.parse(tmp_path / "junit.xml")
+    assert list(root.iter("failure")) == []
+    (error,) = root.iter("error")
+    assert "could not be measured" in error.get("message")
 
 
 def test_live_cases_reach_the_service_one_after_the_other_though_each_has_its_event_loop(run_pytest):

@@ -11,7 +11,7 @@ import pytest
 
 from agentrun.engine.ports import CallContext, CallInfo, RunInfo
 from agentrun.errors import ToolFailure
-from agentrun.tools.python import PythonTool
+from agentrun.tools.python import PythonTool, forget_modules, loaded_files
 
 CONTEXT = CallContext(RunInfo("r1", "2025-01-02", "desk", "s1"), CallInfo("c1", "tool", 1), run_child=None)
 
@@ -161,6 +161,18 @@ def test_a_wrong_target_says_what_is_missing(tmp_path):
     assert "SystemExit" in failure(tmp_path, "stops:f")
     assert failure(tmp_path, "shop.fx:rate") == "`shop.fx:rate` is not there: `shop.fx` has no `rate`"
     assert failure(tmp_path, "shop.fx:LIMIT") == "`shop.fx:LIMIT` is a int, not a function"
+
+
+def test_modules_can_be_forgotten_and_are_then_imported_as_they_are(tmp_path):
+    project(tmp_path, fx="from inner import RATE\ndef rate(): return RATE", inner="RATE = 1")
+    assert loaded_files(tmp_path) == set()
+    assert call(tmp_path, "fx:rate").value == 1
+    assert loaded_files(tmp_path) == {str(tmp_path / "fx.py"), str(tmp_path / "inner.py")}
+    project(tmp_path, inner="RATE = 1000")
+    assert call(tmp_path, "fx:rate").value == 1
+    forget_modules(tmp_path)
+    assert loaded_files(tmp_path) == set()
+    assert call(tmp_path, "fx:rate").value == 1000
 
 
 def test_an_import_that_failed_is_tried_again(tmp_path):

@@ -6,6 +6,7 @@ What was recorded is played with the servers gone, no variable set, and a guard 
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -362,6 +363,22 @@ def test_an_empty_file_may_be_recorded_into(hello, services):
     done = agentrun(hello, "run", "hello", "x", "--model", "offline", "--record", "empty.yaml", env=services)
     assert done.returncode == 0, done.stderr
     assert "cassette: 1" in (hello / "empty.yaml").read_text()
+
+
+def test_an_answer_is_shown_although_the_disk_is_full_when_it_is_written_down(hello):
+    done = subprocess.run(
+        [sys.executable, "-m", "agentrun", "run", "hello", "x", "--model", "offline", "--record", "a.yaml"],
+        cwd=hello,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=environment(hello, {"DESK_URL": "http://x", "DESK_KEY": "k", "PYTHONDONTWRITEBYTECODE": "1"}),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
+    assert done.returncode == 2
+    assert done.stdout.strip()
+    assert "the cassette `a.yaml` can't be written: file too large" in done.stderr
+    assert not [path.name for path in hello.iterdir() if "a.yaml" in path.name]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ The HTML report is opened in a browser in `test_html_report.py`.
 
 import json
 import re
+import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import msgspec
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from agentrun.diagnostics import Span
 from agentrun.engine.messages import Usage
 from agentrun.markup.lines import chopped, cut, wrapped
+from agentrun.markup.repository import in_repository
 from agentrun.markup.snippet import cells
 from agentrun.testing.observed import Observed, ProcessRequest
 from agentrun.testing.reports import REPORTS
+from agentrun.testing.reports import json as report_json
 from agentrun.testing.reports.conversation import Said, conversation
 from agentrun.testing.reports.failed import failed_alone
 from agentrun.testing.reports.json import Document
@@ -101,6 +105,14 @@ def test_a_line_of_the_file_that_holds_a_credential_is_shown_by_no_report(name):
     failure = Failure("a header is missing", Span(FILE, 6, 7, 6, 14))
     assert "hunter-2" in source.splitlines()[5]
     assert "hunter-2" not in REPORTS[name](a_run(failed(failure)), {FILE: source})
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "json"])
+def test_a_message_without_end_is_cut(name):
+    failure = Failure("x" * 5_000_000, Span(FILE, 3, 11, 3, 31))
+    report = written(name, failed(failure), unmeasured("y" * 5_000_000))
+    assert len(report) < 60_000
+    assert "more characters" in report
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -189,7 +201,7 @@ def test_a_case_that_was_run_several_times_says_how_often_it_passed():
 
 def test_all_attempts_that_could_not_be_measured_have_no_rate():
     result = repeated("unmeasured", "unmeasured", status="unmeasured")
-    assert case_lines(result, result, Look())[0].endswith("0 of 0 passed · 2 could not be measured")
+    assert case_lines(result, result, Look())[0].endswith(" · none of 2 could be measured")
 
 
 def test_warnings_are_told_once_a_case():
@@ -198,14 +210,23 @@ def test_warnings_are_told_once_a_case():
 
 
 def test_what_a_judge_said_is_told():
-    votes = (Vote(False, "it is rude"), Vote(True, "fine"), Vote(None, "down"))
+    votes = (Vote(False, "it is rude"), Vote(True, "fine"), Vote(True, "fine"), Vote(None, "down"))
     judgement = Judgement("gpt-5", ANSWER.span, votes, cost_usd=0.00001)
     result = msgspec.structs.replace(
         failed(), attempts=(an_attempt("failed", failures=[ANSWER], judgements=(judgement,)),)
     )
-    told = "judged by gpt-5: 1 of 3 say yes\n    no: it is rude\n    no verdict: down"
+    told = "judged by gpt-5: 2 of 4 say yes\n    no: it is rude\n    no verdict: down"
     assert told in text_of(result)
     assert text_of(result).endswith(" · $0.0021 · <$0.0001 for judges")
+
+
+def test_what_a_judge_said_is_told_once_where_that_is_the_failure():
+    judgement = Judgement("gpt-5", ANSWER.span, (Vote(False, "it is rude"),))
+    failure = Failure("the judge gpt-5 says no: it is rude", ANSWER.span, "It is kind.", "no: it is rude")
+    attempt = an_attempt("failed", failures=[failure], judgements=(judgement,))
+    text = text_of(msgspec.structs.replace(failed(), attempts=(attempt,)))
+    assert "+ no: it is rude" in text
+    assert "judged by" not in text
 
 
 def test_a_failure_that_stands_alone_says_what_its_signs_mean():
@@ -227,6 +248,8 @@ def test_coverage_is_told_where_there_is_any():
         "  permission rules met  1 of 2\n"
         "    not: deny refund_order: amount > 500"
     )
+    run = msgspec.structs.replace(a_run(passed()), untested=("billing", "weather"))
+    assert "\n\nagents without tests: billing, weather\n\n1 passed" in closing(run, SOURCES, Look(80))
 
 
 @given(text=TEXTS, width=st.integers(40, 90))
@@ -261,6 +284,13 @@ def test_lines_are_measured_in_cells_and_nothing_is_lost(text, width):
         assert all(cells(part) <= width for part in parts)
         assert "".join(parts).replace(" ", "") == text.replace(" ", "")
     assert "".join(chopped(text, width)) == text
+
+
+def test_a_line_of_millions_of_characters_is_broken_in_a_moment():
+    started = time.monotonic()
+    assert len(wrapped("x" * 3_000_000, 80)) == 37_500
+    assert len(chopped("é" * 300_000, 80)) == 3_750
+    assert time.monotonic() - started < 10
 
 
 # -- the conversation
@@ -301,7 +331,28 @@ def test_json_is_read_back_as_what_it_is_documented_to_be():
     assert document.summary.usage == Usage(400, 80, 480)
     assert [one.status for one in document.cases] == ["passed", "failed", "unmeasured", "skipped", "failed"]
     assert document.cases[4].pass_at == {"1": 0.5, "2": 1.0}
+    assert document.cases[4].pass_all == {"2": 0.0}
+    assert document.cases[0].pass_all is None
     assert document.coverage[0].parameters == [("refund_order", "reason"), ("list_orders", "limit")]
+
+
+def test_the_docs_name_every_key_of_the_json_report():
+    page = (Path(__file__).parents[1] / "docs/testing.md").read_text(encoding="utf-8")
+    begin, table = page.partition("### The JSON report")[2].partition("## In CI")[0].split("| of |")
+    rows = [set(re.findall(r"`(\w+)`", row)) for row in table.splitlines()[2:] if row]
+    types = [
+        report_json.Summary,
+        Usage,
+        report_json.CaseReport,
+        report_json.Attempted,
+        report_json.Failed,
+        report_json.Step,
+        report_json.Call,
+        report_json.Judged,
+        report_json.Coverage,
+    ]
+    assert [set(one.__struct_fields__) - row for one, row in zip(types, rows, strict=True)] == [set()] * len(types)
+    assert set(Document.__struct_fields__) <= set(re.findall(r"`(\w+)`", begin))
 
 
 def test_json_tells_all_of_an_attempt():
@@ -330,6 +381,13 @@ def test_json_tells_all_of_an_attempt():
     assert (call["name"], call["approved"], call["result"]) == ("refund_order", True, '{"id": "r1"}')
     assert [one["type"] for one in call["requests"]] == ["http", "shell"]
     assert attempt["messages"][1] == {"role": "user", "content": "Refund order 7, 5 EUR"}
+
+
+def test_json_counts_what_judges_cost_apart():
+    judgement = Judgement("gpt-5", ANSWER.span, (Vote(True, "fine"),), cost_usd=0.25)
+    run = a_run(msgspec.structs.replace(passed(), attempts=(an_attempt(judgements=(judgement,)),)))
+    summary = json.loads(REPORTS["json"](run, SOURCES))["summary"]
+    assert (summary["cost_usd"], summary["judges_cost_usd"]) == (0.0021, 0.25)
 
 
 def test_json_takes_half_a_character():
@@ -366,6 +424,18 @@ def test_junit_tells_a_failure_in_full_and_what_it_cost():
         "total_tokens": "120",
         "cost_usd": "0.002100",
     }
+
+
+def test_junit_groups_cases_by_folders_and_file_as_jenkins_reads_a_class():
+    [case] = junit(passed(file="desk/v1.2/refunds.test.yaml")).iter("testcase")
+    assert (case.get("classname"), case.get("file")) == ("desk.v1_2.refunds", "desk/v1.2/refunds.test.yaml")
+
+
+def test_junit_says_of_what_kind_a_problem_is_and_how_many_there_are():
+    root = junit(failed(ANSWER, ANSWER, ANSWER), unmeasured(), skipped())
+    failure, error, skip = (root.find(f".//{tag}") for tag in ("failure", "error", "skipped"))
+    assert failure.get("message") == f"{ANSWER.message} (and 2 more)"
+    assert [one.get("type") for one in (failure, error, skip)] == ["failed", "unmeasured", None]
 
 
 @given(text=TEXTS)
@@ -408,7 +478,30 @@ def test_in_ci_an_annotation_names_the_file_from_the_root_of_the_checkout(monkey
 @given(text=TEXTS)
 def test_no_text_makes_a_command_of_its_own(text):
     lines = REPORTS["github"](a_hostile_run(text), SOURCES).split("\n")
-    assert [command_of(line)[0] for line in lines] == ["error", "warning", "notice"]
+    assert [command_of(line)[0] for line in lines] == ["error", "warning", "warning", "notice"]
+
+
+def test_warnings_of_cases_are_annotations_too():
+    one = msgspec.structs.replace(passed(), attempts=(an_attempt(warnings=("1 turn was never played",)),))
+    warning, _ = map(command_of, written("github", one).splitlines())
+    assert (warning[0], warning[1]["line"], warning[2]) == ("warning", "3", "1 turn was never played")
+
+
+def test_of_the_ten_annotations_that_github_keeps_each_is_of_another_case():
+    second = Failure("and this", Span(FILE, 3, 5, 3, 9))
+    cases = [failed(ANSWER, second, name=f"case {number}") for number in range(12)]
+    *errors, notice = map(command_of, written("github", *cases).splitlines())
+    assert [one[1]["title"] for one in errors[:12]] == [f"case {number}" for number in range(12)]
+    assert [one[2] for one in errors[12:]] == ["and this"] * 12
+    assert notice[2].splitlines()[1:] == ["failed too:", "case 10", "case 11"]
+
+
+def test_in_ci_a_file_beside_the_current_folder_is_named_from_the_root_too(monkeypatch, tmp_path):
+    (tmp_path / "desk").mkdir()
+    monkeypatch.chdir(tmp_path / "desk")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    assert in_repository("../shop/tests/a.test.yaml") == "shop/tests/a.test.yaml"
+    assert in_repository("../../elsewhere/a.test.yaml") == "../../elsewhere/a.test.yaml"
 
 
 # -- Markdown
@@ -456,6 +549,28 @@ def test_a_comment_of_very_many_failures_is_cut_and_says_so():
     assert len(report.encode()) > MAX_BYTES / 2
     shown = report.count("#### ✗")
     assert f"\n{300 - shown} failed cases more" in report
+
+
+def test_a_case_that_is_larger_than_a_comment_is_told_in_brief_and_the_others_in_full():
+    large = [Failure(f"{number} " + "*" * 3_900, ANSWER.span, "a" * 150, "b" * 150) for number in range(20)]
+    report = written("markdown", failed(*large, name="the large one"), failed())
+    assert "#### ✗ the large one\n\ntests/refunds.test.yaml:11:9: 0 \\*" in report
+    assert "- Refunded 5.00 EUR." in report
+    assert len(report.encode()) < 65_536
+
+
+def test_a_long_conversation_leaves_room_for_what_failed():
+    calls = [a_call(result="r" * 3_000, call_id=f"c{number}") for number in range(60)]
+    report = written("markdown", *[failed(observed=conversed(calls=calls), name=f"case {one}") for one in range(4)])
+    assert report.count("- Refunded 5.00 EUR.") == 4
+    assert report.count("\n</details>") == 4
+    assert re.search(r"\n… \d\d more\n", report)
+
+
+def test_long_lists_are_cut_in_markdown():
+    report = written("markdown", *[skipped(f"reason {number}") for number in range(1_000)])
+    assert "<summary>1000 skipped</summary>" in report
+    assert "- … 960 more" in report
 
 
 def test_long_texts_of_a_conversation_are_cut_in_markdown():

@@ -63,7 +63,8 @@ def found(folder, text, files=None):
     return [one for one in project.report().diagnostics if one.code in CODES or one.severity == "error"]
 
 
-def case(more, *, model=SCRIPT, args="{input: Hello}", top=""):
+def case(more, *, model=SCRIPT, args=None, top=""):
+    args = args or ("{}" if "conversation:" in more else "{input: Hello}")
     return f"agent: desk\n{top}cases:\n  - name: one\n    args: {args}\n{model}{more}"
 
 
@@ -174,10 +175,19 @@ def test_arguments_that_no_call_has_are_one_warning(tmp_path, more, message):
     assert one.message.startswith(message)
 
 
-def test_a_value_that_the_script_sends_on_purpose_may_be_expected(tmp_path):
+def test_what_holds_of_an_argument_is_sent_to_where(tmp_path):
+    (one,) = found(tmp_path, case("    expect: {calls: [{name: find_order, arguments: {page: {at_least: 1}}}]}\n"))
+    assert (one.code, one.help) == ("AR907", "what holds of an argument stands in `where: {page: …}`")
+    assert codes(tmp_path, case("    expect: {calls: [{name: find_order, where: {page: {at_least: 1}}}]}\n")) == []
+
+
+def test_a_value_that_script_and_expectation_share_is_told_in_the_script_alone(tmp_path):
     turns = "    model: [{tool_calls: [{name: find_order, arguments: {page: x}}]}, {content: a}]\n"
     expect = "    expect: {calls: [{name: find_order, arguments: {page: x}}]}\n"
-    assert codes(tmp_path, case(expect, model=turns)) == []
+    (one,) = found(tmp_path, case(expect, model=turns))
+    assert (one.code, one.span.line) == ("AR907", 5)
+    failing = expect.replace("page: x}", "page: x}, error: invalid_arguments")
+    assert codes(tmp_path, case(failing, model=turns)) == []
     assert codes(tmp_path, case(expect)) == [("AR907", "warning")]
 
 

@@ -117,6 +117,18 @@ def test_a_used_up_script_says_how_many_turns_it_had():
     assert len(model.requests) == 2
 
 
+def test_a_used_up_script_says_that_a_failure_is_tried_again():
+    model = Scripted("script", [ScriptTurn(error="reset")])
+
+    async def ask_twice():
+        with pytest.raises(ModelError, match="reset"):
+            await model.complete(REQUEST, lambda _: None)
+        await model.complete(REQUEST, lambda _: None)
+
+    with pytest.raises(ModelError, match="has 1 turn, and the model was asked once more after a failure"):
+        asyncio.run(ask_twice())
+
+
 def test_recorded_requests_do_not_change_with_the_conversation():
     messages = [user("q")]
     model = Scripted("script", [ScriptTurn(content="Hi")])

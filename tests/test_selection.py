@@ -54,9 +54,12 @@ def test_words_are_looked_for_in_name_file_and_tags(words, found):
         ("refund and", "a word is missing at its end"),
         ("and refund", "a word is missing before `and`"),
         ("(refund", "a bracket is not closed"),
-        ("refund)", "`)` is too much"),
-        ("refund looks", "`looks` is too much"),
-        ("", "a word is missing at its end"),
+        ("refund)", "a bracket is closed that was not opened"),
+        ("refund looks", "`and` or `or` is missing before `looks`; words that belong together stand in quotes"),
+        ("refund (looks)", "`and` or `or` is missing before `(`"),
+        ("refund OR looks", "`or` is written in small letters"),
+        ("", "there is no word in it"),
+        ("  ", "there is no word in it"),
         ("()", "a word is missing before `)`"),
         ("'refund", "a quote is not closed"),
         ("''", "a word is empty"),
@@ -99,6 +102,27 @@ def test_while_a_case_has_only_the_others_are_left_out():
     focused = case("now", only=True)
     assert only([*CASES, focused]) == ([focused], 3)
     assert only(CASES) == (CASES, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("two\nlines", "two lines"),
+        ("two\nlines", "two\nlines"),
+        ("GET /a//b/", "GET /a/b"),
+        ("./x", "./x"),
+        ("é ü", "é ü"),
+    ],
+)
+def test_a_case_is_found_as_a_command_line_has_its_name(name, typed):
+    made = [case("other"), case(name)]
+    assert of_name(made, "t", typed) == [made[1]]
+
+
+def test_names_that_are_told_stand_on_one_line():
+    with pytest.raises(UsageError) as told:
+        of_name([case("two\nlines"), case("long " * 50)], "t", "nothing like it")
+    assert told.value.help == f"its cases: two lines, {('long ' * 12)[:59]}…"
 
 
 def test_a_case_is_found_by_its_name_or_by_that_of_which_each_made_it():

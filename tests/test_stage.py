@@ -89,7 +89,8 @@ def test_one_stub_for_every_call_answers_every_attempt(tmp_path):
 
 def test_a_list_without_a_stub_for_the_next_attempt_fails_the_case(tmp_path):
     it = run_project(tmp_path, one_case("tools: {get: [{status: 503}]}"))["it"]
-    assert problems_of(it) == ['no stub of `get` is left for {"id":"7"}: all that answer it are used up']
+    left = 'no stub of `get` is left for {"id":"7"}, whose request 2 is GET http://orders-url.test/orders/7'
+    assert problems_of(it) == [f"{left}: all that answer it are used up"]
 
 
 def test_pages_and_redirects_are_requests_of_their_own(tmp_path):
@@ -233,7 +234,7 @@ def test_a_tool_that_cant_be_made_is_a_problem_of_the_case_or_leaves_it_unmeasur
 
     scene = asyncio.run(call())
     why = ["the tool `get` can't be made: no such host"]
-    assert (scene.problems, scene.missing) == ((why, []) if is_problem else ([], why))
+    assert (list(scene.problems), scene.missing) == ((why, []) if is_problem else ([], why))
 
 
 def test_with_live_tools_a_stubbed_tool_needs_no_variable(tmp_path):
@@ -358,7 +359,7 @@ def test_a_script_that_has_no_turn_left_fails_the_case_whatever_it_expects(tmp_p
     files = one_case("expect: {reason: model_error}", calls=failing)
     files["tests/desk.test.yaml"] = files["tests/desk.test.yaml"].replace(", {content: done}", "")
     assert problems_of(run_project(tmp_path, files)["it"]) == [
-        "the script has 1 turn, and the model was asked once more"
+        "the script has 1 turn, and the model was asked once more after a failure"
     ]
 
 
@@ -384,7 +385,7 @@ def test_what_was_written_for_a_case_and_took_no_part_in_it_is_a_warning(tmp_pat
 def test_a_case_that_hangs_is_ended_at_its_timeout(tmp_path):
     files = one_case("timeout: 0.05\n    tools: {get: {delay: 20}}")
     it = run_project(tmp_path, files)["it"]
-    assert problems_of(it) == ["the case took longer than 0.05 s"]
+    assert problems_of(it) == ["the case took longer than 0.05 s while waiting for `get`"]
     assert it.duration_s < 10
     assert it.shown.observed.steps[0].reason == "cancelled"
 

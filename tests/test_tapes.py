@@ -1,6 +1,7 @@
 """Cassettes of test cases: which conversation a case plays, and how files are recorded."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from agentrun.testing.runner import run_cases
 from agentrun.testing.tapes import Tapes
 from loopback_http import Loopback, reply
 from projects import write_project
-from servers import ModelServer, sse
+from servers import ModelServer, silence, sse
 
 AGENT = """
     model: {name: m, base_url: "${MODEL_URL}", api_key: "${MODEL_KEY}", max_retries: 0}
@@ -250,9 +251,95 @@ def test_what_the_case_says_of_an_approval_wins_over_the_recording(ordered):
     status, (message,) = run(ordered, Tapes())["ordered"]
     assert status == "failed"
     assert "is not in the cassette" in message
+    assert message.endswith("; `agentrun test --cassettes record` records it again")
 
 
 def test_nothing_is_written_where_nothing_was_recorded(tmp_path):
     folder = write_project(tmp_path, suite(priced("one", more=", skip: later")))
     run(folder, Tapes("record"))
     assert not (Path(folder) / "tests" / "shop.cassette.yaml").exists()
+
+
+def test_recording_makes_the_folder_of_the_file(tmp_path, services):
+    more = ", cassette: tapes/of/one.cassette.yaml"
+    folder = write_project(tmp_path, suite(priced("one", more=more)))
+    assert run(folder, Tapes("record"), services.environ)["one"][0] == "passed"
+    assert run(folder, Tapes())["one"][0] == "passed"
+    assert (folder / "tests" / "tapes" / "of" / "one.cassette.yaml").exists()
+
+
+def test_a_file_that_can_not_be_written_over_is_told_before_the_model_is_asked(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    file = folder / "tests" / "shop.cassette.yaml"
+    file.write_text("cassette: 1\nconversatoins: []\n")
+    status, (message,) = run(folder, Tapes("record"), services.environ)["one"]
+    assert status == "failed"
+    assert "shop.cassette.yaml:2:1: unknown key `conversatoins`" in message
+    file.unlink()
+    file.mkdir()
+    assert "is a directory" in run(folder, Tapes("record"), services.environ)["one"][1][0]
+    assert services.asked == (0, 0)
+
+
+def test_two_cases_of_one_name_are_not_recorded_over_one_another(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one")))
+    write_project(tmp_path, {"tests/too.test.yaml": suite(priced("one", "TP-2"))["tests/shop.test.yaml"]})
+    project = read_project(folder, services.environ)
+    bench = Bench(project, services.environ)
+    done = asyncio.run(run_cases(cases_of(project.catalog.tests), bench, tapes=Tapes("record")))
+    first, second = done.results
+    assert (first.status, second.status) == ("passed", "failed")
+    (failure,) = second.attempts[0].failures
+    assert "the case of this name at " in failure.message
+    assert "tests/shop.test.yaml:4 is recorded into" in failure.message
+    assert names(folder) == ["one"]
+
+
+def test_what_ended_before_the_run_was_broken_off_is_kept_and_the_rest_of_the_file_stays(tmp_path, services):
+    folder = write_project(tmp_path, suite(priced("one"), priced("two", "TP-2")))
+    run(folder, Tapes("record"), services.environ)
+    write_project(tmp_path, suite(priced("one", "TP-11"), priced("two", "TP-2")))
+
+    async def broken_off():
+        environ = services.environ | {"SHOP_URL": slow.url}
+        project = read_project(folder, environ)
+        bench = Bench(project, environ)
+        cases = cases_of(project.catalog.tests)
+        task = asyncio.create_task(run_cases(cases, bench, at_once=1, tapes=Tapes("record")))
+        await asyncio.wait_for(asyncio.to_thread(asked_twice.wait), 20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asked_twice, end = threading.Event(), threading.Event()
+
+    def sell(arrived):
+        if "TP-11" in arrived.target:
+            return reply(body="7")
+        asked_twice.set()
+        end.wait(20)
+        return reply(body="too late")
+
+    with Loopback(sell) as slow:
+        asyncio.run(broken_off())
+        end.set()
+    text = (folder / "tests" / "shop.cassette.yaml").read_text()
+    assert names(folder) == ["one", "two"]
+    assert "TP-11" in text
+    assert "TP-2" in text
+    assert run(folder, Tapes())["two"][0] == "passed"
+
+
+def test_a_case_that_a_limit_of_time_cut_off_is_not_recorded_and_says_so(tmp_path, services):
+    limit = AGENT.replace("    tools:", "    limits: {timeout: 0.2}\n    tools:")
+    case = priced("one").replace("expect: {answer: {contains: euro}}", "expect: {reason: timeout}")
+    folder = write_project(tmp_path, suite(case) | {"agents/shop.yaml": limit})
+    with ModelServer([silence()]) as silent:
+        environ = services.environ | {"MODEL_URL": silent.base_url}
+        project = read_project(folder, environ)
+        done = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, environ), tapes=Tapes("record")))
+    (result,) = done.results
+    assert result.status == "passed"
+    assert result.attempts[0].warnings == (
+        "it is not recorded: a limit of time cut it off, and a replay takes no time",
+    )
+    assert not (folder / "tests" / "shop.cassette.yaml").exists()

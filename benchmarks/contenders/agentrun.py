@@ -21,6 +21,9 @@ class KeepingJournal:
     def __init__(self) -> None:
         self.kept: dict[str, Reply | ToolResult] = {}
 
+    def begin(self, text: str) -> None:
+        """One run is kept like another."""
+
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:

@@ -24,6 +24,7 @@ _OTHER_NAMES: dict[str, Kind] = {
 # Folders of what agents, tools and tests name, and of data: their YAML is none of the project's own documents.
 _NAMES_OF_OTHERS = "cassettes data docs examples fixtures golden prompts schemas scripts specs templates"
 _OTHER_THINGS = frozenset(_NAMES_OF_OTHERS.split())
+_NO_MISNAMED_TESTS = (_TEST, ".test.yml", ".cassette.yaml")
 _LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
 
 
@@ -137,7 +138,7 @@ def _misnamed_tests(root: Path, tests: Sequence[Path]) -> Iterator[Diagnostic]:
     """A warning, once a folder: such a file may hold something else."""
     told: set[Path] = set()
     for path in tests:
-        if path.parent in told or not _LIKE_A_TEST.fullmatch(path.name) or path.name.endswith((_TEST, ".test.yml")):
+        if path.parent in told or not _LIKE_A_TEST.fullmatch(path.name) or path.name.endswith(_NO_MISNAMED_TESTS):
             continue
         if _OTHER_THINGS.isdisjoint(path.relative_to(root).parts):
             told.add(path.parent)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +82,15 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, _NotPassed):
-        report.__dict__["agentrun_status"] = call.excinfo.value.result.status
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, _NotPassed) and error.result.status == "unmeasured":
+        report.__dict__["agentrun_status"] = "unmeasured"
+        report.when = "setup"  # to pytest, and to those that read its reports, what fails there is an error
     return report
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """What could not be measured is counted as an error, apart from what failed."""
+    """What could not be measured is an error, apart from what failed."""
     if getattr(report, "agentrun_status", None) == "unmeasured":
         return "error", "E", "UNMEASURED"
     return None
@@ -114,8 +117,11 @@ class AgentrunFile(pytest.File):
             cases = shelf.cases(self.path)
         except InvalidFile as error:
             raise self.CollectError(str(error)) from None
+        taken: set[str] = set()
         for case in cases:
-            yield AgentrunCase.from_parent(self, name=_shown_name(case), case=case, shelf=shelf)
+            name = next(one for one in _names(case) if one not in taken)
+            taken.add(name)
+            yield AgentrunCase.from_parent(self, name=name, case=case, shelf=shelf)
 
 
 class AgentrunCase(pytest.Item):
@@ -157,10 +163,13 @@ class AgentrunCase(pytest.Item):
         return self.path, self.case.span.line - 1, self.name
 
 
-def _shown_name(case: Case) -> str:
+def _names(case: Case) -> Iterator[str]:
+    """What an item may be called. Names that differ may be shown alike; and `::` is pytest's, between parts of ids."""
     from agentrun.visible import one_line
 
-    return one_line(case.name, _MAX_NAME_CHARS)
+    name = one_line(case.name, _MAX_NAME_CHARS).replace("::", ":")
+    yield name
+    yield from (f"{name} ({number})" for number in count(2))
 
 
 def _may_be_a_marker(config: pytest.Config, tag: str) -> bool:

@@ -42,6 +42,17 @@ def python_findings(document: Document, root: Path) -> Iterator[Diagnostic]:
         yield from _in_source(document, target, module, path, Path(source))
 
 
+def source_of(document: Document, root: Path) -> Path | None:
+    """The file in the project that a tool's function stands in, or would stand in; None where it is none of those."""
+    target = document.node.get("python")
+    if target is None or not isinstance(target.content, str):
+        return None
+    module = target.content.partition(":")[0]
+    found = _find(module, root)
+    file = Path(found) if found is not None else root / f"{module.replace('.', '/')}.py"
+    return file if file.is_relative_to(root) else None
+
+
 def _no_module(target: Node, module: str, root: Path) -> Diagnostic:
     """A note where the package is nowhere: where the agent runs, it may be installed."""
     top = module.partition(".")[0]

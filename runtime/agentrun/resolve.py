@@ -26,24 +26,19 @@ from agentrun.bindings import (
 )
 from agentrun.diagnostics import Report
 from agentrun.effects import has_untrusted_output, is_idempotent, is_read_only
-from agentrun.engine.agent import Agent, BoundTool, Prices, Pricing
+from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.exchange import OnExchange, masked
 from agentrun.engine.messages import FunctionTool, ToolList
 from agentrun.engine.ports import Model, Tool
 from agentrun.errors import SpecError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
+from agentrun.model_wiring import ModelWiring, WiredModel
 from agentrun.models.endpoint import KEY_VARIABLES
 from agentrun.places import part_folders, working_directory, writable_paths
-from agentrun.prices import ListPrice, service_url
 from agentrun.project import Project
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
-from agentrun.spec.types import (
-    AgentSpec,
-    ModelSpec,
-    TimeoutSpec,
-    ToolSpec,
-)
+from agentrun.spec.types import AgentSpec, ModelSpec, ToolSpec
 from agentrun.suppress import accepted
 from agentrun.templates import compile_template
 
@@ -126,19 +121,17 @@ def resolve_tool(
     return resolver.whole_tool(document), masker
 
 
-class BoundModel(msgspec.Struct, frozen=True, eq=False):
-    """A model alone, with its retries and fallbacks, whose names and prices are as `Reply.model_index` counts them."""
+class BoundModel(WiredModel, frozen=True, eq=False):
+    """A model that belongs to no agent, such as one that judges. `mask` hides the project's secrets."""
 
-    model: Model
-    names: tuple[str, ...]
-    prices: tuple[Pricing | None, ...]
     mask: Masker
     close: Callable[[], Awaitable[None]]
 
 
 def resolve_model(project: Project, spec: ModelSpec | str, environ: Mapping[str, str]) -> BoundModel:
-    """A model that belongs to no agent, such as one that judges. It is masked with the project's secrets."""
-    return _Resolver(project, environ, _masker(project, environ), None, False).model_alone(spec)
+    models = ModelWiring(environ)
+    wired = models.wired(spec)
+    return BoundModel(wired.model, wired.names, wired.prices, _masker(project, environ), models.aclose)
 
 
 def _masker(project: Project, environ: Mapping[str, str]) -> Masker:
@@ -164,13 +157,17 @@ class _Resolver:
         self.project = project
         self.environ = environ
         self.masker = masker
-        self.model = model
-        self.live = live
         self.on_exchange = on_exchange and (lambda exchange: on_exchange(masked(exchange, masker.text)))
         self.stage = stage
+        self.models = ModelWiring(
+            environ,
+            override=model,
+            live=live,
+            on_exchange=self.on_exchange,
+            stand_in=None if stage is None else stage.model,
+        )
         self._agents: dict[str, Agent] = {}
         self._peers: dict[str, Agent] = {}
-        self._closers: list[Callable[[], Awaitable[None]]] = []
         self._network: tuple[Network, TokenSources] | None = None
 
     def whole(self, document: Document) -> Agent:
@@ -204,12 +201,12 @@ class _Resolver:
         prompt = compile_template(spec.system_prompt) if isinstance(spec.system_prompt, str) else None
         first = compile_template(spec.input)
         parameters = spec.parameters or DEFAULT_AGENT_PARAMETERS
-        models = self._asked(spec.model if isinstance(spec.model, ModelSpec) else ModelSpec(name=spec.model))
+        model = self.models.wired(spec.model)
         response_format, answer = answer_format(document)
         return Agent(
             name=document.name,
             description=spec.description,
-            model=self._model(models),
+            model=model.model,
             mask=self.masker,
             parameters=parameters,
             arguments=Validator(parameters),
@@ -225,7 +222,7 @@ class _Resolver:
             permissions=tuple(permission_rule(one) for one in spec.permissions),
             limits=bound_limits(spec.limits),
             context=context_policy(spec.context),
-            prices=tuple(self._pricing(one) for one in models),
+            prices=model.prices,
             starters=tuple(spec.starters),
             close=self._close,
             handoffs=handoffs,
@@ -233,89 +230,9 @@ class _Resolver:
         )
 
     async def _close(self) -> None:
-        for close in self._closers:
-            await close()
-
-    # -- models
-
-    def model_alone(self, written: ModelSpec | str) -> BoundModel:
-        specs = self._asked(written if isinstance(written, ModelSpec) else ModelSpec(name=written))
-        names = tuple(one.name or one.api for one in specs)
-        prices = tuple(self._pricing(one) for one in specs)
-        return BoundModel(self._model(specs), names, prices, self.masker, self._close)
-
-    def _asked(self, spec: ModelSpec) -> list[ModelSpec]:
-        """The models that are asked, in order: the agent's, or what overrides it, and the fallbacks."""
-        if self.model == "offline":
-            return [ModelSpec(name="offline", api="offline")]
-        if self.model is not None:
-            changed: dict[str, Any] = {"fallback": []}
-            if spec.api in ("offline", "scripted"):
-                changed |= {"api": "chat_completions", "script": None}
-            spec = msgspec.structs.replace(_renamed(spec, self.model), **changed)
-        specs = [spec]
-        for one in spec.fallback:
-            specs.append(msgspec.structs.replace(_renamed(spec, one), fallback=[]) if isinstance(one, str) else one)
-        return specs
-
-    def _pricing(self, spec: ModelSpec) -> Pricing | None:
-        """What the file says a model costs, else the price list."""
-        if spec.prices is not None:
-            cached = spec.prices.input if spec.prices.cached is None else spec.prices.cached
-            return Prices(spec.prices.input, spec.prices.output, cached)
-        if spec.api in ("offline", "scripted"):
-            return None
-        return ListPrice(spec.name or "", service_url(spec.api, spec.base_url, self.environ))
-
-    def _model(self, specs: list[ModelSpec]) -> Model:
-        from agentrun.models.retry import Retrying
-
-        if self.model == "offline":
-            model = self._one_model(specs[0])
-        else:
-            model = Retrying(
-                [self._one_model(one) for one in specs],
-                max_retries=[one.max_retries for one in specs],
-                can_take_back=not self.live,
-            )
-        return model if self.stage is None else self.stage.model(specs, model)
-
-    def _one_model(self, spec: ModelSpec) -> Model:
-        if spec.api == "offline":
-            from agentrun.models.offline import Offline
-
-            return Offline(spec.name or "offline")
-        if spec.api == "scripted":
-            from agentrun.models.scripted import Scripted
-
-            return Scripted(spec.name or "scripted", spec.script if isinstance(spec.script, list) else [])
-        from agentrun.models.anthropic_messages import AnthropicMessages
-        from agentrun.models.openai_chat import ChatCompletions
-        from agentrun.models.openai_responses import Responses
-        from agentrun.models.transport import Wiring
-
-        timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
-        wiring = Wiring(
-            base_url=spec.base_url or None,
-            api_key=spec.api_key or None,
-            headers=spec.headers,
-            connect_s=timeout.connect,
-            idle_s=timeout.idle,
-            total_s=timeout.total,
-            use_proxy=spec.proxy == "env",
-            environment=self.environ,
-            on_exchange=self.on_exchange,
-        )
-        name = spec.name or ""
-        client: AnthropicMessages | ChatCompletions | Responses
-        if spec.api == "anthropic_messages":
-            client = AnthropicMessages(name, settings=spec.settings, **wiring)
-        elif spec.api == "responses":
-            client = Responses(name, settings=spec.settings, **wiring)
-        else:
-            client = ChatCompletions(name, settings=spec.settings, content_when_empty=spec.content_when_empty, **wiring)
-        self._closers.append(client.aclose)
-        return client
+        await self.models.aclose()
+        if self._network is not None:
+            await self._network[0].aclose()
 
     # -- tools
 
@@ -405,12 +322,6 @@ class _Resolver:
             from agentrun.tools.oauth2 import TokenSources
 
             network = Network(watch=self.on_exchange) if self.stage is None else self.stage.network(self.on_exchange)
-            self._closers.append(network.aclose)
             tokens = network if self.stage is None else self.stage.tokens(network)
             self._network = network, TokenSources(tokens, self.masker)
         return self._network
-
-
-def _renamed(spec: ModelSpec, name: str) -> ModelSpec:
-    """Another model in the same place. What is written of its price is the price of the one it takes the place of."""
-    return spec if name == spec.name else msgspec.structs.replace(spec, name=name, prices=None)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from agentrun.cassettes.cassette import Asked
+from agentrun.cassettes.prefixes import Once, Prefixes
 from agentrun.engine.arguments import parse_json
+from agentrun.engine.messages import FunctionTool
 from agentrun.visible import one_line, visible
 
 LIVE = "(the result of a live tool)"
@@ -27,11 +29,70 @@ def canonical_request(asked: Asked, live: Callable[[str], bool]) -> dict[str, An
     messages = [_message(one, ids, names, live) for one in asked.messages]
     return {
         "messages": messages,
-        "tools": [tool.chat_form()["function"] for tool in asked.tools],
+        "tools": _functions(asked.tools),
         "tool_choice": asked.tool_choice,
         "parallel_tool_calls": asked.parallel_tool_calls,
         "response_format": asked.response_format,
     }
+
+
+def _functions(tools: Iterable[FunctionTool]) -> list[dict[str, Any]]:
+    return [tool.chat_form()["function"] for tool in tools]
+
+
+class _Shape(NamedTuple):
+    """A message by itself: its canonical form with ids numbered from 1, those ids, and which of them are live calls.
+
+    `live_text` is the form of a result that is not compared.
+    """
+
+    text: str
+    ids: tuple[str, ...]
+    live: frozenset[str]
+    live_text: str
+
+
+class Canon:
+    """Compares requests by what makes them the same, each message looked at once."""
+
+    def __init__(self, live: Callable[[str], bool]) -> None:
+        self._live = live
+        self._prefixes = Prefixes()
+        self._shapes = Once(self._shape)
+        self._tools = Once[str](lambda tools: key_of(_functions(tools)))
+
+    def key(self, asked: Asked) -> Hashable:
+        """The same for requests with the same canonical form."""
+        node = self._prefixes.path(self.steps(asked.messages))[-1:]
+        rest = key_of([asked.tool_choice, asked.parallel_tool_calls, asked.response_format])
+        return (*node, self.tools(asked), rest)
+
+    def tools(self, asked: Asked) -> str:
+        return self._tools.of(asked.tools)
+
+    def steps(self, messages: Iterable[Mapping[str, Any]]) -> Iterator[Hashable]:
+        """What stands for each message: the same for the same one behind the same beginning."""
+        numbers: dict[str, int] = {}
+        live: set[str] = set()
+        for message in messages:
+            shape = self._shapes.of(message)
+            if not shape.ids:
+                yield shape.text
+                continue
+            numbered = tuple(numbers.setdefault(one, len(numbers)) for one in shape.ids)
+            if message.get("role") == "tool":
+                yield (shape.live_text if shape.ids[0] in live else shape.text), numbered
+            else:
+                live = (live - set(shape.ids)) | shape.live
+                yield shape.text, numbered
+
+    def _shape(self, message: Mapping[str, Any]) -> _Shape:
+        ids: dict[str, str] = {}
+        names: dict[str, str] = {}
+        form = _message(message, ids, names, lambda name: False)
+        live = frozenset(one for one, name in names.items() if self._live(name))
+        unheard = key_of({**form, "content": LIVE}) if message.get("role") == "tool" else ""
+        return _Shape(key_of(form), tuple(ids), live, unheard)
 
 
 def key_of(value: Any) -> str:
@@ -125,6 +186,8 @@ def in_words(difference: Difference, recorded: Mapping[str, Any], now: Mapping[s
     if isinstance(difference.recorded, str) and isinstance(difference.now, str):
         at = _apart(difference.recorded, difference.now)
         shown = (_excerpt(difference.recorded, at), _excerpt(difference.now, at))
+        if shown[0] == shown[1]:
+            shown = (_excerpt(difference.recorded, at, blanks=True), _excerpt(difference.now, at, blanks=True))
         where = f" at character {at + 1}" if at else ""
         return f"{place} differs{where}: recorded {shown[0]}, now {shown[1]}"
     return f"{place} differs: recorded {_short(difference.recorded)}, now {_short(difference.now)}"
@@ -138,12 +201,11 @@ def _place(route: Iterable[str | int]) -> str:
 
 
 def _role(route: tuple[str | int, ...], recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Whose message it is, or which tool."""
-    if len(route) < 2 or route[0] not in ("messages", "tools") or not isinstance(route[1], int):
+    """Whose message it is."""
+    if len(route) < 2 or route[0] != "messages" or not isinstance(route[1], int):
         return ""
-    key = "role" if route[0] == "messages" else "name"
     for side in (now, recorded):
-        if len(side[route[0]]) > route[1] and (said := side[route[0]][route[1]].get(key)):
+        if len(side["messages"]) > route[1] and (said := side["messages"][route[1]].get("role")):
             return f" ({one_line(str(said), _SHOWN)})"
     return ""
 
@@ -154,9 +216,11 @@ def _apart(one: str, other: str) -> int:
     return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
-def _excerpt(text: str, at: int) -> str:
+def _excerpt(text: str, at: int, *, blanks: bool = False) -> str:
+    """`blanks` shows each of them, for texts that differ in nothing else."""
     start = max(0, at - _BEFORE) if len(text) > _SHOWN else 0
-    shown = one_line(text[start : start + _SHOWN], _SHOWN)
+    piece = text[start : start + _SHOWN]
+    shown = visible(json.dumps(piece, ensure_ascii=False)[1:-1]) if blanks else one_line(piece, _SHOWN)
     return f'"{"…" if start else ""}{shown}{"…" if len(text) > start + _SHOWN else ""}"'
 
 

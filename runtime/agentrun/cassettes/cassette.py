@@ -64,6 +64,7 @@ class UserEntry(msgspec.Struct, frozen=True):
 class ModelEntry(msgspec.Struct, frozen=True):
     """A request and what came of it. `progress` is what the model told while it answered, pieces and retries.
 
+    `within` is the call, as `turn-1/call-0`, of the agent that asks; empty: no call, it is the conversation's own.
     `line` is where it stands in its file; 0: in none.
     """
 
@@ -71,6 +72,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
     outcome: Reply | ModelFailed | Interrupted
     progress: tuple[Progress, ...] = ()
     line: int = 0
+    within: str = ""
 
 
 class ToolEntry(msgspec.Struct, frozen=True):
@@ -99,7 +101,8 @@ Entry = UserEntry | ModelEntry | ToolEntry | ApprovalEntry
 class Conversation(msgspec.Struct, frozen=True):
     """`name` is the test case that plays it; None: it was recorded outside of one. `date` is what `run.date` was.
 
-    `model` is what was asked instead of the agent's own model, where something was.
+    `model` is what was asked instead of the agent's own model, where something was. `args` are the arguments that were
+    given.
     """
 
     agent: str
@@ -107,6 +110,7 @@ class Conversation(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     name: str | None = None
     model: str | None = None
+    args: dict[str, Any] = {}
 
 
 class Cassette(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from agentrun.cassettes.cassette import Asked, ModelFailed, Result, ToolFailed
+from agentrun.cassettes.prefixes import Once
 from agentrun.engine.agent import Mask
 from agentrun.engine.messages import FunctionTool, Message, Reply, Request, ToolCall, ToolList
 from agentrun.engine.output import as_text
@@ -25,6 +26,7 @@ from agentrun.engine.ports import (
 from agentrun.errors import ModelError, ToolFailure
 
 _MAX_DEPTH = 200  # of a tool's result: what is nested deeper is kept as text
+_MAX_VALUES = 20_000  # of a result that is only told to the model: as text it is told the same, and read faster
 _CREDENTIALS = ("set-cookie",)  # headers of an answer that open a session
 _HIDDEN = "[secret]"
 
@@ -34,7 +36,7 @@ class Masking:
 
     def __init__(self, mask: Mask) -> None:
         self.mask = mask
-        self._messages: dict[Message, dict[str, Any]] = {}
+        self._messages = Once[dict[str, Any]](lambda message: self.data(dict(message.data)))
         self._tools: tuple[ToolList | None, tuple[FunctionTool, ...]] = (None, ())
 
     def text(self, text: str) -> str:
@@ -45,7 +47,7 @@ class Masking:
 
     def asked(self, request: Request) -> Asked:
         return Asked(
-            tuple(self._message(one) for one in request.messages),
+            tuple(map(self._messages.of, request.messages)),
             self._functions(request.tools),
             self.data(request.tool_choice),
             request.parallel_tool_calls,
@@ -75,12 +77,11 @@ class Masking:
         return ToolFailed(failure.type, self.text(failure.message), self.data(failure.details))
 
     def result(self, result: ToolResult) -> Result:
-        return Result(self.data(result.value), _without_cookies(self.data(dict(result.names))))
-
-    def _message(self, message: Message) -> dict[str, Any]:
-        if message not in self._messages:
-            self._messages[message] = self.data(dict(message.data))
-        return self._messages[message]
+        value = self.data(result.value)
+        if result.names == {"result": result.value}:
+            value = as_text(value) if _is_huge(value) else value
+            return Result(value, {"result": value})
+        return Result(value, _without_cookies(self.data(dict(result.names))))
 
     def _functions(self, tools: ToolList) -> tuple[FunctionTool, ...]:
         if self._tools[0] is not tools:
@@ -165,6 +166,16 @@ def _depth(value: Any) -> int:
         depth += 1
         waiting = [child for one in waiting for child in _children(one)]
     return depth
+
+
+def _is_huge(value: Any) -> bool:
+    waiting: list[Any] = [value]
+    count = 0
+    while waiting and count <= _MAX_VALUES:
+        children = _children(waiting.pop())
+        count += len(children)
+        waiting += children
+    return count > _MAX_VALUES
 
 
 def _children(value: Any) -> Sequence[Any]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentrun.cassettes.canonical import first_difference, in_words, key_of
-from agentrun.cassettes.cassette import ToolEntry
+from agentrun.cassettes.canonical import Canon, first_difference, in_words
+from agentrun.cassettes.cassette import Asked, ToolEntry
 
 
 def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any] | None, played: int) -> str:
@@ -15,8 +15,15 @@ def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any]
     which = f"the request of {turn_in_words(key)} is not in the cassette"
     if recorded is None:
         return f"{which}: all {played} that were recorded are played" if played else f"{which}: none was recorded"
-    difference = first_difference(recorded, now)
-    return which if difference is None else f"{which}: {in_words(difference, recorded, now)}"
+    before, after = _with_named_tools(recorded), _with_named_tools(now)
+    difference = first_difference(before, after)
+    said = "the tools stand in another order" if difference is None else in_words(difference, before, after)
+    return f"{which}: {said}"
+
+
+def _with_named_tools(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Each tool under its name: one that is new is told as such, and not as a change of all that stand behind it."""
+    return {**request, "tools": {tool["name"]: tool for tool in request["tools"]}}
 
 
 def call_missed(name: str, arguments: dict[str, Any] | str, recorded: ToolEntry | None) -> str:
@@ -29,15 +36,17 @@ def call_missed(name: str, arguments: dict[str, Any] | str, recorded: ToolEntry 
     return which if difference is None else f"{which}: {in_words(difference, before, now)}"
 
 
-def nearest(requests: Mapping[int, dict[str, Any]], now: Mapping[str, Any]) -> int | None:
-    """The request, by its number, that begins most like this one; the first of several."""
-    wanted = [key_of(one) for one in now["messages"]]
+def nearest(requests: Mapping[int, Asked], now: Asked, canon: Canon) -> int | None:
+    """The request, by its number, that is most like this one: that begins so, has its tools, and says the same."""
+    wanted = list(canon.steps(now.messages))
 
-    def alike(number: int) -> int:
-        pairs = zip(requests[number]["messages"], wanted, strict=False)
-        return next((count for count, (one, other) in enumerate(pairs) if key_of(one) != other), len(wanted))
+    def alike(number: int) -> tuple[int, bool, int, int]:
+        asked = requests[number]
+        same = [one == other for one, other in zip(canon.steps(asked.messages), wanted, strict=False)]
+        beginning = same.index(False) if False in same else len(same)
+        return beginning, canon.tools(asked) == canon.tools(now), sum(same), -number
 
-    return max(requests, key=lambda number: (alike(number), -number), default=None)
+    return max(requests, key=alike, default=None)
 
 
 _TURN = re.compile(r"turn-(\d+)")

@@ -1,16 +1,18 @@
 """Plays a recorded conversation: in the place of the model, the tools and the person, without asking any of them.
 
 A request gets the reply of the first exchange that was not played yet and asked the same (`canonical.py`), a call the
-result of the first such call. What is not there ends the run with a `ModelError` of code `cassette_miss`.
+result of the first such call; of several at once that are the same, each gets its own. What is not there ends the run
+with a `ModelError` of code `cassette_miss`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 
-from agentrun.cassettes.canonical import arguments_of, canonical_request, key_of
+from agentrun.cassettes.canonical import Canon, arguments_of, canonical_request, key_of
 from agentrun.cassettes.cassette import (
     ApprovalEntry,
+    Asked,
     Conversation,
     ModelEntry,
     ModelFailed,
@@ -20,7 +22,7 @@ from agentrun.cassettes.cassette import (
 )
 from agentrun.cassettes.masked import Masking
 from agentrun.cassettes.misses import call_missed, nearest, request_missed
-from agentrun.cassettes.recorder import FIRST_TURN
+from agentrun.cassettes.recorder import run_of
 from agentrun.cassettes.turns import Turns
 from agentrun.engine.agent import Mask
 from agentrun.engine.messages import Reply, Request, ToolCall
@@ -37,8 +39,6 @@ class Player:
     `live` says which tools are really called; what was not recorded of approvals is asked. `source` is the name of the
     file, `again` says how to record it again.
     """
-
-    is_recording = False
 
     def __init__(
         self,
@@ -58,12 +58,15 @@ class Player:
         self._replies = {number: one for number, one in entries if isinstance(one, ModelEntry)}
         self._calls = {number: one for number, one in entries if isinstance(one, ToolEntry)}
         self._answers = {number: one for number, one in entries if isinstance(one, ApprovalEntry)}
-        self._requests = {number: canonical_request(one.asked, live) for number, one in self._replies.items()}
         self._unused = self._replies.keys() | self._calls.keys() | self._answers.keys()
         self._turns = Turns({one for one in self._unused if one not in self._calls or not live(self._calls[one].name)})
-        self._by_request: dict[str, list[int]] = {}
-        for number, request in self._requests.items():
-            self._by_request.setdefault(key_of(request), []).append(number)
+        self._canon = Canon(live)
+        self._by_request: dict[Hashable, list[int]] = {}
+        for number, reply in self._replies.items():
+            self._by_request.setdefault(self._canon.key(reply.asked), []).append(number)
+        self._by_call: dict[tuple[str, str], list[int]] = {}
+        for number, call in self._calls.items():
+            self._by_call.setdefault((call.name, key_of(call.arguments)), []).append(number)
         self._used_by_run: list[int] = []
         self._missed: ModelError | None = None
         self._was_interrupted = False
@@ -75,21 +78,26 @@ class Player:
     def approver(self, otherwise: Approver) -> Approver:
         return _Recalling(self, otherwise)
 
+    def begin(self, text: str) -> None:
+        """Where the run before missed something, what it played may be played again."""
+        if self._missed is not None:
+            self._unused |= set(self._used_by_run)
+        self._missed = None
+        self._was_interrupted = False
+        self._used_by_run = []
+
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:
-        if key == FIRST_TURN:
-            self._begin_run()
         self._refuse_after_a_miss()
         if self._was_interrupted:
             raise _interrupted()
-        now = canonical_request(self._masking.asked(request), self._live)
-        number = self._first(self._by_request.get(key_of(now), ()))
+        now = self._masking.asked(request)
+        same = self._by_request.get(self._canon.key(now), ())
+        within = run_of(key)
+        number = self._first(same, lambda number: self._replies[number].within == within)
         if number is None:
-            left = {one: self._requests[one] for one in self._requests if one in self._unused}
-            near = nearest(left, now)
-            message = request_missed(key, now, None if near is None else left[near], len(self._requests))
-            raise self._miss(message, None if near is None else self._replies[near])
+            raise self._request_missed(key, now)
         await self._play(number)
         entry = self._replies[number]
         for progress in entry.progress:
@@ -106,11 +114,12 @@ class Player:
                 return await make()
         self._refuse_after_a_miss()
         name, arguments = self._masking.text(call.name), arguments_of(self._masking.text(call.arguments))
-        left = [number for number, one in self._calls.items() if number in self._unused and one.name == name]
-        wanted = key_of(arguments)
-        number = self._first(one for one in left if key_of(self._calls[one].arguments) == wanted)
+        same = self._by_call.get((name, key_of(arguments)), ())
+        call_id = self._masking.text(call.id)
+        number = self._first(same, lambda number: self._calls[number].id == call_id)
         if number is None:
-            near = self._calls[left[0]] if left else None
+            left = self._first(number for number, one in self._calls.items() if one.name == name)
+            near = None if left is None else self._calls[left]
             raise self._miss(call_missed(name, arguments, near), near)
         await self._play(number)
         match self._calls[number].outcome:
@@ -135,16 +144,10 @@ class Player:
 
     # -- what was played
 
-    def _begin_run(self) -> None:
-        """Where the run before missed something, what it played may be played again."""
-        if self._missed is not None:
-            self._unused |= set(self._used_by_run)
-        self._missed = None
-        self._was_interrupted = False
-        self._used_by_run = []
-
-    def _first(self, numbers: Iterable[int]) -> int | None:
-        return next((number for number in numbers if number in self._unused), None)
+    def _first(self, numbers: Iterable[int], is_meant: Callable[[int], bool] = lambda number: True) -> int | None:
+        """Of those that may be played, the first that is meant; else the first at all."""
+        left = [number for number in numbers if number in self._unused]
+        return next(filter(is_meant, left), left[0] if left else None)
 
     async def _play(self, number: int) -> None:
         self._unused.discard(number)
@@ -155,6 +158,14 @@ class Player:
         """Of all that follows from a miss, the first says why."""
         if self._missed is not None:
             raise self._missed
+
+    def _request_missed(self, key: str, now: Asked) -> ModelError:
+        left = {number: one.asked for number, one in self._replies.items() if number in self._unused}
+        number = nearest(left, now, self._canon)
+        near = None if number is None else self._replies[number]
+        recorded = None if near is None else canonical_request(near.asked, self._live)
+        message = request_missed(key, canonical_request(now, self._live), recorded, len(self._replies))
+        return self._miss(message, near)
 
     def _miss(self, message: str, near: ModelEntry | ToolEntry | None) -> ModelError:
         place = f" ({self._source}:{near.line})" if near is not None and near.line and self._source else ""

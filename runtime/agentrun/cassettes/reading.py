@@ -5,38 +5,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from agentrun.cassettes.cassette import (
     VERSION,
-    ApprovalEntry,
     Asked,
     Cassette,
     Conversation,
     Entry,
-    Interrupted,
     ModelEntry,
-    ModelFailed,
-    Result,
-    ToolEntry,
-    ToolFailed,
     UserEntry,
 )
 from agentrun.cassettes.members import Members, each
-from agentrun.cassettes.replies import derived_message, in_history, told
-from agentrun.cassettes.streams import read_stream
-from agentrun.cassettes.writing import MEMBERS_OF_RESULT, PLAIN_ROLES, SAME_AS_RESULT, split_system
+from agentrun.cassettes.outcomes import read_approval, read_outcome, read_tool
+from agentrun.cassettes.replies import in_history, told
+from agentrun.cassettes.streams import parts_of, read_stream
+from agentrun.cassettes.writing import PLAIN_ROLES, split_system
 from agentrun.diagnostics import Diagnostic, report
-from agentrun.engine.messages import FinishReason, FunctionTool, Message, Reply, ToolCall, Usage
-from agentrun.engine.output import as_text
-from agentrun.errors import FailureType, SpecError, UsageError, reason_of
+from agentrun.engine.messages import FunctionTool, Reply
+from agentrun.errors import SpecError, UsageError, reason_of
 from agentrun.spec.nodes import Node
 from agentrun.spec.wording import shown
 from agentrun.spec.yaml_nodes import Bounds, read_bytes
 
-BOUNDS = Bounds(bytes=32 * 1024 * 1024, nodes=500_000, depth=256)
+BOUNDS = Bounds(bytes=128 * 1024 * 1024, nodes=2_000_000, depth=256)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _KINDS = ("user", "model", "tool", "approval")
 
 
@@ -74,14 +70,26 @@ def _cassette(path: str, node: Node, found: list[Diagnostic]) -> Cassette:
     file = Members(node, "a cassette", found)
     written = file.whole("cassette")
     if written is not None and written != VERSION:
-        help = f"this version of agentrun reads version {VERSION}"
-        raise UsageError(f"the cassette `{path}` is of version {written}", help=help)
+        raise UsageError(f"the cassette `{path}` is of version {written}; this agentrun reads version {VERSION}")
     functions = _functions(file.take("functions"), found)
     conversations = tuple(
         each(file.nodes("conversations"), "a conversation", found, lambda one: _conversation(one, functions))
     )
+    _refuse_second_names(file.nodes("conversations") or (), found)
     file.end()
     return Cassette(conversations)
+
+
+def _refuse_second_names(nodes: Sequence[Node], found: list[Diagnostic]) -> None:
+    """A case plays the conversation of its name: there is one."""
+    seen = set()
+    for node in nodes:
+        name = node.get("name")
+        if name is not None and isinstance(name.content, str):
+            if name.content in seen:
+                message = f"another conversation is named {shown(name.content)} too"
+                found.append(Diagnostic("AR304", "error", message, name.span))
+            seen.add(name.content)
 
 
 def _functions(node: Node | None, found: list[Diagnostic]) -> dict[str, FunctionTool]:
@@ -106,12 +114,21 @@ def _conversation(one: Members, functions: dict[str, FunctionTool]) -> Conversat
     conversation = Conversation(
         name=one.optional_text("name"),
         agent=one.text("agent"),
-        date=one.text("date"),
+        date=_day(one),
         model=one.optional_text("model"),
+        args=one.mapping("args") or {},
         entries=tuple(each(one.nodes("exchanges"), "an exchange", one.found, timeline.entry)),
     )
     one.end()
     return conversation
+
+
+def _day(one: Members) -> str:
+    """What `run.date` is in a replay."""
+    written = one.text("date")
+    if written and not _DAY.fullmatch(written):
+        one.wrong(one.node.content["date"].span, f"`date` is a day, such as 2026-03-10, not {shown(written)}", "AR304")
+    return written
 
 
 class _Timeline:
@@ -131,10 +148,10 @@ class _Timeline:
             case "model":
                 entry = self._model(one)
             case "tool":
-                entry = _tool(one)
+                entry = read_tool(one)
                 self._results[entry.id] = told(entry)
             case "approval":
-                entry = _approval(one)
+                entry = read_approval(one)
             case "user":
                 entry = UserEntry(one.text("user"))
                 self._user = entry.text
@@ -161,14 +178,15 @@ class _Timeline:
             parallel_tool_calls=_setting(one, "parallel_tool_calls", before),
             response_format=_setting(one, "response_format", before),
         )
-        outcome = self._outcome(one)
+        outcome = read_outcome(one)
         reply = outcome if isinstance(outcome, Reply) else None
         if number is not None:
             if number in self._asked:
                 one.wrong(one.node.content["model"].span, f"`model: {number}` stands twice", "AR304")
             self._asked[number] = asked, [*messages, in_history(reply)] if reply else messages
-        stream = _stream(one)
-        return ModelEntry(asked, outcome, read_stream(stream, reply), one.node.span.line)
+        stream = parts_of(one)
+        within = one.optional_text("within") or ""
+        return ModelEntry(asked, outcome, read_stream(stream, reply), one.node.span.line, within)
 
     def _before(self, one: Members) -> tuple[Asked, list[dict[str, Any]]]:
         after = one.whole("after")
@@ -218,171 +236,7 @@ class _Timeline:
     def _wrong(self, node: Node, message: str) -> None:
         self._found.append(Diagnostic("AR304", "error", message, node.span))
 
-    def _outcome(self, one: Members) -> Reply | ModelFailed | Interrupted:
-        kind = one.exactly_one(("reply", "error", "interrupted"))
-        node = None if kind is None else one.take(kind)
-        if node is None or kind == "interrupted":
-            return Interrupted()
-        if kind == "error":
-            return _model_failed(Members(node, "an error", self._found))
-        return _reply(Members(node, "a reply", self._found))
-
 
 def _setting(one: Members, key: str, before: Asked) -> Any:
     node = one.take(key)
     return getattr(before, key) if node is None else node.data()
-
-
-# -- what came of it ----------------------------------------------------------------------------------------
-
-
-def _model_failed(one: Members) -> ModelFailed:
-    failed = ModelFailed(
-        one.text("code"),
-        one.text("message"),
-        one.optional_text("help"),
-        one.whole("status"),
-        bool(one.truth("retryable")),
-        one.number("retry_after"),
-    )
-    one.end()
-    return failed
-
-
-def _reply(one: Members) -> Reply:
-    content = one.optional_text("content")
-    calls, listed = _calls(one)
-    refusal = one.optional_text("refusal")
-    default = "tool_calls" if calls else "stop"
-    text = one.optional_text("text")
-    message = one.mapping("message")
-    if message is None:
-        written = {"content": content, "refusal": refusal, "tool_calls": listed, "fields": one.mapping("fields")}
-        message = derived_message(written, calls)
-    else:
-        one.take("fields")
-    finish_reason: Any = one.choice("finish_reason", get_args(FinishReason), default)
-    usage = one.take("usage")
-    reply = Reply(
-        Message(message),
-        (content or "") if text is None else text,
-        calls,
-        finish_reason,
-        None if usage is None else _usage(Members(usage, "`usage`", one.found)),
-        refusal,
-        one.whole("model_index") or 0,
-    )
-    one.end()
-    return reply
-
-
-def _calls(one: Members) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]:
-    calls, listed = [], []
-    for call in each(one.nodes("tool_calls"), "a call", one.found, lambda inner: inner):
-        fields = call.mapping("fields")
-        calls.append(ToolCall(call.text("id"), call.text("name"), _raw_arguments(call)))
-        listed.append({"fields": fields})
-        call.end()
-    return tuple(calls), listed
-
-
-def _raw_arguments(call: Members) -> str:
-    node = call.take("arguments")
-    if node is None or node.content is None:
-        return "{}"
-    return as_text(node.data())
-
-
-def _usage(one: Members) -> Usage:
-    given, made = one.whole("input_tokens") or 0, one.whole("output_tokens") or 0
-    total = one.whole("total_tokens")
-    usage = Usage(given, made, given + made if total is None else total, one.whole("cached_tokens") or 0)
-    one.end()
-    return usage
-
-
-def _tool(one: Members) -> ToolEntry:
-    arguments = one.data("arguments")
-    name, call_id = one.text("tool"), one.optional_text("id") or ""
-    outcome: Result | ToolFailed | Interrupted = Interrupted()
-    match one.exactly_one(("result", "error", "interrupted")):
-        case "result":
-            outcome = _result(one)
-        case "error":
-            outcome = _tool_failed(Members(one.node.content["error"], "an error", one.found))
-            one.take("error")
-        case "interrupted":
-            one.take("interrupted")
-    written = arguments if isinstance(arguments, (dict, str)) else {}
-    return ToolEntry(call_id, name, written, outcome, one.node.span.line)
-
-
-def _result(one: Members) -> Result:
-    value = one.data("result")
-    if not one.has("names"):
-        return Result(value, {"result": value})
-    names = one.mapping("names") or {}
-    for node in one.nodes("result_as") or ():
-        name = node.content
-        if name in MEMBERS_OF_RESULT and isinstance(value, dict) and name in value:
-            names[name] = value[name]
-        elif name in SAME_AS_RESULT:
-            names[name] = value
-        else:
-            one.wrong(node.span, f"`{name}` is no name under which a result is known", "AR304")
-    return Result(value, names)
-
-
-def _tool_failed(one: Members) -> ToolFailed:
-    type: Any = one.choice("type", get_args(FailureType), "internal")
-    failed = ToolFailed(type, one.text("message"), one.mapping("details") or {})
-    one.end()
-    return failed
-
-
-def _approval(one: Members) -> ApprovalEntry:
-    by: Any = one.choice("by", ("user", "flag", "nobody"), "user")
-    arguments = one.mapping("arguments") or {}
-    return ApprovalEntry(one.text("approval"), arguments, bool(one.truth("approved")), by, one.optional_text("message"))
-
-
-# -- pieces -------------------------------------------------------------------------------------------------
-
-
-def _stream(one: Members) -> list[dict[str, Any]] | None:
-    nodes = one.nodes("stream")
-    return None if nodes is None else list(each(nodes, "a part of a stream", one.found, _part))
-
-
-def _part(one: Members) -> dict[str, Any]:
-    kind = one.exactly_one(("text", "reasoning", "call", "retry", "fallback"))
-    part: dict[str, Any] = {"text": []}
-    match kind:
-        case "text" | "reasoning":
-            part = {kind: _pieces(one, kind)}
-        case "call":
-            part = {"call": one.whole("call") or 0, "name": one.text("name"), "arguments": _pieces(one, "arguments")}
-        case "retry":
-            retry = Members(one.node.content["retry"], "a retry", one.found)
-            attempt, cause, delay = retry.whole("attempt") or 1, retry.text("cause"), retry.number("delay") or 0.0
-            retry.end()
-            part = {"retry": {"attempt": attempt, "cause": cause, "delay": delay}}
-        case "fallback":
-            other = Members(one.node.content["fallback"], "a fallback", one.found)
-            part = {"fallback": {"model": other.text("model"), "cause": other.text("cause")}}
-            other.end()
-    if kind is not None:
-        one.take(kind)
-    one.end()
-    return part
-
-
-def _pieces(one: Members, key: str) -> Sequence[int | str]:
-    pieces: list[int | str] = []
-    for node in one.nodes(key) or ():
-        is_length = isinstance(node.content, int) and not isinstance(node.content, bool) and node.content >= 0
-        if is_length or isinstance(node.content, str):
-            pieces.append(node.content)
-        else:
-            one.wrong(node.span, f"a piece is text, or its length, not {node.kind}", "AR303")
-    return pieces

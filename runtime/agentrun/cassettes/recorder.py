@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from agentrun.cassettes.cassette import (
     Entry,
     Interrupted,
     ModelEntry,
+    ModelFailed,
     ToolEntry,
     ToolFailed,
     UserEntry,
@@ -31,16 +32,12 @@ from agentrun.engine.messages import Reply, Request, ToolCall
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
 from agentrun.errors import ModelError, ToolFailure
 
-FIRST_TURN = "turn-1"
-
 
 class Recorder:
     """A journal. `date` is what `run.date` must be in its runs; None: today.
 
-    `model` is what is asked instead of the agent's own model.
+    `model` is what is asked instead of the agent's own model, `args` are the arguments that it is given.
     """
-
-    is_recording = True
 
     def __init__(
         self,
@@ -50,10 +47,11 @@ class Recorder:
         date: str | None = None,
         name: str | None = None,
         model: str | None = None,
+        args: Mapping[str, Any] | None = None,
     ) -> None:
         self.date: str | None = date or datetime.date.today().isoformat()
-        self._about = Conversation(agent, self.date or "", (), name, model)
         self._masking = Masking(mask)
+        self._about = Conversation(agent, self.date or "", (), name, model, self._masking.data(args or {}))
         self._entries: list[Entry] = []
         self._cut_off: dict[tuple[str, str], int] = {}
 
@@ -69,15 +67,20 @@ class Recorder:
         """What was recorded so far."""
         return msgspec.structs.replace(self._about, entries=tuple(self._entries))
 
+    def end_before(self, entries: int) -> None:
+        """Forget all but so many entries of the conversation."""
+        del self._entries[entries:]
+
     def approver(self, otherwise: Approver) -> Approver:
         return _Listening(self, otherwise)
+
+    def begin(self, text: str) -> None:
+        self._entries.append(UserEntry(self._masking.text(text)))
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:
         asked = self._masking.asked(request)
-        if key == FIRST_TURN:
-            self._entries.append(UserEntry(_last_user_text(asked)))
         self._explain_cut_off(key, asked)
         heard = Heard(self._masking.mask)
 
@@ -85,15 +88,18 @@ class Recorder:
             heard(progress)
             tell(progress)
 
+        def keep(outcome: Reply | ModelFailed | Interrupted) -> None:
+            self._entries.append(ModelEntry(asked, outcome, heard.end(), within=run_of(key)))
+
         try:
             reply = await make(both)
         except ModelError as failure:
-            self._entries.append(ModelEntry(asked, self._masking.model_failed(failure), heard.end()))
+            keep(self._masking.model_failed(failure))
             raise
         except asyncio.CancelledError:
-            self._entries.append(ModelEntry(asked, Interrupted(), heard.end()))
+            keep(Interrupted())
             raise
-        self._entries.append(ModelEntry(asked, self._masking.reply(reply), heard.end()))
+        keep(self._masking.reply(reply))
         return reply
 
     async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
@@ -105,7 +111,7 @@ class Recorder:
             self._entries.append(ToolEntry(call_id, name, arguments, self._masking.tool_failed(failure)))
             raise
         except asyncio.CancelledError:
-            self._cut_off[_run_of(key), call_id] = len(self._entries)
+            self._cut_off[run_of(key), call_id] = len(self._entries)
             self._entries.append(ToolEntry(call_id, name, arguments, Interrupted()))
             raise
         self._entries.append(ToolEntry(call_id, name, arguments, self._masking.result(result)))
@@ -118,9 +124,11 @@ class Recorder:
 
     def _explain_cut_off(self, key: str, asked: Asked) -> None:
         """A call that took longer than its tool may is told to the model like any other failure: it goes on."""
+        if not self._cut_off:
+            return
         results = {str(one.get("tool_call_id")): one for one in asked.messages if one.get("role") == "tool"}
         for (run, call_id), index in list(self._cut_off.items()):
-            if run != _run_of(key) or call_id not in results:
+            if run != run_of(key) or call_id not in results:
                 continue
             entry = self._entries[index]
             failed = _failure_told(str(results[call_id].get("content")))
@@ -142,16 +150,11 @@ class _Listening:
         return answer
 
 
-def _run_of(key: str) -> str:
+def run_of(key: str) -> str:
     """The part of a key that says whose run it is: that of the conversation, or of an agent behind a call."""
     parts = key.split("/")
     of_a_call = parts[-1].startswith("call-")  # turn-1/call-0/turn-2/call-1: a call of the run turn-1/call-0
     return "/".join(parts[:-2] if of_a_call else parts[:-1])
-
-
-def _last_user_text(asked: Asked) -> str:
-    said = (one.get("content") for one in reversed(asked.messages) if one.get("role") == "user")
-    return str(next(said, ""))
 
 
 def _failure_told(content: str) -> ToolFailed | None:

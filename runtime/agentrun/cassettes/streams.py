@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from agentrun.cassettes.members import Members, each
 from agentrun.cassettes.replies import joined, whole
 from agentrun.engine.messages import Reply
 from agentrun.engine.ports import (
@@ -115,6 +116,45 @@ def _item(one: Progress, known: dict[tuple[str, int], str]) -> tuple[dict[str, A
 
 
 # -- as it is read ------------------------------------------------------------------------------------------
+
+
+def parts_of(one: Members) -> list[dict[str, Any]] | None:
+    nodes = one.nodes("stream")
+    return None if nodes is None else list(each(nodes, "a part of a stream", one.found, _part))
+
+
+def _part(one: Members) -> dict[str, Any]:
+    kind = one.exactly_one(("text", "reasoning", "call", "retry", "fallback"))
+    part: dict[str, Any] = {"text": []}
+    match kind:
+        case "text" | "reasoning":
+            part = {kind: _pieces(one, kind)}
+        case "call":
+            part = {"call": one.whole("call") or 0, "name": one.text("name"), "arguments": _pieces(one, "arguments")}
+        case "retry":
+            retry = Members(one.node.content["retry"], "a retry", one.found)
+            attempt, cause, delay = retry.whole("attempt") or 1, retry.text("cause"), retry.number("delay") or 0.0
+            retry.end()
+            part = {"retry": {"attempt": attempt, "cause": cause, "delay": delay}}
+        case "fallback":
+            other = Members(one.node.content["fallback"], "a fallback", one.found)
+            part = {"fallback": {"model": other.text("model"), "cause": other.text("cause")}}
+            other.end()
+    if kind is not None:
+        one.take(kind)
+    one.end()
+    return part
+
+
+def _pieces(one: Members, key: str) -> Sequence[int | str]:
+    pieces: list[int | str] = []
+    for node in one.nodes(key) or ():
+        is_length = isinstance(node.content, int) and not isinstance(node.content, bool) and node.content >= 0
+        if is_length or isinstance(node.content, str):
+            pieces.append(node.content)
+        else:
+            one.wrong(node.span, f"a piece is text, or its length, not {node.kind}", "AR303")
+    return pieces
 
 
 def _told(items: Sequence[dict[str, Any]], reply: Reply | None) -> list[Progress] | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,40 +19,45 @@ from agentrun.cassettes.cassette import (
     Cassette,
     Conversation,
     Entry,
-    Interrupted,
     ModelEntry,
-    ModelFailed,
-    Result,
     ToolEntry,
-    ToolFailed,
     UserEntry,
 )
-from agentrun.cassettes.replies import derived_message, in_history, sent_form, told
+from agentrun.cassettes.outcomes import written_approval, written_outcome, written_tool
+from agentrun.cassettes.prefixes import Once, Prefixes
+from agentrun.cassettes.replies import in_history, told
 from agentrun.cassettes.streams import written_stream
 from agentrun.cassettes.yaml_text import dump
-from agentrun.engine.arguments import parse_json
-from agentrun.engine.messages import FunctionTool, Reply, ToolCall, Usage
-from agentrun.engine.output import as_text
+from agentrun.engine.messages import FunctionTool, Reply
 from agentrun.errors import UsageError, reason_of
 
 _HEAD = "# A conversation that agentrun recorded, and plays again: docs/cassettes.md says how to read and change it.\n"
-# The names under which a backend's result stands once more for `output` templates.
-SAME_AS_RESULT = ("result", "body", "stdout")
-MEMBERS_OF_RESULT = ("pages", "more")
 
 
-def write_cassette(path: Path, cassette: Cassette) -> None:
+def refuse_unwritable(path: Path) -> None:
+    """Raises `UsageError` where it is clear before that a cassette can't be written there."""
+    folder = next(one for one in Path(os.path.realpath(path)).parents if one.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the cassette `{path}` can't be written: the folder `{folder}` is read-only")
+
+
+def write_cassette(path: Path, cassette: Cassette, *, make_folder: bool = False) -> None:
     """All at once: whoever reads meanwhile, or after a crash, sees the old file or the new one."""
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name[:50]}.{os.getpid()}.tmp")
     try:
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text_of(cassette))
             file.flush()
             os.fsync(file.fileno())
+        if target.exists():
+            beside.chmod(target.stat().st_mode & 0o7777)
         beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise UsageError(f"the cassette `{path}` can't be written: {reason_of(error)}") from None
 
 
@@ -101,6 +107,8 @@ def _conversation(conversation: Conversation, labels: _Labels) -> dict[str, Any]
     data |= {"agent": conversation.agent, "date": conversation.date}
     if conversation.model is not None:
         data["model"] = conversation.model
+    if conversation.args:
+        data["args"] = conversation.args
     told = _Timeline(labels)
     data["exchanges"] = [told.entry(one) for one in conversation.entries]
     return data
@@ -114,7 +122,9 @@ class _Timeline:
         self._user: str | None = None
         self._results: dict[str, str | None] = {}
         self._asked: list[Asked] = []
-        self._ends: dict[int, tuple[int, list[str]]] = {}
+        self._keys = Once(key_of)
+        self._prefixes = Prefixes()
+        self._ends: dict[int, int] = {}
 
     def entry(self, entry: Entry) -> dict[str, Any]:
         match entry:
@@ -125,20 +135,22 @@ class _Timeline:
                 return self._model(entry)
             case ToolEntry():
                 self._results[entry.id] = told(entry)
-                return _tool(entry)
+                return written_tool(entry)
             case ApprovalEntry():
-                return _approval(entry)
+                return written_approval(entry)
 
     # -- requests
 
     def _model(self, entry: ModelEntry) -> dict[str, Any]:
         asked, outcome = entry.asked, entry.outcome
         system, messages = split_system(asked.messages)
-        base, known = self._base(messages)
+        base, known = self._base(self._path(messages))
         before = None if base is None else self._asked[base - 1]
         self._asked.append(asked)
         number = len(self._asked)
         data: dict[str, Any] = {"model": number}
+        if entry.within:
+            data["within"] = entry.within
         if base is not None:
             data["after"] = base
         if system != (split_system(before.messages)[0] if before else None):
@@ -146,10 +158,11 @@ class _Timeline:
         data["messages"] = [self._message(one) for one in messages[known:]]
         data |= self._settings(asked, before or Asked(()))
         reply = outcome if isinstance(outcome, Reply) else None
-        data |= _outcome(outcome)
+        data |= written_outcome(outcome)
         if (stream := written_stream(entry.progress, reply)) is not None:
             data["stream"] = stream
-        self._remember(number, [*messages, in_history(reply)] if reply else messages)
+        if after := self._path([*messages, in_history(reply)] if reply else messages):
+            self._ends[after[-1]] = number
         return data
 
     def _settings(self, asked: Asked, before: Asked) -> dict[str, Any]:
@@ -163,24 +176,13 @@ class _Timeline:
                 data[name] = value
         return data
 
-    def _base(self, messages: Sequence[dict[str, Any]]) -> tuple[int | None, int]:
+    def _base(self, path: Sequence[int]) -> tuple[int | None, int]:
         """The exchange that a request goes on with, and how many of its messages are known from there."""
-        keys = [key_of(one) for one in messages]
-        found: tuple[int | None, int] = (None, 0)
-        chain = 0
-        for count, key in enumerate(keys, 1):
-            chain = hash((chain, key))
-            number, known = self._ends.get(chain, (None, []))
-            if number is not None and known == keys[:count]:
-                found = (number, count)
-        return found
+        known = next((count for count in range(len(path), 0, -1) if path[count - 1] in self._ends), 0)
+        return (self._ends[path[known - 1]], known) if known else (None, 0)
 
-    def _remember(self, number: int, messages: Sequence[dict[str, Any]]) -> None:
-        keys = [key_of(one) for one in messages]
-        chain = 0
-        for key in keys:
-            chain = hash((chain, key))
-        self._ends[chain] = (number, keys)
+    def _path(self, messages: Iterable[dict[str, Any]]) -> list[int]:
+        return self._prefixes.path(self._keys.of(one) for one in messages)
 
     def _message(self, message: dict[str, Any]) -> Any:
         role, content = message.get("role"), message.get("content")
@@ -205,104 +207,3 @@ def split_system(messages: Sequence[dict[str, Any]]) -> tuple[str | None, list[d
     if set(first) == {"role", "content"} and first["role"] == "system" and isinstance(first["content"], str):
         return first["content"], list(messages[1:])
     return None, list(messages)
-
-
-# -- what came of it ----------------------------------------------------------------------------------------
-
-
-def _outcome(outcome: Reply | ModelFailed | Interrupted) -> dict[str, Any]:
-    match outcome:
-        case Reply():
-            return {"reply": _reply(outcome)}
-        case ModelFailed(code, message, help, status, retryable, retry_after_s):
-            told = {"help": help, "status": status, "retryable": retryable or None, "retry_after": retry_after_s}
-            known = {name: value for name, value in told.items() if value is not None}
-            return {"error": {"code": code, "message": message, **known}}
-        case Interrupted():
-            return {"interrupted": True}
-
-
-def _reply(reply: Reply) -> dict[str, Any]:
-    message = dict(reply.message.data)
-    content = message.get("content")
-    data: dict[str, Any] = {} if content is None else {"content": content}
-    if reply.text != (content or ""):
-        data["text"] = reply.text
-    sent = message.get("tool_calls")
-    if reply.calls:
-        listed = sent if isinstance(sent, list) and len(sent) == len(reply.calls) else [{}] * len(reply.calls)
-        data["tool_calls"] = [_call(call, form) for call, form in zip(reply.calls, listed, strict=True)]
-    if reply.refusal is not None:
-        data["refusal"] = reply.refusal
-    if reply.finish_reason != ("tool_calls" if reply.calls else "stop"):
-        data["finish_reason"] = reply.finish_reason
-    if reply.usage is not None:
-        data["usage"] = _usage(reply.usage)
-    if reply.model_index:
-        data["model_index"] = reply.model_index
-    if fields := {name: value for name, value in message.items() if name not in MESSAGE_FIELDS}:
-        data["fields"] = fields
-    if key_of(derived_message(data, reply.calls)) != key_of(message):
-        data["message"] = message
-    return data
-
-
-MESSAGE_FIELDS = ("role", "content", "refusal", "tool_calls")
-
-
-def _call(call: ToolCall, sent: dict[str, Any]) -> dict[str, Any]:
-    data: dict[str, Any] = {"name": call.name, "arguments": written_arguments(call.arguments), "id": call.id}
-    if fields := {name: value for name, value in sent.items() if name not in sent_form(call)}:
-        data["fields"] = fields
-    return data
-
-
-def written_arguments(text: str) -> Any:
-    """As data, where the text can be had back from it exactly."""
-    try:
-        value = parse_json(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, dict) and as_text(value) == text else text
-
-
-def _usage(usage: Usage) -> dict[str, int]:
-    data = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    if usage.total_tokens != usage.input_tokens + usage.output_tokens:
-        data["total_tokens"] = usage.total_tokens
-    return {**data, "cached_tokens": usage.cached_tokens} if usage.cached_tokens else data
-
-
-def _tool(entry: ToolEntry) -> dict[str, Any]:
-    data: dict[str, Any] = {"tool": entry.name, "id": entry.id, "arguments": entry.arguments}
-    match entry.outcome:
-        case Result(value, names):
-            return data | {"result": value} | _names(value, names)
-        case ToolFailed(type, message, details):
-            error = {"type": type, "message": message}
-            return data | {"error": {**error, "details": details} if details else error}
-        case Interrupted():
-            return data | {"interrupted": True}
-
-
-def _names(value: Any, names: dict[str, Any]) -> dict[str, Any]:
-    """What `output` templates see: under the name of the result itself, parts of it, and the rest."""
-    if key_of(names) == key_of({"result": value}):
-        return {}
-    same = [name for name in SAME_AS_RESULT if name in names and key_of(names[name]) == key_of(value)][:1]
-    parts = [
-        name
-        for name in MEMBERS_OF_RESULT
-        if isinstance(value, dict) and name in names and name in value and key_of(names[name]) == key_of(value[name])
-    ]
-    rest = {name: said for name, said in names.items() if name not in (*same, *parts)}
-    data: dict[str, Any] = {"names": rest}
-    if same or parts:
-        data["result_as"] = same + parts
-    return data
-
-
-def _approval(entry: ApprovalEntry) -> dict[str, Any]:
-    data: dict[str, Any] = {"approval": entry.tool, "arguments": entry.arguments, "approved": entry.approved}
-    data["by"] = entry.by
-    return data if entry.message is None else data | {"message": entry.message}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 WIDTH = 100
@@ -19,6 +19,7 @@ _PLAIN_IN_FLOW = re.compile(r"[A-Za-z_][\w ./@-]*")
 _KEY = re.compile(r"[A-Za-z_][\w./-]*")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\U0001fffe\U0001ffff]")
 _NOT_IN_BLOCKS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|[ \t](?:\n|$)")
+_NEEDS_ESCAPES = re.compile(f"[\t\n]|{_UNPRINTABLE.pattern}")
 _MAX_KEY = 1000  # YAML finds a longer key only where it is announced by a question mark
 
 
@@ -67,8 +68,23 @@ def _after(before: str, value: Any, indent: str, *, is_entry: bool = False) -> I
     if line is not None:
         yield f"{before} {line}" if before else line
         return
+    if isinstance(value, list) and all(type(one) is int for one in value):
+        yield from _numbers(f"{before} [", value, indent)
+        return
     yield before
     yield from _block(value, indent)
+
+
+def _numbers(before: str, numbers: Sequence[int], indent: str) -> Iterator[str]:
+    """As many on a line as there is room for: the pieces of a long text would fill screens otherwise."""
+    line = before
+    for index, number in enumerate(numbers):
+        written = f"{number}]" if index == len(numbers) - 1 else f"{number},"
+        if len(line) + len(written) >= WIDTH:
+            yield line.rstrip(" ")
+            line = indent
+        line += f"{written} "
+    yield line.rstrip(" ")
 
 
 def _text(before: str, text: str, indent: str) -> Iterator[str]:
@@ -97,10 +113,12 @@ def _on_one_line(value: Any, column: int) -> str | None:
 
 
 def _flow(value: Any, room: int) -> str | None:
-    """None as soon as it is clear that there is not enough room."""
+    """None as soon as it is clear that there is not enough room, or several mappings that had better have lines."""
     if isinstance(value, dict):
         opening, closing, pairs = "{", "}", [(f"{_key(key)}: ", child) for key, child in value.items()]
     elif isinstance(value, list):
+        if sum(isinstance(child, dict) for child in value) > 1:
+            return None
         opening, closing, pairs = "[", "]", [("", child) for child in value]
     else:
         text = isinstance(value, str) and "\n" in value
@@ -127,6 +145,9 @@ def _scalar(value: Any, plain: re.Pattern[str]) -> str:
 
 
 def _quoted(text: str) -> str:
+    """Between single quotes where double ones would need more backslashes: JSON in a text stays readable."""
+    if text.count('"') + text.count("\\") > text.count("'") and not _NEEDS_ESCAPES.search(text):
+        return "'" + text.replace("'", "''") + "'"
     return _UNPRINTABLE.sub(_escaped, json.dumps(text, ensure_ascii=False))
 
 

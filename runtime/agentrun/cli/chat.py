@@ -61,7 +61,8 @@ def command(
       agentrun chat support --record refund.cassette.yaml
       printf 'Where is order 1042?\\n' | agentrun chat support --model offline
     """
-    from agentrun.cli.conversation import Conversation, Loader
+    from agentrun.cli.conversation import Conversation
+    from agentrun.cli.loading import Loader
     from agentrun.cli.taping import Taping
 
     taping = Taping(record, replay)

@@ -112,7 +112,7 @@ def _refuse_folders_without_documents(project: Project, wanted: Iterable[Path]) 
 
 
 def _nothing_in(root: Path) -> UsageError:
-    below = _projects_below(root)
+    below = projects_below(root)
     if below:
         help = f"name the projects below it: {one_of(map(display, below))}"
     else:
@@ -120,7 +120,7 @@ def _nothing_in(root: Path) -> UsageError:
     return UsageError(f"there are no agents and no tools in `{display(root)}`", help=help)
 
 
-def _projects_below(folder: Path) -> list[Path]:
+def projects_below(folder: Path) -> list[Path]:
     """Folders at most three levels down that hold agents or tools."""
     found: list[Path] = []
     for place, inside, _ in os.walk(folder):

@@ -5,80 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from agentrun import api
 from agentrun.cli.approve import TerminalApprover
-from agentrun.cli.bug import hide_secrets
 from agentrun.cli.colors import Painter
 from agentrun.cli.columns import line_width
 from agentrun.cli.grant import Grants
+from agentrun.cli.loading import Loader
+from agentrun.cli.overhearing import Overheard
 from agentrun.cli.reader import Interrupted, LineReader, PipeReader, TerminalReader
 from agentrun.cli.run import EXIT_UNANSWERED, exit_code
 from agentrun.cli.taping import Taping, is_miss
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
 from agentrun.diagnostics import counted, did_you_mean
 from agentrun.engine import events
-from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Event
-from agentrun.engine.exchange import Exchange, OnExchange
+from agentrun.engine.exchange import Exchange
 from agentrun.engine.handoff import prompt_arguments
 from agentrun.engine.loop import run
 from agentrun.engine.messages import Message
-from agentrun.engine.ports import ApprovalQuestion
+from agentrun.engine.ports import Approver
 from agentrun.errors import SpecError, UsageError
 from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole
-from agentrun.project import Project
-from agentrun.resolve import Stage, resolve
-from agentrun.spec.catalog import Document
-from agentrun.spec.function_names import handoff_name
 from agentrun.visible import one_line, visible
-
-
-class Loader:
-    """Reads the agent once and binds it to a model, again for each `/model`."""
-
-    def __init__(
-        self, agent: str, environ: Mapping[str, str], tools: tuple[Path, ...], stage: Stage | None = None
-    ) -> None:
-        self._environ = environ
-        self._stage = stage
-        self._mask: Callable[[str], str] = str
-        self.project: Project
-        self._document: Document
-        self.project, self._document = api.find_agent(agent, environ, tools=tools)
-
-    def load(self, model: str | None, on_exchange: OnExchange | None = None) -> Agent:
-        # Text that was shown at a terminal can't be taken back, so a turn that has begun is not retried.
-        live = sys.stdout.isatty()
-        agent = resolve(
-            self.project,
-            self._document,
-            self._environ,
-            model=model,
-            live=live,
-            on_exchange=on_exchange,
-            stage=self._stage,
-        )
-        hide_secrets(agent.mask.text)
-        self._mask = agent.mask.text
-        return agent
-
-    def action(self, question: ApprovalQuestion) -> str:
-        """What a call in question does."""
-        from agentrun.cli.describe import describe_tool
-        from agentrun.cli.portrait import action
-
-        catalog = self.project.catalog
-        agent = catalog.agents[question.agent]
-        tool = next((one for one in catalog.tools_of(agent) if one.name == question.tool), None)
-        if tool is None:
-            taking = next(name for name in agent.spec.handoffs if handoff_name(name) == question.tool)
-            return action({"kind": "handoff", "agent": taking})
-        return self._mask(action(describe_tool(self.project, tool, self._environ)["backend"]))
 
 
 class Conversation:
@@ -107,8 +58,9 @@ class Conversation:
         self._on_exchange = self._hear if self._exchanges else None
         self._agent = self._first = loader.load(model, self._on_exchange)  # who has the conversation, and who begins it
         self._taping = taping
-        self._journal = taping.open(self._agent, model)
-        self._approver = taping.approver(StandingApprover(approve, self._person() if self._interactive else None))
+        self._model = model
+        self._heard: Overheard | None = None
+        self._approver: Approver = StandingApprover(approve, self._person() if self._interactive else None)
         self._exit_code = 0
         self._unanswered = False
 
@@ -117,9 +69,11 @@ class Conversation:
         self._introduce()
         try:
             await self._ask_for_arguments()
+            self._taping.open(self._first, self._model, self._arguments)
+            self._approver = self._taping.approver(self._approver)
             while (text := await self._reader.message(self._speaker())) is not None:
                 if text.startswith("/"):
-                    if self._obey(text):
+                    if await self._obey(text):
                         break
                 elif text.strip():
                     await self._turn(text)
@@ -134,14 +88,15 @@ class Conversation:
     async def _turn(self, text: str) -> None:
         self._unanswered = False
         before, speaker = list(self._messages), self._agent
+        heard = self._overheard()
         work = run(
             self._agent,
             text=text,
             arguments=self._first.arguments.with_defaults(self._arguments),
             messages=self._messages,
             emit=self._watch,
-            approver=self._approver,
-            journal=self._journal,
+            approver=heard.approver(self._approver),
+            journal=heard,
             date=self._taping.date,
         )
         try:
@@ -157,9 +112,18 @@ class Conversation:
             return
         if is_miss(outcome):  # what was recorded can be typed now
             self._messages[:], self._agent = before, speaker
+            heard.forget_turn()
         code = exit_code(outcome, unanswered=self._unanswered)
         severity = (0, EXIT_UNANSWERED, 1, 4)
         self._exit_code = max(self._exit_code, code, key=severity.index)
+
+    def _overheard(self) -> Overheard:
+        """What hears the turn that begins now."""
+        if self._heard is None or not self._messages:
+            taping = self._taping
+            self._heard = Overheard(self._first, self._model, self._arguments, taping.date, taping.journal)
+        self._heard.begin_turn(self._first.mask)
+        return self._heard
 
     def _speaker(self) -> str:
         """The agent that took the conversation over."""
@@ -245,7 +209,7 @@ class Conversation:
 
     # -- commands
 
-    def _obey(self, text: str) -> bool:
+    async def _obey(self, text: str) -> bool:
         """Do what a /command says; True ends the conversation."""
         name, _, rest = text[1:].strip().partition(" ")
         match name:
@@ -260,8 +224,11 @@ class Conversation:
                 self._change_model(rest.strip())
             case "reset":
                 self._messages.clear()
+                self._heard = None
                 self._agent = self._first
                 self._say("a new conversation", "dim")
+            case "save-test":
+                await self._save_test(rest.strip())
             case _:
                 near = did_you_mean(f"/{name}", [f"/{known}" for known in _COMMANDS]) or "/help lists the commands"
                 self._say(f"there is no command /{name}: {near}", "error")
@@ -283,9 +250,24 @@ class Conversation:
         except SpecError as error:
             self._say(f"the model stays: {error.message}", "error")
             return
-        self._agent, self._first = loaded.peers.get(self._agent.name, loaded), loaded
+        self._agent, self._first, self._model = loaded.peers.get(self._agent.name, loaded), loaded, name
         self._taping.use(loaded)
         self._say(f"the model is {self._agent.model.name} now", "dim")
+
+    async def _save_test(self, name: str) -> None:
+        from agentrun.cli.session_tests import told
+
+        heard = None if self._heard is None else self._heard.conversation()
+        if heard is None:
+            self._say("nothing was said yet", "error")
+            return
+        try:
+            saved = await interruptible(self._loader.save(heard, name))
+        except (SpecError, UsageError) as error:
+            self._say(f"{error.message}: {error.help}" if error.help else error.message, "error")
+            return
+        for line in told(saved) if saved is not None else ("interrupted: nothing was saved",):
+            self._say(line, "dim")
 
     def _say(self, text: str, style: str = "") -> None:
         shown = one_line(text, 400) if style != "" else visible(text)
@@ -296,6 +278,7 @@ _COMMANDS = {
     "help": "this list",
     "tools": "what the agent can call",
     "model": "the model, or another one: /model NAME",
+    "save-test": "make a test of the conversation: /save-test [NAME]",
     "reset": "forget the conversation",
     "quit": "leave; Ctrl-D does it too",
 }

@@ -46,6 +46,18 @@ def refuse_overwriting(checked: Iterable[str], written: Iterable[Path]) -> None:
             taken[whole] = "it is named twice"
 
 
+def write_texts(texts: Iterable[tuple[Path, str]]) -> None:
+    """All that can be written. Raises `UsageError` in the end where one could not be."""
+    problems: list[UsageError] = []
+    for path, text in texts:
+        try:
+            write_text(path, text)
+        except UsageError as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+
+
 def write_text(path: Path, text: str) -> None:
     """The text, with an end of its last line."""
     try:

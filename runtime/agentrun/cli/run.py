@@ -105,19 +105,20 @@ def command(
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()
-    journal = taping.open(loaded, model)
+    whole = given if text is None else {**given, api.input_parameter(loaded): text}
+    journal = taping.open(loaded, model, whole)
     approver = taping.approver(StandingApprover(approve))
     run = api.run(loaded, text, args=given, emit=watcher, approver=approver, journal=journal, date=taping.date)
     try:
         outcome = asyncio.run(api.closing(loaded, interruptible(run)))
+        if output == "text" and outcome is not None and outcome.text:
+            click.echo(visible(outcome.text) if sys.stdout.isatty() else outcome.text)
     except Terminated:
         return EXIT_TERMINATED
-    finally:
+    finally:  # what can't be written costs no answer
         taping.save()
     if outcome is None:
         return EXIT_INTERRUPTED
-    if output == "text" and outcome.text:
-        click.echo(visible(outcome.text) if sys.stdout.isatty() else outcome.text)
     return exit_code(outcome, unanswered=watcher.unanswered)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from agentrun.cassettes.cassette import Cassette, Conversation
 from agentrun.cassettes.player import MISS, Player
 from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.recorder import Recorder
-from agentrun.cassettes.writing import write_cassette
+from agentrun.cassettes.writing import refuse_unwritable, write_cassette
 from agentrun.engine.agent import Agent
 from agentrun.engine.messages import Reply, Request
 from agentrun.engine.outcome import Outcome
@@ -46,13 +46,15 @@ class Taping:
         """`--model`: the one of the recording, unless another is given."""
         return self._played.model if given is None and self._played is not None else given
 
-    def open(self, agent: Agent, model: str | None) -> Recorder | Player | None:
+    def open(
+        self, agent: Agent, model: str | None, arguments: Mapping[str, Any] | None = None
+    ) -> Recorder | Player | None:
         """The journal of all runs that follow. `model` is what is asked instead of the agent's own."""
         if self._played is not None:
             again = f"to record again: `--record` into another file than `{self._path}`"
             self._tape = Player(self._played, agent.mask, source=str(self._path), again=again)
         elif self._is_recording:
-            self._tape = Recorder(agent.name, agent.mask, model=model)
+            self._tape = Recorder(agent.name, agent.mask, model=model, args=arguments)
         return self._tape
 
     def use(self, agent: Agent) -> None:
@@ -97,6 +99,7 @@ def _refuse_to_write(path: Path) -> None:
         raise UsageError(f"`--record {path}`: it is a folder")
     if path.exists() and (not path.is_file() or path.stat().st_size):
         raise UsageError(f"`--record {path}`: the file is there already", help="name another one, or remove it")
+    refuse_unwritable(path)
 
 
 # -- an agent whose model and tools are never asked ---------------------------------------------------------

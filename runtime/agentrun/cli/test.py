@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from agentrun.cli.cases.output import Wording
 from agentrun.cli.cases.run import Asked, list_cases, run
@@ -15,6 +17,7 @@ from agentrun.errors import UsageError
 from agentrun.testing.reports import REPORTS
 from agentrun.testing.runner import Manner
 from agentrun.testing.selection import Wish
+from agentrun.visible import visible
 
 
 @click.command("test", short_help="Run the test cases of agents.")
@@ -79,6 +82,19 @@ from agentrun.testing.selection import Wish
 @click.option("--coverage", is_flag=True, help="Tell what of the agents no case has used. Example: --coverage")
 @click.option("-v", "--verbose", is_flag=True, help="Show what happened in cases that passed, too. Example: -v")
 @click.option("-q", "--quiet", is_flag=True, help="Show no line for cases that passed or were skipped. Example: -q")
+@click.option(
+    "--from-session",
+    "session",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Run nothing, and write a test of a recorded conversation. Example: --from-session refund.cassette.yaml",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where that test is written; default: tests/, by the recording's name. Example: --into tests/refund.test.yaml",
+)
 @tools_option
 @env_file_option
 def command(paths: tuple[Path, ...], env_file: Path | None, tools: tuple[Path, ...], **options: Any) -> int:
@@ -94,7 +110,12 @@ def command(paths: tuple[Path, ...], env_file: Path | None, tools: tuple[Path, .
       agentrun test tests/support.test.yaml -k refund -v
       agentrun test "tests/support.test.yaml::refunds a paid order"
       agentrun test --no-live --output-file junit=results.xml
+      agentrun test --from-session refund.cassette.yaml
     """
+    if options["session"] is not None:
+        return _write_test(options["session"], options["into"], environment(env_file), tools)
+    if options["into"] is not None:
+        raise UsageError("`--into` says where `--from-session` writes", help="add `--from-session FILE`")
     wording = Wording(
         options["output_format"],
         output_files(options["outputs"], REPORTS),
@@ -127,6 +148,29 @@ def command(paths: tuple[Path, ...], env_file: Path | None, tools: tuple[Path, .
 
         return watch(asked)
     return run(asked)
+
+
+def _write_test(session: Path, into: Path | None, environ: Mapping[str, str], tools: Sequence[Path]) -> int:
+    import asyncio
+
+    from agentrun.cli.session_tests import Place, root_for, save_recording, told
+
+    if _given_beside("session", "into", "tools", "env_file"):
+        raise UsageError(
+            "`--from-session` writes a test, and runs nothing else",
+            help="beside it stand `--into`, `--tools` and `--env-file` alone",
+        )
+    place = Place(root_for(session, into), environ, tools)
+    for line in told(asyncio.run(save_recording(session, into, place))):
+        click.echo(visible(line))
+    return 0
+
+
+def _given_beside(*known: str) -> bool:
+    """Whether an option that is not known was written on the command line."""
+    context = click.get_current_context()
+    written = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    return any(name not in known for name in written)
 
 
 def _refuse_what_does_nothing(asked: Asked, *, lists: bool, watches: bool) -> None:

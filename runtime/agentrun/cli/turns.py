@@ -1,6 +1,7 @@
 """Running a coroutine so that Ctrl-C ends it and not the program.
 
-The first SIGINT cancels, the second within two seconds leaves at once; SIGTERM cancels and then ends the program.
+The first SIGINT cancels, the second within two seconds leaves at once; SIGTERM cancels and then ends the program, and
+a second one leaves at once. Both are heard while something keeps the event loop busy: an async function of a tool, say.
 """
 
 from __future__ import annotations
@@ -30,21 +31,25 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T | None:
     last_interrupt = -TWICE_WITHIN_S
     terminated = False
 
-    def interrupt() -> None:
+    def interrupt(*_: object) -> None:
         nonlocal last_interrupt
         now = time.monotonic()
         if now - last_interrupt < TWICE_WITHIN_S:
             os._exit(EXIT_INTERRUPTED)  # the first one did not help
         last_interrupt = now
-        task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
-    def terminate() -> None:
+    def terminate(*_: object) -> None:
         nonlocal terminated
+        if terminated:
+            os._exit(EXIT_TERMINATED)
         terminated = True
-        task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGTERM, terminate)
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, interrupt),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
+    }
     try:
         return await task
     except asyncio.CancelledError:
@@ -54,5 +59,5 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T | None:
             raise
         return None
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number, handler in before.items():
+            signal.signal(number, handler)

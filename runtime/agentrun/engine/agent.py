@@ -171,6 +171,9 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     handoffs: Mapping[str, BoundTool] = {}
     peers: Mapping[str, Agent] = {}
 
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r})"  # the rest is pages long, with those of all peers
+
     def function(self, name: str) -> BoundTool | None:
         """What the model calls by this name."""
         return self.tools.get(name) or self.handoffs.get(name)

@@ -11,6 +11,7 @@ from agentrun.errors import ToolFailure
 
 MAX_CHARS = 1_048_576
 MAX_DEPTH = 64
+NO_OBJECT = "the arguments are not one JSON object"
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
         problem = f"this is {_kind(value)}"
-    raise ToolFailure("invalid_arguments", f"the arguments are not one JSON object: {problem}", arguments=text)
+    raise ToolFailure("invalid_arguments", f"{NO_OBJECT}: {problem}", arguments=text)
 
 
 def check_arguments(check: Check, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from agentrun.engine.handoff import Takeover
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
 from agentrun.engine.output import as_text, cut, shortened
-from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, Tool
+from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, Tool, ToolResult
 from agentrun.errors import ToolFailure
 
 AT_ONCE = 8
@@ -232,7 +232,7 @@ class Caller:
                 if tool.runs_agent:
                     result = await backend.call(one.arguments, context)
                 else:
-                    result = await self.journal.tool_call(key, one.call, lambda: backend.call(one.arguments, context))
+                    result = await self.journal.tool_call(key, one.call, lambda: _result(tool, backend, one, context))
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -255,6 +255,12 @@ class Caller:
         """
         text = value if isinstance(value, str) else as_text(self.agent.mask.data(value))
         return cut(as_text(self.agent.mask.text(text)), max_chars)
+
+
+async def _result(tool: BoundTool, backend: Tool, one: Planned, context: CallContext) -> ToolResult:
+    """What a journal keeps: names that no template sees, such as the headers of an answer, are left out."""
+    result = await backend.call(one.arguments, context)
+    return result if tool.output is not None else ToolResult(result.value, {"result": result.value})
 
 
 def _is_final(tool: BoundTool | None) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,27 +24,17 @@ from agentrun.engine.agent import Agent
 from agentrun.engine.answer import answer_problem, cut_short
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.arguments import check_arguments
+from agentrun.engine.asking import Asker
 from agentrun.engine.calls import Caller, Planned, Turn
 from agentrun.engine.conversation import call_ids, history_form, untrusted_seen
 from agentrun.engine.deadline import Deadline
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
 from agentrun.engine.limits import Budget
-from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage, system, tool_result, user
+from agentrun.engine.messages import Message, Reply, system, tool_result, user
 from agentrun.engine.outcome import ENDED_WELL, EXPLAINED, Outcome
 from agentrun.engine.output import as_text, brief
-from agentrun.engine.overflow import Overflow
-from agentrun.engine.ports import (
-    Approver,
-    DirectJournal,
-    FallbackProgress,
-    Journal,
-    Progress,
-    RetryProgress,
-    RunInfo,
-    Tell,
-)
-from agentrun.engine.progress import ProgressEvents
+from agentrun.engine.ports import Approver, DirectJournal, Journal, RunInfo
 from agentrun.errors import ModelError, ToolFailure, UsageError
 
 
@@ -122,7 +113,7 @@ class _Run:
         self._emit = emit
         self._seq = 0
         self._turn = 0
-        self._asked_aside = 0
+        self._asides = itertools.count(1)
         self._deadline = Deadline(agent.limits.timeout_s)
         self._known: dict[str, Any] = {}
         self._open_calls: Sequence[Planned] = ()
@@ -134,9 +125,7 @@ class _Run:
         """The agent that asks from here on."""
         self.agent = agent
         self.budget = budget
-        self._first_turn = self._turn
         self._answer_corrected = False
-        self._progress = ProgressEvents(agent.mask, self.emit)
         self.caller = Caller(
             agent,
             run=self.info,
@@ -149,13 +138,16 @@ class _Run:
             run_child=self._run_child,
             hand_over=self._takeover,
         )
-        self._overflow = Overflow(
-            agent.context,
+        self._asker = Asker(
+            agent,
             self.messages,
-            agent.tool_list,
-            ask=self._ask_aside,
+            budget=budget,
+            journal=self.journal,
+            key_prefix=self.key_prefix,
+            call_ids=self._call_ids,
+            asides=self._asides,
             untrusted=lambda: self.caller.untrusted_seen,
-            changed=lambda dropped: self.emit(events.Compacted, dropped_messages=dropped),
+            emit=self.emit,
         )
 
     def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
@@ -196,8 +188,10 @@ class _Run:
         opening = []
         if not self.messages and self.agent.prompt is not None:
             opening.append(system(self.agent.prompt(arguments, self.info)))
-        opening.append(user(self.agent.input(arguments, self.info) if text is None else text))
-        self.messages += opening
+        said = self.agent.input(arguments, self.info) if text is None else text
+        self.messages += [*opening, user(said)]
+        if self.parent is None:
+            self.journal.begin(said)
 
     def _finish(self, end: _End) -> Outcome:
         self._close_calls()
@@ -231,8 +225,8 @@ class _Run:
     async def _take_turn(self) -> None:
         if limit := self.budget.begin_turn():
             await self._end_at(limit)
-        reply = await self._ask(self.agent.tool_list, self._tool_choice())
-        limit = self._spend(reply)
+        self._turn += 1
+        reply, limit = await self._asker.ask(self._turn)
         if limit is None and self.budget.is_last_turn:
             limit = "max_turns"
         if reason := cut_short(reply):
@@ -248,66 +242,6 @@ class _Run:
             raise _End("final_tool", as_text(turn.final.arguments), turn.final.arguments)
         if turn.ended is not None:
             await self._end_at(turn.ended, reply.text)
-
-    async def _ask(self, tools: ToolList, tool_choice: Any) -> Reply:
-        await self._overflow.before_request()
-        self._turn += 1
-        self.emit(events.TurnStarted, turn=self._turn)
-        key = f"turn-{self._turn}"
-        try:
-            reply = await self._complete(key, self._request(tools, tool_choice), self._progress)
-        except ModelError as failure:
-            await self._overflow.refused(failure)
-            self._progress(RetryProgress(1, failure.message, 0.0))
-            reply = await self._complete(f"{key}-shortened", self._request(tools, tool_choice), self._progress)
-        self._progress.end()
-        self._overflow.replied(reply.usage, len(self.messages))
-        self._call_ids.update(call.id for call in reply.calls)
-        self.emit(
-            events.TurnFinished,
-            turn=self._turn,
-            message=self.agent.mask.data(dict(reply.message.data)),
-            finish_reason=reply.finish_reason,
-            usage=reply.usage,
-        )
-        return reply
-
-    def _request(self, tools: ToolList, tool_choice: Any) -> Request:
-        return Request(
-            messages=tuple(self.messages),
-            tools=tools,
-            tool_choice=tool_choice if tools else None,
-            parallel_tool_calls=self.agent.parallel_tool_calls if tools else None,
-            response_format=self.agent.response_format,
-            used_call_ids=self._call_ids,
-        )
-
-    async def _complete(self, key: str, request: Request, tell: Tell) -> Reply:
-        return await self.journal.model_call(
-            f"{self.key_prefix}{key}", request, tell, lambda tell: self.agent.model.complete(request, tell)
-        )
-
-    async def _ask_aside(self, messages: list[Message]) -> Reply:
-        """A question that is no turn of the conversation. A cap that it reaches is seen with the next reply."""
-
-        def tell(progress: Progress) -> None:
-            if isinstance(progress, RetryProgress | FallbackProgress):  # the text is not the answer
-                self._progress(progress)
-
-        self._asked_aside += 1
-        reply = await self._complete(f"aside-{self._asked_aside}", Request(messages, ToolList(())), tell)
-        self._spend(reply)
-        return reply
-
-    def _spend(self, reply: Reply) -> Reason | None:
-        """Counts what a reply took, at the price of the model that answered."""
-        prices = self.agent.prices[reply.model_index : reply.model_index + 1] if reply.usage else ()
-        return self.budget.spend(reply.usage or Usage(), prices[0] if prices else None)
-
-    def _tool_choice(self) -> Any:
-        """`required` and a named tool hold for the first turn only: on every turn they would never end."""
-        choice = self.agent.tool_choice
-        return choice if choice in (None, "auto", "none") or self._turn == self._first_turn else "auto"
 
     def _answer(self, reply: Reply, limit: Reason | None) -> None:
         """Ends the run, unless the answer breaks the response format for the first time."""
@@ -365,10 +299,10 @@ class _Run:
         self.emit(events.HandedOff, agent=agent.name)
 
     async def _end_at(self, limit: Reason, text: str = "") -> None:
-        """The run ends at a limit; with `on_limit: answer` one last call without tools may sum up."""
-        if self.agent.limits.on_limit == "answer":
-            reply = await self._ask(ToolList(()), None)
-            self._spend(reply)
+        """The run ends at a limit; with `on_limit: answer`, of this agent or the first, one last turn may sum up."""
+        if "answer" in (self.agent.limits.on_limit, self._whole.limits.on_limit):
+            self._turn += 1
+            reply, _ = await self._asker.ask(self._turn, may_call=False)
             await self._keep(reply, limit)
             text = reply.refusal or reply.text
         raise _End(limit, text)

@@ -141,10 +141,14 @@ class Approver(Protocol):
 class Journal(Protocol):
     """Every model call and tool call goes through it: direct by default, recorded or replayed elsewhere.
 
+    `begin` is told of each run that a user message begins, not of those of agents behind tools.
+
     `key` is unique in a run and the same when the run is made again. `make` asks the model, and is given what hears its
     progress: `tell`, or what stands before it. A tool that runs an agent is no call of its own: what that agent does
     goes through here. A journal that knows nothing of a call raises `ModelError`, which ends the run.
     """
+
+    def begin(self, text: str) -> None: ...
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
@@ -155,6 +159,8 @@ class Journal(Protocol):
 
 class DirectJournal:
     """Makes each call and keeps nothing."""
+
+    def begin(self, text: str) -> None: ...
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]

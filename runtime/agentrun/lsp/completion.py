@@ -144,7 +144,7 @@ def _free_keys(place: Place, route: tuple[str | int, ...]) -> Iterator[Choice]:
         yield from (Choice(key, "key", "JSON Schema", about) for key, about in KEYS.items())
     elif place.kind == "test" and named_at(msgspec.structs.replace(place, route=(*route, "")), "key") == "tool":
         yield from (_document(tool) for tool in place.tools())
-        yield from _handoffs(place) if route[-1:] != ("tools",) else ()
+        yield from _handoffs(*_who_answers(place)) if route[-1:] != ("tools",) else ()
     elif place.kind == "test" and route[-1:] == ("args",):
         agent = place.agent()
         yield from _parameters(_declared(agent) if agent is not None else {}, "key")
@@ -182,6 +182,8 @@ def _values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choic
         is_list = place.kind == "agent" and place.route[:1] == ("tools",)
         tools = list(place.catalog.tools.values()) if is_list else place.tools()
         yield from (_document(one) for one in tools if one.name not in siblings)
+        if place.kind == "agent" and place.route[:1] in (("tool_choice",), ("permissions",)):
+            yield from _handoffs(place.agent())
     if place.kind == "agent" and place.route == ("tool_choice",):
         yield from (Choice(word, "value") for word in ("auto", "none", "required"))
     if place.kind == "tool" and place.route == ("require_approval",):
@@ -200,12 +202,13 @@ def _test_values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[
     elif within is not None and within[:1] == ("calls",) and within[-1] == "error":
         yield from (Choice(failure, "value") for failure in FAILURES)
     elif named_at(place, role) == "tool":
-        yield from (one for one in _handoffs(place) if one.label not in siblings)
+        yield from (one for one in _handoffs(*_who_answers(place)) if one.label not in siblings)
 
 
-def _handoffs(place: Place) -> Iterator[Choice]:
-    """The functions by which the agents that may answer hand over."""
-    for name in dict.fromkeys(name for one in _who_answers(place) for name in texts(one.node.get("handoffs"))):
+def _handoffs(*agents: Document | None) -> Iterator[Choice]:
+    """The functions by which agents hand over."""
+    listed = (name for one in agents if one is not None for name in texts(one.node.get("handoffs")))
+    for name in dict.fromkeys(listed):
         yield Choice(handoff_name(name), "tool", f"hands over to {name}")
 
 

@@ -14,7 +14,7 @@ def in_repository(file: str) -> str:
     root = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
     if not root:
         return file
-    whole, above = Path.cwd() / file, Path(os.path.realpath(root))
+    whole, above = Path(os.path.normpath(Path.cwd() / file)), Path(os.path.realpath(root))
     return whole.relative_to(above).as_posix() if whole.is_relative_to(above) else file
 
 

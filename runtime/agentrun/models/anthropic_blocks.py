@@ -18,6 +18,7 @@ import msgspec
 
 from agentrun.errors import FailureType, ModelError
 from agentrun.models.history import ANTHROPIC_CONTENT
+from agentrun.models.speakers import is_of_another
 
 Block = dict[str, Any]
 
@@ -59,11 +60,11 @@ def result_block(data: Mapping[str, Any]) -> Block:
     return block
 
 
-def assistant_blocks(data: Mapping[str, Any]) -> list[Block]:
-    """The model's turn. The blocks that were received are used if they are still those of the message's calls."""
+def assistant_blocks(data: Mapping[str, Any], *, to: str = "") -> list[Block]:
+    """A model's turn. What was received is used if the model is the same, and its calls are those of the message."""
     calls = data.get("tool_calls") or ()
     received = data.get(ANTHROPIC_CONTENT)
-    if isinstance(received, list):
+    if isinstance(received, list) and not is_of_another(data, to):
         received_ids = [block.get("id") for block in received if block.get("type") == "tool_use"]
         if received_ids == [call.get("id") for call in calls]:
             return [{**one, "id": call_id(one["id"])} if one.get("type") == "tool_use" else one for one in received]

@@ -34,9 +34,10 @@ def request_json(
     *,
     format_in_words: bool = False,
     continued: Sequence[Block] = (),
+    to: str = "",
 ) -> bytes:
-    """The request's body. `continued` is what the model has said so far in a turn that the service paused."""
-    system, turns = conversation(request.messages)
+    """The request's body, to a speaker. `continued` is what it has said so far in a turn that the service paused."""
+    system, turns = conversation(request.messages, to=to)
     tools, tool_choice = _tools(request, turns)
     output_format, words = answer_format(request.response_format, in_words=format_in_words)
     if words:
@@ -65,7 +66,7 @@ def request_json(
     return encode(body)
 
 
-def conversation(messages: Sequence[Message]) -> tuple[list[Block], list[dict[str, Any]]]:
+def conversation(messages: Sequence[Message], *, to: str = "") -> tuple[list[Block], list[dict[str, Any]]]:
     """System blocks, and turns in which user and assistant alternate."""
     system: list[Block] = []
     turns: list[dict[str, Any]] = []
@@ -76,7 +77,7 @@ def conversation(messages: Sequence[Message]) -> tuple[list[Block], list[dict[st
                 system += user_blocks(data.get("content"))
                 continue
             case "assistant":
-                role, blocks = "assistant", assistant_blocks(data)
+                role, blocks = "assistant", assistant_blocks(data, to=to)
             case "tool":
                 role, blocks = "user", [result_block(data)]
             case _:

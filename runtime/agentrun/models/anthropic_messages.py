@@ -17,6 +17,7 @@ from agentrun.models.anthropic_assembly import MessageAssembly
 from agentrun.models.anthropic_blocks import Block
 from agentrun.models.anthropic_body import OWN_KEYS, answer_format, request_json
 from agentrun.models.sdk_client import AnthropicClient
+from agentrun.models.speakers import signed
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class AnthropicMessages:
         self._settings = dict(settings)
         self._format_in_words = False
         self._client = AnthropicClient(name, wiring)
+        self._speaker = self._client.speaker
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
         try:
@@ -54,11 +56,16 @@ class AnthropicMessages:
         continued: list[Block] = []
         for _ in range(1 + MAX_PAUSES):
             body = request_json(
-                request, self.name, self._settings, format_in_words=self._format_in_words, continued=continued
+                request,
+                self.name,
+                self._settings,
+                format_in_words=self._format_in_words,
+                continued=continued,
+                to=self._speaker,
             )
             await self._client.ask("/v1/messages", body, assembly, tell, whole_key="stop_reason")
             if not assembly.paused:
-                return assembly.finish()
+                return signed(assembly.finish(), self._speaker)
             continued = assembly.resume()
         raise ModelError(f"the service paused the turn more than {MAX_PAUSES} times", code="paused_too_often")
 

@@ -12,25 +12,27 @@ from typing import Any, Literal
 
 from agentrun.engine.messages import Message, encode, tool_result
 from agentrun.errors import ToolFailure
+from agentrun.models.speakers import SAID_BY, common_form, is_of_another
 
 ContentWhenEmpty = Literal["", "omit"] | None
 
-# What other APIs sent that the chat form can't hold, such as signed or encrypted thinking. It goes back to the API it
+# What other APIs sent that the chat form can't hold, such as signed or encrypted thinking. It goes back to the model it
 # came from and nowhere else.
 ANTHROPIC_CONTENT = "anthropic_content"
 RESPONSES_OUTPUT = "responses_output"
-_OF_OTHER_APIS = frozenset({ANTHROPIC_CONTENT, RESPONSES_OUTPUT})
+_NEVER_SENT = frozenset({ANTHROPIC_CONTENT, RESPONSES_OUTPUT, SAID_BY})
 
 
 def repair(messages: Sequence[Message]) -> Sequence[Message]:
     return messages if _is_valid(messages) else _repaired(messages)
 
 
-def message_json(message: Message, content_when_empty: ContentWhenEmpty = None) -> bytes:
-    """The bytes to send. Servers disagree on the `content` of a message that has only calls."""
+def message_json(message: Message, content_when_empty: ContentWhenEmpty = None, to: str = "") -> bytes:
+    """The bytes to send `to` a speaker. Servers disagree on the `content` of a message that has only calls."""
     data = message.data
-    if not _OF_OTHER_APIS.isdisjoint(data):
-        message = Message({key: value for key, value in data.items() if key not in _OF_OTHER_APIS})
+    if not _NEVER_SENT.isdisjoint(data):
+        own = common_form(data) if is_of_another(data, to) else data
+        message = Message({key: value for key, value in own.items() if key not in _NEVER_SENT})
         data = message.data
     if not data.get("tool_calls") or data.get("content"):
         return message.json

@@ -1,6 +1,6 @@
 """The chat completions API, as OpenAI and many others serve it.
 
-Owns one attempt: the request's bytes and what a refused tool choice becomes. Knows nothing of retries, which are
+Owns one attempt: the request's bytes, and what a refused tool choice or id becomes. Knows nothing of retries, which are
 `retry.py`'s, nor of connections, which are `sdk_client.py`'s, and leaves what chunks mean to `assemble.py`. A
 request joins bytes that were made with the messages.
 """
@@ -8,6 +8,7 @@ request joins bytes that were made with the messages.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agentrun.engine.messages import Reply, Request, ToolList, encode
@@ -16,10 +17,13 @@ from agentrun.errors import ModelError
 from agentrun.models.assemble import Assembly
 from agentrun.models.history import ContentWhenEmpty, message_json, repair
 from agentrun.models.sdk_client import OpenAIClient
+from agentrun.models.speakers import SAID_BY, refuses_ids, signed, with_short_ids
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+MAX_KEPT_MESSAGES = 1024  # those whose bytes to send are not their own
 
 _OWN_KEYS = frozenset({"model", "messages", "tools"})
 
@@ -39,16 +43,29 @@ class ChatCompletions:
         self._settings = dict(settings)
         self._content_when_empty = content_when_empty
         self._tool_choice_in_words = False
+        self._ids_are_short = False
         self._client = OpenAIClient(name, wiring)
+        self._speaker = self._client.speaker
+        self._shortened = lru_cache(MAX_KEPT_MESSAGES)(with_short_ids)
+        self._kept = lru_cache(MAX_KEPT_MESSAGES)(message_json)
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
-        try:
-            return await self._ask(request, tell)
-        except ModelError as failure:
-            if self._tool_choice_in_words or not _refuses_tool_choice(failure, request):
-                raise
-        self._tool_choice_in_words = True
-        return await self._ask(request, tell)
+        while True:
+            try:
+                return signed(await self._ask(request, tell), self._speaker)
+            except ModelError as failure:
+                if not self._learns_from(failure, request):
+                    raise
+
+    def _learns_from(self, failure: ModelError, request: Request) -> bool:
+        """Whether the service will be asked in another way from now on."""
+        if not self._tool_choice_in_words and _refuses_tool_choice(failure, request):
+            self._tool_choice_in_words = True
+        elif not self._ids_are_short and refuses_ids(failure):
+            self._ids_are_short = True
+        else:
+            return False
+        return True
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -73,8 +90,12 @@ class ChatCompletions:
         tail.setdefault("stream", True)
         if tail["stream"]:
             tail.setdefault("stream_options", {"include_usage": True})
-        messages = (message_json(message, self._content_when_empty) for message in repair(request.messages))
-        pieces = [b'{"model":', encode(self.name), b',"messages":[', b",".join(messages), b"]"]
+        messages = repair(request.messages)
+        if self._ids_are_short:
+            messages = [self._shortened(message) for message in messages]
+        empty, to = self._content_when_empty, self._speaker
+        sent = [self._kept(one, empty, to) if SAID_BY in one.data else message_json(one, empty, to) for one in messages]
+        pieces = [b'{"model":', encode(self.name), b',"messages":[', b",".join(sent), b"]"]
         if tools:
             pieces += [b',"tools":', tools.json]
         pieces += [b",", encode(tail)[1:]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from agentrun.engine.messages import Reply, Request, encode
@@ -19,6 +19,7 @@ from agentrun.models.history import repair
 from agentrun.models.responses_assembly import ResponseAssembly
 from agentrun.models.responses_body import flat, message_json, tools_json
 from agentrun.models.sdk_client import OpenAIClient
+from agentrun.models.speakers import signed
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Responses:
         self._settings = dict(settings)
         self._client = OpenAIClient(name, wiring)
         self._asks_for_reasoning = "include" not in self._settings
-        self._items = lru_cache(MAX_KEPT_MESSAGES)(message_json)
+        self._speaker = self._client.speaker
+        self._items = lru_cache(MAX_KEPT_MESSAGES)(partial(message_json, to=self._speaker))
         self._tools = lru_cache(MAX_KEPT_TOOL_LISTS)(tools_json)
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
@@ -61,7 +63,7 @@ class Responses:
         check_settings(self._settings, _OWN_KEYS)
         assembly = ResponseAssembly(len(request.messages), request.used_call_ids)
         await self._client.ask("/responses", self.body(request), assembly, tell, whole_key="output")
-        return assembly.finish()
+        return signed(assembly.finish(), self._speaker)
 
     def body(self, request: Request) -> bytes:
         """The request's JSON: the items' and tools' bytes as they are, and a small tail."""

@@ -1,36 +1,41 @@
 """A conversation in chat form as the input of OpenAI's Responses API.
 
 Pure: a message in, items out. Also the forms of tools, tool choice and response format, which differ from chat's in
-one thing: what chat nests under the name of its type stands beside the type here. What the service itself said is
+one thing: what chat nests under the name of its type stands beside the type here. What the model itself said is
 sent back as it came, reasoning included: it was kept with the message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from agentrun.engine.messages import FunctionTool, Message, ToolList, encode
 from agentrun.errors import ModelError
 from agentrun.models.history import RESPONSES_OUTPUT
+from agentrun.models.speakers import is_of_another
 
 Item = dict[str, Any]
+
+MAX_ID_CHARS = 64
 
 _OWN_PARTS = frozenset({"input_text", "input_image", "input_file"})
 
 
-def message_json(message: Message) -> bytes:
-    """The bytes of a message's items, with commas between them."""
-    return b",".join(map(encode, message_items(message.data)))
+def message_json(message: Message, *, to: str = "") -> bytes:
+    """The bytes of a message's items, with commas between them, as they are sent `to` a speaker."""
+    return b",".join(map(encode, message_items(message.data, to=to)))
 
 
-def message_items(data: Mapping[str, Any]) -> list[Item]:
+def message_items(data: Mapping[str, Any], *, to: str = "") -> list[Item]:
     content = data.get("content")
     match data["role"]:
         case "assistant":
-            return _said(data)
+            return _said(data, to)
         case "tool":
-            return [{"type": "function_call_output", "call_id": data.get("tool_call_id"), "output": _content(content)}]
+            call_id = _call_id(data.get("tool_call_id"))
+            return [{"type": "function_call_output", "call_id": call_id, "output": _content(content)}]
         case role:
             return [{"role": role, "content": _content(content)}]
 
@@ -58,11 +63,11 @@ def _tool(tool: FunctionTool) -> Item:
     return {**form, "parameters": tool.parameters, "strict": tool.strict}
 
 
-def _said(data: Mapping[str, Any]) -> list[Item]:
-    """The model's turn. What was received is used if its calls are still those of the message."""
+def _said(data: Mapping[str, Any], to: str) -> list[Item]:
+    """A model's turn. What was received is used if the model is the same, and its calls are those of the message."""
     calls = data.get("tool_calls") or ()
     received = data.get(RESPONSES_OUTPUT)
-    if isinstance(received, list):
+    if isinstance(received, list) and not is_of_another(data, to):
         received_ids = [item.get("call_id") for item in received if item.get("type") == "function_call"]
         if received_ids == [call.get("id") for call in calls]:
             return received
@@ -82,10 +87,17 @@ def _call(call: Mapping[str, Any]) -> Item:
     function = call.get("function") or {}
     return {
         "type": "function_call",
-        "call_id": call.get("id"),
+        "call_id": _call_id(call.get("id")),
         "name": function.get("name"),
         "arguments": function.get("arguments") or "{}",
     }
+
+
+def _call_id(received: Any) -> Any:
+    """Other services make longer ids than this one takes."""
+    if isinstance(received, str) and len(received) > MAX_ID_CHARS:
+        return f"call_{sha256(received.encode('utf-8', 'replace')).hexdigest()[:24]}"
+    return received
 
 
 def _content(content: Any) -> str | list[Item]:

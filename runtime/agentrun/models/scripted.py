@@ -34,8 +34,9 @@ class Scripted:
         self.requests.append(_snapshot(request))
         if position >= len(self._turns):
             count = len(self._turns)
+            again = " after a failure" if count and self._turns[-1].error is not None else ""
             raise ModelError(
-                f"the script has {count} turn{'' if count == 1 else 's'}, and the model was asked once more",
+                f"the script has {count} turn{'' if count == 1 else 's'}, and the model was asked once more{again}",
                 code="script_exhausted",
                 help="Add a turn to the script: each request to the model, a retry too, plays one.",
             )
@@ -76,10 +77,11 @@ def _chunks(turn: ScriptTurn) -> Iterator[dict[str, Any]]:
 def _last_chunk(turn: ScriptTurn) -> dict[str, Any]:
     chunk = _delta({}, turn.finish_reason or ("tool_calls" if turn.tool_calls else "stop"))
     if turn.usage is not None:
+        sent, written = turn.usage.get("input_tokens", 0), turn.usage.get("output_tokens", 0)
         chunk["usage"] = {
-            "prompt_tokens": turn.usage.get("input_tokens", 0),
-            "completion_tokens": turn.usage.get("output_tokens", 0),
-            "total_tokens": turn.usage.get("total_tokens", 0),
+            "prompt_tokens": sent,
+            "completion_tokens": written,
+            "total_tokens": turn.usage.get("total_tokens", sent + written),
             "prompt_tokens_details": {"cached_tokens": turn.usage.get("cached_tokens", 0)},
         }
     return chunk

@@ -17,6 +17,7 @@ from agentrun.engine.ports import Tell
 from agentrun.errors import ModelError
 from agentrun.models import failures
 from agentrun.models.endpoint import ANTHROPIC, OPENAI, Endpoint, Provider
+from agentrun.models.speakers import speaker
 from agentrun.models.transport import Deadlines, Turn, Wiring, http_client
 from agentrun.models.watch import read_watched
 
@@ -44,6 +45,12 @@ class SdkClient:
         self._on_exchange = wiring.get("on_exchange")
         self._client: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def speaker(self) -> str:
+        """Who says what comes back."""
+        service = self._endpoint.service
+        return speaker(service.model, service.url)
 
     async def ask(self, path: str, body: bytes, turn: Turn, tell: Tell, *, whole_key: str) -> None:
         """Post `body` and read the reply into `turn`."""

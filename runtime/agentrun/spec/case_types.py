@@ -216,7 +216,7 @@ _REFUSE = "Tools, or globs of tools, whose calls are refused, with what the mode
 
 class CaseSpec(Closed, frozen=True):
     name: Annotated[str, Meta(min_length=1), doc("What the case shows.")]
-    skip: Annotated[str | None, doc("Not run, and why.")] = None
+    skip: Annotated[Annotated[str, Meta(min_length=1)] | None, doc("Not run, and why.")] = None
     only: Annotated[bool, doc("While one case has it, the others are not run.")] = False
     tags: Annotated[list[str], doc("Words to choose cases by.")] = field(default_factory=list)
     each: Annotated[

@@ -12,7 +12,7 @@ import msgspec
 from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, Span
 from agentrun.spec import wording
 from agentrun.spec.edits import Texts
-from agentrun.spec.nodes import Node, Route, kind_of
+from agentrun.spec.nodes import Node, Route, items, kind_of
 from agentrun.spec.retype import respelt, retyped
 from agentrun.spec.schema import SPECS, JsonSchema, Kind, branch_for, branches, member_schema, schema_of
 from agentrun.spec.shape import Shaped
@@ -105,7 +105,7 @@ def _findings(place: _Place, error: ValidationError) -> list[Diagnostic]:
         return unknown_keys(place.kind, node, place.texts, route, schema, instance)
     if error.validator == "required":
         return [] if place.partial else _missing(place, error, route)
-    code, message, help = _violation(error, route)
+    code, message, help = _violation(place.kind, error, route)
     fix = None
     if code == "AR304":
         names: Any = error.validator_value
@@ -169,7 +169,13 @@ def _missing(place: _Place, error: ValidationError, route: Route) -> list[Diagno
     above = node.get(*route[:-1]) if route else None
     stands_outside = above is not None and above.is_mapping and key in above.content
     is_something_else = bool(route) and len(strangers(schema, instance)) == len(instance) > 0
-    if stands_outside or is_something_else or is_meant(place.kind, schema, instance, _or_extends([key], route)):
+    stands_inside = place.kind == "test" and any(one.get(key) is not None for one in items(node.get("cases")))
+    if (
+        stands_outside
+        or (stands_inside and not route)
+        or is_something_else
+        or is_meant(place.kind, schema, instance, _or_extends([key], route))
+    ):
         return []  # the unknown key has its own finding
     about = known.get(key, {}).get("description")
     empty = _empty_key(node, (*route, key))
@@ -191,7 +197,7 @@ def _empty_key(node: Node, route: Route) -> Span | None:
     return parent.keys.get(str(route[-1])) if parent is not None else None
 
 
-def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | None]:
+def _violation(kind: Kind, error: ValidationError, route: Route) -> tuple[str, str, str | None]:
     limit: Any = error.validator_value
     schema: Any = error.schema
     subject, shown = wording.subject(route), wording.shown(error.instance)
@@ -202,12 +208,12 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
             return (
                 "AR303",
                 f"{subject} must be {wanted}, not {shown}",
-                wording.type_help(error.instance, [wanted], schema) or wording.form(route),
+                wording.type_help(error.instance, [wanted], schema) or wording.form(route, kind),
             )
         case "enum":
             names = [wording.plain(option) for option in limit]
             help = wording.option_help(error.instance, limit)
-            return "AR304", f"{subject} must be {wording.either(names)}, not {shown}", help
+            return "AR304", f"{subject} must be {wording.either(names)}, not {shown}", help or wording.form(route, kind)
         case "minimum":
             return "AR305", f"{subject} must be at least {limit:g}, not {shown}", about
         case "exclusiveMinimum":
@@ -215,11 +221,11 @@ def _violation(error: ValidationError, route: Route) -> tuple[str, str, str | No
         case "maximum":
             return "AR305", f"{subject} must be at most {limit:g}, not {shown}", about
         case "minLength" | "minItems":
-            return "AR306", f"{subject} must not be empty", about
+            return "AR306", f"{subject} must not be empty", about or wording.form(route, kind)
         case "pattern" if limit == NAME_PATTERN:
             return "AR306", f"{shown} is no name", wording.NAME_HELP
         case "pattern":
-            return "AR306", f"{shown} is no value for {subject}", wording.form(route) or about
+            return "AR306", f"{shown} is no value for {subject}", wording.form(route, kind) or about
     return "AR303", f"{subject}: {error.message}", None
 
 

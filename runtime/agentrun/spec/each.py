@@ -1,13 +1,13 @@
 """`each`: a case of a test file that stands for many, one for each row of values.
 
 Works on nodes, before a test document is checked, so that all else sees plain cases: `{{ each.name }}` is filled in,
-and what it gives is judged as if it had been written. Every node keeps its place in the file. What was filled in has no
-`source`: no fix can be made of it. An `each` that is no list of rows, and no mapping of lists, is the schema's to tell.
+and what it gives is judged as if it had been written. Every node keeps its place in the file: `{{ each.name }}` alone
+is the value of the row, where that stands; what else was filled in has no `source`, so that no fix can be made of it.
+An `each` that is no list of rows, and no mapping of lists, is the schema's to tell; `each_told.py` tells the rest.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Span, did_you_mean, nearest, one_of
+from agentrun.diagnostics import Diagnostic, Span
 from agentrun.spec.each_rows import Row, Rows, label, rows_of
+from agentrun.spec.each_told import Told, names_used
 from agentrun.spec.nodes import Node, Route
-from agentrun.spec.spelling import is_same_word
+from agentrun.spec.schema import JsonSchema, accepts, branch_for, branches, member_schema
 from agentrun.templates import (
     MAX_TEMPLATE_CHARS,
     MAX_TEMPLATES,
@@ -36,8 +37,7 @@ MAX_VALUES = 100_000  # in all cases that are made of a file
 MAX_CHARS = 4_194_304  # that are filled in
 MAX_SECONDS = 5.0  # for all of a file
 USES_EACH = re.compile(r"\{[{%](?:(?![%}]\}).)*?\beach\b", re.DOTALL)
-_AS_A_WHOLE = re.compile(r"\beach\b(?!\s*(?:\.\s*\w|\[\s*[\"']))")
-_CODE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_ALONE = re.compile(r"\{\{\s*each\.([A-Za-z_]\w*)\s*\}\}")
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def expanded(document: Node) -> Expanded:
         else:
             maker = _Maker(case, rows, bounds)
             own = maker.cases()
-            found += maker.found
+            found += maker.told.found
             if not own:
                 unknown |= {("cases", len(made), *route) for route in maker.routes} | {("cases", len(made), "each")}
                 own = [_without_each(case)]
@@ -114,12 +114,13 @@ class _Maker:
         self.case = _without_each(case)
         self.rows = rows
         self.bounds = bounds
-        self.found: list[Diagnostic] = []
+        self.told = Told(rows)
         self.routes: list[Route] = []
-        self._told: set[tuple[Span, str]] = set()
         self._templates: dict[int, Template] = {}
         self._keys: dict[tuple[int, str], Template] = {}
         self._changing: set[int] = set()
+        self._texts: set[int] = set()
+        self._sizes: dict[int, int] = {}
         self._size = 0
 
     def cases(self) -> list[Node]:
@@ -128,47 +129,53 @@ class _Maker:
             return self._none("`each` has no values, so that no case is made of it", "write at least one row")
         if self.rows.count > MAX_CASES:
             return self._none(f"`each` makes {self.rows.count:,} cases out of one: {MAX_CASES:,} are the most", None)
-        self._look(self.case, ())
+        self._look(self.case, (), {"$ref": "#/$defs/CaseSpec"})
         self.bounds.values -= self._size * self.rows.count
         if self.bounds.values < 0:
-            return self._none(f"`each` makes more than {MAX_VALUES:,} values of this file", "split the file")
+            return self._none(_TOO_MANY, "split the file")
         if self.bounds.templates < 0 or self.bounds.code < 0:
             message = f"more than {MAX_TEMPLATES:,} templates, or {MAX_TEMPLATE_CHARS:,} characters in them"
-            self.found.append(Diagnostic("AR205", "error", message, self.rows.place))
+            self.told.found.append(Diagnostic("AR205", "error", message, self.rows.place))
             return []
-        if self.found:
+        if any(one.severity == "error" for one in self.told.found):
             return []
         made = [(row, case) for row in self.rows if (case := self._case(row)) is not None]
-        self._unused()
+        self.told.unused(self._all_templates())
         return _named(self.case, self._name_is_filled_in(), made)
 
     def _none(self, message: str, help: str | None) -> list[Node]:
-        self._tell(message, self.rows.place, help)
+        self.told.tell(message, self.rows.place, help)
         return []
 
     # -- what changes from case to case
 
-    def _look(self, node: Node, route: Route) -> bool:
+    def _look(self, node: Node, route: Route, schema: JsonSchema) -> bool:
         """Compile what uses `each`; whether something at a node, or below it, does."""
         self._size += 1
         content = node.content
         changes = False
         if isinstance(content, dict):
+            branch = branch_for("test", schema, content) or {}
             for key, child in content.items():
                 if not route and key.startswith("x-"):
                     continue
                 template = self._compiled(key, node.keys.get(key, node.span), (*route, key))
                 if template is not None:
                     self._keys[id(node), key] = template
-                changes |= self._look(child, (*route, key)) | (template is not None)
+                below = self._look(child, (*route, key), member_schema(branch, key))
+                changes |= below or template is not None
         elif isinstance(content, list):
+            items = (branch_for("test", schema, content) or {}).get("items", {})
             for index, child in enumerate(content):
-                changes |= self._look(child, (*route, index))
+                changes |= self._look(child, (*route, index), items)
         elif isinstance(content, str):
+            self.told.bare_names(node)
             template = self._compiled(content, node.span, route)
             if template is not None:
                 self._templates[id(node)] = template
                 changes = True
+                if _is_for_text(schema):
+                    self._texts.add(id(node))
         if changes:
             self._changing.add(id(node))
         return changes
@@ -184,7 +191,7 @@ class _Maker:
         try:
             template = compile_template(text)
         except TemplateSyntax as error:
-            self._tell(f"the template can't be read: {error.message}", place, error.help)
+            self.told.tell(f"the template can't be read: {error.message}", place, error.help)
             return None
         return template if "each" in template.names else None
 
@@ -202,13 +209,13 @@ class _Maker:
         if isinstance(node.content, list):
             return node.like([self._filled(child, row) for child in node.content])
         if not isinstance(node.content, dict):
-            return _node_of(self._value(self._templates[id(node)], node, node.span, row), node.span)
+            return self._value_node(node, row)
         content: dict[str, Node] = {}
         keys: dict[str, Span] = {**node.keys}
         for key, child in node.content.items():
             name = self._key(node, key, row)
             if name in content:
-                self._tell(f"two keys become `{name}`", node.keys[key], "give them names that differ")
+                self.told.tell(f"two keys become `{name}`", node.keys[key], "give them names that differ")
                 raise _Fails
             content[name] = self._filled(child, row)
             keys[name] = node.keys.get(key, child.span)
@@ -216,87 +223,62 @@ class _Maker:
 
     def _key(self, node: Node, key: str, row: Row) -> str:
         template = self._keys.get((id(node), key))
-        if template is None:
-            return key
-        value = self._value(template, None, node.keys[key], row)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return key if template is None else to_text(self._value(template, None, node.keys[key], row))
+
+    def _value_node(self, node: Node, row: Row) -> Node:
+        """A number, or true or false, becomes a text where only a text may stand."""
+        alone = _ALONE.fullmatch(node.content)
+        written = row.nodes.get(alone[1]) if alone is not None else None
+        if written is None:
+            made = _node_of(self._value(self._templates[id(node)], node, node.span, row), node.span)
+        else:
+            made = written
+            self.bounds.values -= self._size_of(written)
+        if self.bounds.values < 0:
+            self.told.tell(_TOO_MANY, self.rows.place, "split the file")
+            raise _Fails
+        if id(node) in self._texts and isinstance(made.content, (bool, int, float)):
+            return Node(to_text(made.content), made.span)
+        return made
+
+    def _size_of(self, node: Node) -> int:
+        if id(node) not in self._sizes:
+            self._sizes[id(node)] = sum(1 for _ in node.walk()) - 1
+        return self._sizes[id(node)]
 
     def _value(self, template: Template, node: Node | None, place: Span, row: Row) -> Any:
         if time.monotonic() > self.bounds.until or self.bounds.chars < 0:
-            self._tell("the values of `each` take too long to fill in, or are too long", self.rows.place, None)
+            self.told.tell("the values of `each` take too long to fill in, or are too long", self.rows.place)
             raise _Fails
         try:
             value = template.value({"each": row.values})
         except UndefinedName as error:
-            self._undefined(error, template, node, place, row)
+            self.told.undefined(error, template, names_used(self._all_templates()), node, place, row)
         except TemplateFailure as error:
-            self._failed(error, place, row)
+            self.told.failed(error, place, row)
         else:
             self.bounds.chars -= len(value) if isinstance(value, str) else 0
             return value
         raise _Fails
 
-    def _undefined(self, error: UndefinedName, template: Template, node: Node | None, place: Span, row: Row) -> None:
-        """A value that no row has, or not this one; else what is missing is told by the template itself."""
-        asked = sorted(name for owner, name in template.attributes if owner == "each")
-        missing = [name for name in asked if name not in row.values]
-        unknown = [name for name in missing if name not in self.rows.names]
-        others = sorted(template.names - {"each"}) + ["args"] * (bool(template.args) or template.uses_all_args)
-        if unknown:
-            for name in unknown:
-                self._unknown(name, node, place)
-        elif missing:
-            have = one_of(row.values) if row.values else "nothing"
-            self._tell(f"this row of `each` gives no `{missing[0]}`, which the case uses", row.place, f"it has {have}")
-        elif others:
-            self._tell(f"`{others[0]}` is not known here: a case is filled in from `each` alone", place, None)
-        else:
-            self._failed(error, place, row)
-
-    def _unknown(self, name: str, node: Node | None, place: Span) -> None:
-        known = self.rows.names
-        pattern = re.compile(rf"\beach\s*(?:\.\s*|\[\s*[\"'])({re.escape(name)})\b")
-        exact = node.find(pattern) if node is not None and node.style != "file" else None
-        meant = nearest(name, known)
-        fix = None
-        if exact is not None and meant is not None:
-            fix = Fix(f"write `{meant}`", (Edit(exact, meant),), is_same_word(name, meant))
-        help = did_you_mean(name, known, f"its values: {one_of(known)}")
-        self._tell(f"`each` has no value `{name}`", exact or place, help, fix)
-
-    def _failed(self, error: TemplateFailure, place: Span, row: Row) -> None:
-        """Told for the first row that it fails with."""
-        if (place, "fails") not in self._told:
-            self._told.add((place, "fails"))
-            self._tell(f"the template fails with {label(row.values)}: {error}", place, None)
-
-    def _tell(self, message: str, place: Span, help: str | None, fix: Fix | None = None) -> None:
-        if (place, message) not in self._told:
-            self._told.add((place, message))
-            self.found.append(Diagnostic("AR910", "error", message, place, help, fix=fix))
-
-    # -- the rows as a whole
-
-    def _unused(self) -> None:
-        """Where one is misspelt in the case, that is the use of another."""
-        templates = [*self._templates.values(), *self._keys.values()]
-        if self.found or any(_takes_all(template.source) for template in templates):
-            return
-        used = {name for template in templates for owner, name in template.attributes if owner == "each"}
-        unused = [name for name in self.rows.names if name not in used]
-        if unused and len(unused) == len(self.rows.names):
-            message, unused = "the case uses no value of `each`: all that it makes are alike", unused[:1]
-            help = f"write `{{{{ each.{unused[0]} }}}}` where they differ"
-            self.found.append(Diagnostic("AR911", "warning", message, self.rows.place, help))
-            return
-        for name in unused:
-            help = f"write `{{{{ each.{name} }}}}` where the case should have it, or take it out"
-            message = f"the case doesn't use the value `{name}` of `each`"
-            self.found.append(Diagnostic("AR911", "warning", message, self.rows.names[name], help))
+    def _all_templates(self) -> list[Template]:
+        return [*self._templates.values(), *self._keys.values()]
 
     def _name_is_filled_in(self) -> bool:
         name = self.case.get("name")
         return name is not None and id(name) in self._templates
+
+
+_TOO_MANY = f"`each` makes more than {MAX_VALUES:,} values of this file"
+
+
+def _is_for_text(schema: JsonSchema) -> bool:
+    """Whether a text may stand at a place, and no number, true or false."""
+    options = list(branches("test", schema))
+    others = ("number", "integer", "boolean")
+    return any(accepts(one, "string") for one in options) and not any(
+        accepts(one, other) for one in options for other in others
+    )
 
 
 def _named(case: Node, is_filled_in: bool, made: Sequence[tuple[Row, Node]]) -> list[Node]:
@@ -318,11 +300,6 @@ def _named(case: Node, is_filled_in: bool, made: Sequence[tuple[Row, Node]]) -> 
 
 def _with_name(case: Node, name: str, place: Span) -> Node:
     return case.like({**case.content, "name": Node(name, place)})
-
-
-def _takes_all(source: str) -> bool:
-    """Whether a template uses `each` otherwise than by a name: `{{ each }}`, `{{ each[name] }}`."""
-    return any(_AS_A_WHOLE.search(code) for code in _CODE.findall(source))
 
 
 def _without_each(case: Node) -> Node:

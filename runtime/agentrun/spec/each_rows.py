@@ -16,9 +16,13 @@ from agentrun.spec.nodes import Node
 _WIDTH = 24  # of a value in the name of a case
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, eq=False):
+    """`nodes` are its values as they were written; `keys` where their names stand, if it has any of its own."""
+
     values: dict[str, Any]
+    nodes: Mapping[str, Node]
     place: Span
+    keys: Mapping[str, Span] = {}
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -34,9 +38,11 @@ class Rows(msgspec.Struct, frozen=True):
         if self.rows is not None:
             yield from self.rows
             return
-        columns = [column.data() for column in self.lists.values()]
-        for values in itertools.product(*columns):
-            yield Row(dict(zip(self.lists, values, strict=True)), self.place)
+        columns = [list(zip(column.data(), column.content, strict=True)) for column in self.lists.values()]
+        for picked in itertools.product(*columns):
+            values = {name: value for name, (value, _) in zip(self.lists, picked, strict=True)}
+            nodes = {name: node for name, (_, node) in zip(self.lists, picked, strict=True)}
+            yield Row(values, nodes, self.place)
 
 
 def rows_of(case: Node) -> Rows | None:
@@ -50,7 +56,7 @@ def rows_of(case: Node) -> Rows | None:
         for one in each.content:
             for name in one.content:
                 names.setdefault(name, one.keys[name])
-        rows = [Row(one.data(), one.span) for one in each.content]
+        rows = [Row(one.data(), one.content, one.span, one.keys) for one in each.content]
         return Rows(len(rows), names, place, rows)
     if each.is_mapping and all(one.is_list for one in each.content.values()):
         count = math.prod(len(one.content) for one in each.content.values()) if each.content else 0

@@ -104,6 +104,23 @@ def rename_key(texts: Texts, span: Span, key: str, name: str, *, safe: bool) -> 
     return Fix(f"write `{name}`", (Edit(span, f"{mark}{name}{mark}"),), safe)
 
 
+def put_inside(texts: Texts, mapping: Node | None, key: str, home: str) -> Fix | None:
+    """An entry of a mapping, of one line, as the only one of another mapping: `home: {key: …}`."""
+    text = texts.get(mapping.span.file, "") if mapping is not None else ""
+    value, span = (mapping.get(key), mapping.keys.get(key)) if mapping is not None else (None, None)
+    if value is None or span is None or value.span.line != span.line or value.span.end_line != span.line:
+        return None
+    is_closed = opens_flow(text, value) if isinstance(value.content, (dict, list)) else is_as_written(value)
+    if (
+        not is_closed
+        or written(text, span) != key
+        or (isinstance(value.content, str) and not value.style and re.search(r"[,\[\]{}]", str(value.content)))
+    ):
+        return None
+    at = Span(value.span.file, value.span.line, value.span.end_column, value.span.line, value.span.end_column)
+    return Fix(f"write it inside `{home}`", (Edit(start_of(span), f"{home}: {{"), Edit(at, "}")), safe=False)
+
+
 def add_first(texts: Texts, mapping: Node, entry: str) -> Fix | None:
     """An entry `key: value` before the first one of a mapping that has entries."""
     text = texts.get(mapping.span.file)

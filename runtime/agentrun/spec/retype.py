@@ -37,6 +37,9 @@ def retyped(
         return put_around(node.span, "[", "]", "make it a list", safe=False)
     if not is_as_written(node):
         return None
+    wrapped = _wrapped(node, route) if kind == "test" else None
+    if wrapped is not None:
+        return wrapped
     types = {str(one.get("type")) for one in options}
     if isinstance(node.content, str):
         as_scalar = None if "string" in types else _scalar(node, types, about)
@@ -44,6 +47,31 @@ def retyped(
     if type(node.content) in (int, float) and any(_is_any_text(one) for one in options):
         return quote(node, safe=True)
     return put_around(node.span, "[", "]", "make it a list", safe=True) if fits_a_list else None
+
+
+# What is written before and behind a text, or a number, that stands for a mapping of one entry in a test file.
+_TEXTS_OF_ENTRIES = {"model": ("content: ", ""), "conversation": ("user: ", ""), "tool_calls": ("{name: ", "}")}
+_TEXTS = {"similar_to": ("{text: ", "}"), "judge": ("{model: ", "}")}
+_NUMBERS = {"cost_usd": ("{at_most: ", "}"), "latency": ("{at_most: ", "}")}
+_STATUS = ("{status: ", "}")
+
+
+def _wrapped(node: Node, route: Route) -> Fix | None:
+    key, above = route[-1], route[-2] if len(route) > 1 else ""
+    if isinstance(node.content, str):
+        around = _TEXTS_OF_ENTRIES.get(str(above)) if isinstance(key, int) else _TEXTS.get(str(key))
+        mark = "" if node.style or is_plain(node.content) or around in _OPEN else quotes_for(node.content)
+    else:
+        around = _STATUS if key == "error" and "model" in route else _NUMBERS.get(str(key))
+        mark = "" if type(node.content) in (int, float) else None
+    if around is None or mark is None:
+        return None
+    before, after = around
+    title = f"write `{before}…{after}`"
+    return put_around(node.span, f"{before}{mark}", f"{mark}{after}", title, safe=True)
+
+
+_OPEN = [around for around in _TEXTS_OF_ENTRIES.values() if not around[1]]
 
 
 def respelt(node: Node | None, names: Sequence[str]) -> Fix | None:

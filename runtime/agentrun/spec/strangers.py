@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agentrun.diagnostics import MAX_TOLD, Diagnostic, Fix, one_of
-from agentrun.spec.edits import Texts, rename_key
+from agentrun.spec.edits import Texts, put_inside, rename_key
 from agentrun.spec.known_settings import KNOWN_SETTINGS
 from agentrun.spec.meant import meant_name
 from agentrun.spec.nodes import Node, Route
-from agentrun.spec.other_words import advice, other_words
+from agentrun.spec.other_words import advice, entry_advice, other_words
 from agentrun.spec.schema import JsonSchema, Kind, accepts, branch_for, branches, json_type, member_schema, schema_of
 from agentrun.spec.spelling import is_surely
-from agentrun.spec.wording import subject
+from agentrun.spec.wording import form, subject
 from agentrun.spec.yaml_nodes import parse_scalar
 
 _MOST_NAMED = 4
@@ -38,17 +38,20 @@ def unknown_keys(
     homes = {key: home_of(kind, schema, key, instance) for key in strange}
     groups: dict[str, list[str]] = {}
     for key in strange:
-        groups.setdefault(homes[key] or advice(key, allowed) or key, []).append(key)
+        told = homes[key] or advice(key, allowed) or entry_advice(key, allowed, instance[key]) or key
+        groups.setdefault(told, []).append(key)
     found = []
     for keys in groups.values():
         key, home = keys[0], homes[keys[0]]
         help = _help(kind, root, route, schema, instance, key) if home is None else _into(home, len(keys))
         span = root.key_place((*route, key))
-        name = meant_name(key, free) if home is None else None
+        name = _meant(kind, schema, key, free, instance[key]) if home is None else None
         fix: Fix | None = None
         if name is not None and name not in taken and _may_fit(kind, schema, name, instance[key]):
             fix = rename_key(texts, span, key, name, safe=is_surely(key, name, free))
             taken.add(name)
+        elif home is not None and len(keys) == 1 and home not in taken and kind == "test":
+            fix = put_inside(texts, root.get(*route), key, home)
         where = f" in {subject(route)}" if route else ""
         found.append(Diagnostic("AR301", "error", f"unknown {_named(keys)}{where}", span, help, fix=fix))
     return found
@@ -86,17 +89,34 @@ def is_meant(kind: Kind, schema: JsonSchema, instance: Mapping[str, Any], names:
     if kind == "tool" and "http" in wanted and isinstance(instance.get("tools"), list):
         return True  # a list of tools in a file
     return any(
-        meant_name(key, wanted) is not None or home_of(kind, schema, key, instance) in wanted
+        _meant(kind, schema, key, wanted, instance[key]) is not None or home_of(kind, schema, key, instance) in wanted
         for key in strangers(schema, instance)
     )
+
+
+def _meant(kind: Kind, schema: JsonSchema, key: str, free: list[str], value: Any) -> str | None:
+    """The key that an unknown one was meant for: of several words the first that its value fits."""
+    others = [name for name in _words(kind, key) if name in free]
+    name = next((one for one in others if _may_fit(kind, schema, one, value)), None) or meant_name(key, free)
+    if name is None or name in others or is_surely(key, name, free):
+        return name or next(iter(others), None)
+    return None if entry_advice(key, list(schema.get("properties", {})), value) else name
+
+
+def _words(kind: Kind, key: str) -> tuple[str, ...]:
+    """The keys that another word may stand for; a case is called by many."""
+    return (*other_words(key), *(("name",) if kind == "test" and key.lower() in _NAMES_OF_A_CASE else ()))
+
+
+_NAMES_OF_A_CASE = ("case", "id", "it", "label", "scenario", "test", "title")
 
 
 def home_of(kind: Kind, schema: JsonSchema, key: str, instance: Mapping[str, Any]) -> str | None:
     """The key of this mapping that takes an unknown one inside: `sandbox` belongs in `shell`."""
     members = schema.get("properties", {})
     free = [name for name in members if name not in instance]
-    name = meant_name(key, free)
-    if name is not None and is_surely(key, name, free):
+    name = _meant(kind, schema, key, free, instance[key])
+    if (name is not None and is_surely(key, name, free)) or advice(key, list(members)):
         return None
     homes = [
         name for name, member in members.items() if member.get("x-later") is not True and key in _inside(kind, member)
@@ -105,7 +125,7 @@ def home_of(kind: Kind, schema: JsonSchema, key: str, instance: Mapping[str, Any
     found = written or homes
     if not written and "model" in members and (key in _SETTINGS or len(homes) > 1):
         return None  # of `model.settings`; or `timeout`, which `model` and `limits` have
-    return found[0] if found and (name is None or written or name not in other_words(key)) else None
+    return found[0] if found and (name is None or written or name not in _words(kind, key)) else None
 
 
 def _inside(kind: Kind, member: JsonSchema) -> Iterator[str]:
@@ -127,12 +147,13 @@ def _help(kind: Kind, root: Node, route: Route, schema: JsonSchema, instance: Ma
         return "indent the text of `|`"
     if odd := _odd_characters(key, allowed):
         return odd
-    name = meant_name(key, free)
-    if name is not None and isinstance(instance[key], dict) and not _fits(kind, schema, name, instance[key]):
-        name = None
-    if name is not None and (is_surely(key, name, free) or name in other_words(key)):
+    name = _meant(kind, schema, key, free, instance[key])
+    told = advice(key, allowed) or entry_advice(key, allowed, instance[key])
+    if name is not None and not _may_fit(kind, schema, name, instance[key]):
+        told = told or (form((*route, name), kind) if kind == "test" else None)
+        name = None if isinstance(instance[key], dict) or told else name
+    if name is not None and (is_surely(key, name, free) or name in _words(kind, key)):
         return f"did you mean `{name}`?"
-    told = advice(key, allowed)
     if told is not None:
         return told
     outer = _outer(kind, root, route, key)

@@ -112,6 +112,10 @@ def misread_sign(text: str) -> str | None:
 _OTHER_OPTIONS = {
     **dict.fromkeys(("azure", "chat", "completions", "ollama", "openai", "vllm"), "chat_completions"),
     **dict.fromkeys(("claude", "messages"), "anthropic_messages"),
+    **dict.fromkeys(("end_turn", "stop_sequence"), "stop"),
+    **dict.fromkeys(("function_call", "tool_call", "tool_use"), "tool_calls"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens"), "length"),
+    "safety": "content_filter",
 }
 
 
@@ -147,14 +151,65 @@ _FORMS = {
 }
 
 
+_TOOLS_LISTED = "write a list of names or globs, such as `[refund_*]`"
+_COUNTED = "write a whole number, or `{at_least: …, at_most: …}`"
+# In a test file, where some keys are also those of agents and tools.
+_FORMS_OF_TESTS = {
+    "answer": "write its text, or what holds of it: `{contains: …}`",
+    "args": "write `NAME: value` for each, such as `{input: …}`",
+    "arguments": "write a mapping: `{NAME: value}`",
+    "calls": "write a list of calls, `- NAME` for each",
+    "cases": "write a list of cases, with `- name: …` for each",
+    "cassette": "write the path of a file: `NAME.cassette.yaml`",
+    "content": "it is text: JSON stands in single quotes",
+    "count": _COUNTED,
+    "date": "write YYYY-MM-DD",
+    "expect": "write `expect: {answer: …, calls: [NAME]}`",
+    "includes": "write `NAME: value` for each; of a text: `contains: …`",
+    "judge": "write `judge: {model: NAME}`",
+    "length": _COUNTED,
+    "model": CASE_MODEL_HELP,
+    "not": "write what must not hold: `not: {contains: …}`",
+    "refuse": "write what the model is told, `{NAME: …}`, or a list of names",
+    "similar_to": "write `{text: …}`",
+    "skip": "write why it is not run",
+    "tokens": _COUNTED,
+    "tools": "write `NAME: {…}` for each tool",
+    "turns": _COUNTED,
+    "where": "write `EXPRESSION: value` for each",
+    **dict.fromkeys(("approve", "approvals", "never", "same_turn"), _TOOLS_LISTED),
+}
+_ENTRIES = {
+    **dict.fromkeys(("calls", "exact", "in_order", "any_order"), "write `- NAME`, or `- name: NAME`"),
+    "conversation": "write `- user: …`",
+    "each": "write a row of values, `{NAME: value}`; of a mapping, each value is a list",
+    "model": "write `- content: …`, or `- tool_calls: […]`",
+    "permissions": "write `ask: NAME`, `allow: NAME` or `deny: NAME`",
+    "refuse": "write what the model is told",
+    "tool_calls": "write `{name: NAME, arguments: {…}}`",
+    "tools": "write what it answers: `json` or `text` for http, `stdout` for shell, `result` for others",
+}
+
+
 def form(route: Route, kind: str = "") -> str | None:
-    """How the value of a key is written, where its description doesn't show it."""
-    if route[-2:-1] == ("permissions",):
-        return "write `ask: NAME`, `allow: NAME` or `deny: NAME`"
-    if route[-2:-1] in (("calls",), ("exact",), ("in_order",), ("any_order",)):
-        return "write `- NAME`, or `- name: NAME`"
-    if route[-2:-1] == ("conversation",):
-        return "write `- user: …`"
-    if kind == "test" and route[-1:] == ("model",):
-        return CASE_MODEL_HELP
-    return _FORMS.get(str(route[-1])) if route else None
+    """How the value of a key, or an entry of it, is written, where its description doesn't show it."""
+    if not route:
+        return None
+    key, above = str(route[-1]), str(route[-2]) if len(route) > 1 else ""
+    if above == "permissions":
+        return _ENTRIES[above]
+    if kind != "test":
+        return _FORMS.get(key)
+    if key == "error":
+        return _failure_form(route)
+    if key == "judge" and above == "expect":
+        return "write what it judges by"
+    if above in _ENTRIES and key not in _FORMS_OF_TESTS:
+        return _ENTRIES[above]
+    return _FORMS_OF_TESTS.get(key) or _FORMS.get(key)
+
+
+def _failure_form(route: Route) -> str:
+    if "calls" in route:
+        return "write a type of failure, such as `http_status`, or true or false"
+    return "write `cut`, `reset` or `{status: 429}`" if "model" in route else "write `{type: connection}`"

@@ -1,7 +1,7 @@
-"""What the cases of agents left out: tools, parameters and `permissions` rules that no call met. Pure.
+"""What the cases of agents left out: tools, hand-offs, parameters and `permissions` rules that no call met. Pure.
 
 An agent behind a tool, or handed over to, is an agent of its own here: its tools and rules stand under its name, and
-calls count wherever they were made.
+calls count wherever they were made. Agents that no test file leads to are known by their files alone.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.agent import Agent, BoundTool
+from agentrun.project import Project
 from agentrun.testing.observed import ObservedCall, ObservedStep
-from agentrun.testing.plan import Case
+from agentrun.testing.plan import Case, needed
 from agentrun.testing.results import AgentCoverage, CaseResult
 from agentrun.testing.stage import StagedTool
 from agentrun.tools.agent import AgentTool
@@ -51,8 +52,14 @@ def coverage_of(results: Iterable[CaseResult], agent_of: Callable[[Case], Agent]
     return tuple(_left_out(one) for one in seen.values())
 
 
+def untested(project: Project) -> tuple[str, ...]:
+    """The agents that no test file is about, and that none of those that are leads to."""
+    led_to = {one for test in project.catalog.tests for one in needed(project, test)}
+    return tuple(agent.name for agent in project.catalog.agents.values() if agent not in led_to)
+
+
 def _reached(agent: Agent) -> Iterator[Agent]:
-    """The agent, and those behind its tools."""
+    """The agent, those behind its tools, and those that it hands over to."""
     found: dict[str, Agent] = {}
     waiting = [agent]
     while waiting:
@@ -60,6 +67,7 @@ def _reached(agent: Agent) -> Iterator[Agent]:
         if one.name not in found:
             found[one.name] = one
             waiting += [behind for tool in one.tools.values() if (behind := _agent_behind(tool)) is not None]
+            waiting += [one.peers[tool.hands_to] for tool in one.handoffs.values() if tool.hands_to is not None]
     yield from found.values()
 
 
@@ -110,16 +118,32 @@ def _left_out(seen: _Seen) -> AgentCoverage:
         agent=agent.name,
         tools=tuple(name for name in agent.tools if name not in seen.called),
         parameters=tuple(pair for pair in parameters if pair not in seen.given),
+        handoffs=tuple(name for name in agent.handoffs if name not in seen.called),
         rules=tuple(rule.text for index, rule in enumerate(agent.permissions) if index not in seen.rules),
         arguments=tuple(name for name in arguments if name not in seen.arguments),
         tools_total=len(agent.tools),
         parameters_total=len(parameters),
+        handoffs_total=len(agent.handoffs),
         rules_total=len(agent.permissions),
         arguments_total=len(arguments),
     )
 
 
 def _names(schema: Mapping[str, Any]) -> list[str]:
-    """Top-level properties: what stands deeper is the tool's own business."""
-    properties = schema.get("properties")
-    return list(properties) if isinstance(properties, Mapping) else []
+    """Top-level properties, wherever the schema says them: what stands deeper is the tool's own business."""
+    names: dict[str, None] = {}
+    parts: list[Any] = [schema]
+    for part in parts:
+        if isinstance(part, Mapping):
+            names |= dict.fromkeys(part.get("properties") or ())
+            parts += [one for one in (*part.get("allOf", ()), _referred(schema, part)) if one not in parts]
+    return list(names)
+
+
+def _referred(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
+    """What a `$ref` within the schema leads to; None where there is none."""
+    path = str(part.get("$ref", "")).split("/")
+    found: Any = schema if path[0] == "#" else None
+    for key in path[1:]:
+        found = found.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+    return found

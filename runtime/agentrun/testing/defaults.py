@@ -13,7 +13,7 @@ from agentrun.tools.agent import AgentTool
 
 def defaults_of(agent: Agent) -> FillIn:
     """Of the tools of an agent, of those behind its tools, and of those that it may hand over to."""
-    agents = {one.name: one for one in _reached(agent, set())}
+    agents = {one.name: one for one in agents_reached(agent, set())}
 
     def fill_in(name: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         bound = agents[name].tools.get(tool) if name in agents else None
@@ -25,14 +25,15 @@ def defaults_of(agent: Agent) -> FillIn:
     return fill_in
 
 
-def _reached(agent: Agent, seen: set[str]) -> Iterator[Agent]:
+def agents_reached(agent: Agent, seen: set[str]) -> Iterator[Agent]:
+    """The agent and all that may speak or be called in its runs, but for those that were `seen`."""
     if agent.name in seen:
         return
     seen.add(agent.name)
     yield agent
     for other in agent.peers.values():
-        yield from _reached(other, seen)
+        yield from agents_reached(other, seen)
     for tool in agent.tools.values():
         backend = tool.backend.backend if isinstance(tool.backend, StagedTool) else tool.backend
         if isinstance(backend, AgentTool):
-            yield from _reached(backend.agent, seen)
+            yield from agents_reached(backend.agent, seen)

@@ -13,7 +13,7 @@ from agentrun.spec.nodes import Node, name_place
 from agentrun.testing.expect.call_lists import calls_claims
 from agentrun.testing.expect.claims import Claim, under
 from agentrun.testing.expect.credentials import secret_claims
-from agentrun.testing.expect.made import Made, made_in
+from agentrun.testing.expect.made import NOTHING_SENT, Made, Sent, made_in
 from agentrun.testing.expect.numbers import bounds_claims
 from agentrun.testing.expect.shown import joined
 from agentrun.testing.expect.value import answer_value, text_value
@@ -23,9 +23,9 @@ from agentrun.testing.plan import Case
 from agentrun.testing.results import Failure
 
 
-def failures_of(case: Case, observed: Observed) -> Iterator[Failure]:
-    """All that is not as the case expects: of each step, then of all together."""
-    made = made_in(observed.steps)
+def failures_of(case: Case, observed: Observed, sent: Sent = NOTHING_SENT) -> Iterator[Failure]:
+    """All that is not as the case expects: of each step, then of all together. `sent` is not masked."""
+    made = made_in(observed.steps, sent)
     for number, (step, seen) in enumerate(zip(case.steps, observed.steps, strict=False)):
         yield from _ending(case, number, seen)
         calls = [one for one in made if one.step == number]
@@ -36,10 +36,10 @@ def failures_of(case: Case, observed: Observed) -> Iterator[Failure]:
 
 def _ending(case: Case, number: int, seen: ObservedStep) -> Iterator[Failure]:
     """A run that ended badly fails its case, unless the case says how it ends."""
-    step = case.steps[number]
-    told = step.expect.reason or (case.expect.reason if number == len(case.steps) - 1 else None)
+    told = case.steps[number].expect.reason or (case.expect.reason if number == len(case.steps) - 1 else None)
     if told is None and seen.reason not in ENDED_WELL:
-        place = step.node.first_line if step.node is not None else name_place(case.node)
+        route = ("conversation", number, "user")
+        place = case.node.key_place(route) if case.node.get(*route) is not None else name_place(case.node)
         yield Failure(f"the run ended with `{seen.reason}`{_explained(seen)}", place)
 
 
@@ -103,10 +103,15 @@ def _numbers(expect: ExpectSpec, steps: Sequence[ObservedStep]) -> Iterator[Clai
     if expect.turns is not None:
         turns = sum(step.turns for step in steps)
         yield from under(("turns",), bounds_claims(took, expect.turns, turns, "turn"))
-    if expect.tokens is not None:
+    unknown = _unknown_usage(steps)
+    if expect.tokens is not None and unknown:
+        yield Claim(("tokens",), None, "the tokens are known", f"the tokens are not known: {unknown}")
+    elif expect.tokens is not None:
         tokens = sum(step.usage.total_tokens for step in steps)
         yield from under(("tokens",), bounds_claims(took, expect.tokens, tokens, "token"))
-    if expect.cost_usd is not None:
+    if expect.cost_usd is not None and unknown:
+        yield Claim(("cost_usd",), None, "the cost is known", f"the cost is not known: {unknown}")
+    elif expect.cost_usd is not None:
         costs = [step.cost_usd for step in steps if step.cost_usd is not None or step.usage.total_tokens]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
@@ -117,3 +122,10 @@ def _numbers(expect: ExpectSpec, steps: Sequence[ObservedStep]) -> Iterator[Clai
     if expect.latency is not None:
         seconds = sum(step.duration_s for step in steps)
         yield from under(("latency",), bounds_claims(took, expect.latency, seconds, "s"))
+
+
+def _unknown_usage(steps: Sequence[ObservedStep]) -> str:
+    """Why nothing can be said of tokens, where that is so: none would hold of any bound."""
+    if any(step.turns for step in steps) and not any(step.usage.total_tokens for step in steps):
+        return "no reply of the model has `usage`"
+    return ""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agentrun.engine import events
-from agentrun.engine.arguments import parse_arguments
+from agentrun.engine.arguments import NO_OBJECT, parse_arguments
 from agentrun.engine.events import Event, Reason
 from agentrun.engine.messages import Usage
 from agentrun.errors import ToolFailure
@@ -202,6 +202,8 @@ class StepObserver:
         call.result, call.duration_s = event.result, event.duration_s
         if event.is_error:
             call.error = _error_type(event.result)
+            if event.result.startswith(_NO_OBJECT):  # then `{}` stands in the history
+                call.arguments, call.raw_arguments = None, _quoted_arguments(event.result)
 
     def _run_finished(self, event: events.RunFinished) -> None:
         if self._depths[event.run_id] == 0:
@@ -210,9 +212,18 @@ class StepObserver:
 
 
 _TYPE = re.compile(r'\{"error":\{"type":"(\w+)"')
+_NO_OBJECT = f'{{"error":{{"type":"invalid_arguments","message":"{NO_OBJECT}'
 
 
 def _error_type(result: str) -> str:
     """The type that a failure's result names. It stands first: the rest may be cut."""
     found = _TYPE.match(result)
     return found[1] if found else "internal"
+
+
+def _quoted_arguments(result: str) -> str:
+    """What the model wrote; nothing is known of it where the result was cut."""
+    try:
+        return str(msgspec.json.decode(result)["error"]["arguments"])
+    except msgspec.DecodeError:
+        return ""

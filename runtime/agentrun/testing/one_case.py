@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from agentrun.diagnostics import counted
+from agentrun.diagnostics import Span, counted
 from agentrun.engine import loop
 from agentrun.engine.agent import Agent, Mask
-from agentrun.engine.events import Emit, Event, RunFinished
+from agentrun.engine.events import Emit, Event, Retried, RunFinished, TurnFinished
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
+from agentrun.engine.overflow import TOO_LONG
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Journal
-from agentrun.errors import ToolFailure, UsageError
+from agentrun.errors import AgentrunError, ToolFailure, UsageError
 from agentrun.testing.defaults import defaults_of
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
@@ -29,6 +32,9 @@ from agentrun.testing.plan import Case
 from agentrun.testing.results import Attempt, AttemptStatus, Failure
 from agentrun.testing.scene import Scene, enter
 from agentrun.testing.stubs import StubBook
+from agentrun.testing.subset import Route
+
+_MAX_BUG_CHARS = 300
 
 
 class Tape(Journal, Protocol):
@@ -46,7 +52,21 @@ async def attempt(case: Case, agent: Agent, tape: Tape | None = None, *, is_real
     tools without a stub are called too.
     """
     is_real = case.is_live if is_real is None else is_real
-    return await asyncio.create_task(_attempt(case, agent, tape, is_real))
+    (ended,) = await asyncio.gather(_attempt(case, agent, tape, is_real), return_exceptions=True)
+    if isinstance(ended, Attempt):
+        return ended
+    if isinstance(ended, Exception) and not isinstance(ended, AgentrunError):
+        return _ended_by_a_bug(case, agent, ended)
+    raise ended
+
+
+def _ended_by_a_bug(case: Case, agent: Agent, bug: Exception) -> Attempt:
+    """Of ours: it takes no other case with it."""
+    at = traceback.extract_tb(bug.__traceback__)[-1]
+    said = agent.mask.text(f"{type(bug).__name__}: {bug}")[:_MAX_BUG_CHARS]
+    message = f"a bug of agentrun ended the case: {said} ({Path(at.filename).name}, line {at.lineno})"
+    told = agent.mask.text("".join(traceback.format_exception(bug)))
+    return Attempt("failed", Observed((), ()), 0.0, (Failure(message, case.span, None, told),))
 
 
 async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -> Attempt:
@@ -63,13 +83,17 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
     except TimeoutError:
         if not deadline.expired():
             raise
-        failures.append(Failure(f"the case took longer than {case.timeout_s:g} s", case.span))
+        late = f"the case took longer than {case.timeout_s:g} s{played.unfinished()}"
+        if is_real and played.retried is not None:
+            scene.missing.append(f"{late}, and a request that failed was tried again: {played.retried}")
+        else:
+            failures.append(Failure(late, case.span))
     except UsageError as error:
         failures.append(Failure(agent.mask.text(error.message), case.span))
     observed = played.observed()
-    failures += [Failure(agent.mask.text(problem), case.span) for problem in scene.problems]
+    failures += [Failure(agent.mask.text(problem), _place(case, route)) for problem, route in scene.problems.items()]
     if not failures:
-        failures += failures_of(case, observed)
+        failures += failures_of(case, observed, scene.requests)
         is_down = is_real and failures and not _expects_a_failure(case)
         missing = scene.missing or (played.service_failures if is_down else [])
         if missing:
@@ -78,6 +102,12 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
     status: AttemptStatus = "failed" if failures else "passed"
     warnings = () if failures else tuple(_left_over(case, scene))
     return Attempt(status, observed, time.monotonic() - started, tuple(failures), warnings=warnings)
+
+
+def _place(case: Case, route: Route) -> Span:
+    """Where the case says what a problem is about; what its file says for all cases, the case does not."""
+    is_its_own = bool(route) and case.node.get(*route) is not None
+    return case.node.key_place(route) if is_its_own else case.span
 
 
 def _expects_a_failure(case: Case) -> bool:
@@ -109,6 +139,7 @@ class _Played:
         self._steps: list[ObservedStep] = []
         self._messages: list[Message] = []
         self.service_failures: list[str] = []
+        self.retried: str | None = None  # why the request that is made now failed before
 
     async def play(self) -> None:
         for step in self._case.steps:
@@ -128,6 +159,13 @@ class _Played:
             if self._scene.problems or self._scene.missing:
                 return
 
+    def unfinished(self) -> str:
+        """The calls that a case was waiting for when it was ended."""
+        names = dict.fromkeys(
+            call.name for step in self._steps[-1:] for call in step.calls if call.error == "interrupted"
+        )
+        return f" while waiting for {', '.join(f'`{name}`' for name in names)}" if names else ""
+
     def observed(self) -> Observed:
         mask = self._agent.mask
         for step in self._steps:
@@ -137,13 +175,17 @@ class _Played:
         return Observed(tuple(self._steps), tuple(mask.data(dict(message.data)) for message in self._messages))
 
     def _hear_failure(self, event: Event) -> None:
-        """Also of an agent behind a tool. That a model answers in a wrong format is no failure of its service."""
+        """Also of an agent behind a tool. An answer in a wrong format, and a conversation that has grown too long, are
+        no failures of a service.
+        """
+        if isinstance(event, Retried | TurnFinished):
+            self.retried = event.cause if isinstance(event, Retried) else None
         if isinstance(event, RunFinished) and event.reason == "model_error":
             error = event.error or {}
             message = str(error.get("message"))
             if error.get("type") == "cassette_miss":
-                self._scene.fail(message)
-            elif error.get("type") != "response_format":
+                self._scene.fail(f"{message}; {error['help']}")
+            elif error.get("type") not in ("response_format", TOO_LONG):
                 self.service_failures.append(message)
 
     async def _run(self, user: str | None, emit: Emit) -> Outcome:

@@ -88,7 +88,8 @@ class CaseResult(msgspec.Struct, frozen=True):
 
 
 class AgentCoverage(msgspec.Struct, frozen=True):
-    """What the cases of an agent left out. `parameters` are pairs of a tool and a parameter that no call gave.
+    """What the cases of an agent left out. `parameters` are pairs of a tool and a parameter that no call gave,
+    `handoffs` the functions that hand over and were never called.
 
     `rules` are the `permissions` that no call met, as a person reads them; `arguments` the parameters of the agent
     that no case gave. Totals count all there are.
@@ -103,15 +104,8 @@ class AgentCoverage(msgspec.Struct, frozen=True):
     rules_total: int = 0
     arguments: tuple[str, ...] = ()
     arguments_total: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.tools_total + self.parameters_total + self.rules_total + self.arguments_total
-
-    @property
-    def covered(self) -> int:
-        left_out = len(self.tools) + len(self.parameters) + len(self.rules) + len(self.arguments)
-        return self.total - left_out
+    handoffs: tuple[str, ...] = ()
+    handoffs_total: int = 0
 
     @property
     def parameters_of_called(self) -> tuple[tuple[str, str], ...]:
@@ -120,13 +114,16 @@ class AgentCoverage(msgspec.Struct, frozen=True):
 
 
 class TestRun(msgspec.Struct, frozen=True):
-    """All results, in the order of the cases in their files."""
+    """All results, in the order of the cases in their files. `coverage` is empty where nobody asked for it, and
+    `untested` too: the agents that no test file is about.
+    """
 
     __test__ = False
 
     results: tuple[CaseResult, ...]
     duration_s: float
     coverage: tuple[AgentCoverage, ...] = ()
+    untested: tuple[str, ...] = ()
 
     def count(self, status: Status) -> int:
         return sum(one.status == status for one in self.results)

@@ -102,12 +102,12 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as group:
                 self._tasks = [group.create_task(self._one(index)) for index in range(len(self._cases))]
-            if self._manner.tapes is not None:
-                self._manner.tapes.save()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
-        finally:
+        finally:  # what was recorded is paid for: also after Ctrl-C
             await self._bench.close()
+            if self._manner.tapes is not None:
+                self._manner.tapes.save()
         return self.so_far()
 
     def so_far(self) -> TestRun:
@@ -157,6 +157,8 @@ class Runner:
             except AgentrunError as error:
                 return Attempt("failed", Observed((), ()), 0.0, (Failure(error.message, case.span),))
             done = await attempt(case, agent, tape, is_real=is_real)
+            if tapes is not None and (why := tapes.ended(case)) is not None:
+                done = msgspec.structs.replace(done, warnings=(*done.warnings, why))
             return await judged(case, done, self._bench.judge)
 
 

@@ -16,6 +16,7 @@ from agentrun.models.scripted import Scripted
 from agentrun.spec.types import ModelSpec, ScriptTurn
 from agentrun.testing.observed import ToolRequest
 from agentrun.testing.stubs import StubBook
+from agentrun.testing.subset import Route
 
 _JITTER = 0.5  # of the delays that a script's retries tell of; none of them is waited for
 
@@ -23,15 +24,15 @@ _JITTER = 0.5  # of the delays that a script's retries tell of; none of them is 
 class Scene:
     """`script` is None where the agent's own model answers.
 
-    `problems` are what fails the case whatever it expects, `missing` what would be needed to measure it; `requests` is
-    what tools sent or ran, by the call's key.
+    `problems` are what fails the case whatever it expects, with the key of the case that it is about; `missing` is what
+    would be needed to measure it, `requests` what tools sent or ran, by the call's key.
     """
 
     def __init__(self, script: Sequence[ScriptTurn] | None, stubs: StubBook, *, live_tools: bool) -> None:
         self.script = None if script is None else Scripted("scripted", script)
         self.stubs = stubs
         self.live_tools = live_tools
-        self.problems: list[str] = []
+        self.problems: dict[str, Route] = {}
         self.missing: list[str] = []
         self.requests: dict[str, list[ToolRequest]] = {}
         self._turns = 0 if script is None else len(script)
@@ -71,10 +72,9 @@ class Scene:
             return _Named(name, Scripted(name, spec.script if isinstance(spec.script, list) else []), self)
         return _Nobody(name, self)
 
-    def fail(self, problem: str) -> ModelError:
+    def fail(self, problem: str, *route: str) -> ModelError:
         """What ends the run: the case can't go on."""
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.problems.setdefault(problem, route)
         return ModelError(problem, code="test")
 
     def give_up(self, reason: str) -> ModelError:
@@ -116,7 +116,7 @@ class _Named:
             return await self._script.complete(request, tell)
         except ModelError as error:
             if error.code == "script_exhausted":
-                raise self._scene.fail(error.message) from None
+                raise self._scene.fail(error.message, "model") from None
             raise
 
 

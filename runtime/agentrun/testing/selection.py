@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import PurePath
 
 import msgspec
 
 from agentrun.diagnostics import counted, did_you_mean, one_of
 from agentrun.errors import UsageError
 from agentrun.testing.plan import Case
+from agentrun.visible import one_line
 
 Fits = Callable[[str], bool]
 
 _TOKEN = re.compile(r"""\s*(?:(?P<bracket>[()])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()"'][^\s()]*))""")
 _OPERATORS = ("and", "or", "not")
 _MAX_DEPTH = 100
+_NAME_CHARS = 60
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -55,13 +58,19 @@ def only(cases: Sequence[Case]) -> tuple[list[Case], int]:
 
 def of_name(cases: Sequence[Case], file: str, name: str) -> list[Case]:
     """The cases of a file that a name is for: its own, or all that `each` made of it. Raises `UsageError`."""
-    found = [case for case in cases if case.name == name]
-    found = found or [case for case in cases if case.name.startswith(f"{name} [")]  # as `each` calls them
+    wanted = _as_argument(name)
+    found = [case for case in cases if _as_argument(case.name) == wanted]
+    found = found or [case for case in cases if _as_argument(case.name).startswith(f"{wanted} [")]  # as `each` does
     if found:
         return found
-    names = [case.name for case in cases]
+    names = [one_line(case.name, _NAME_CHARS) for case in cases]
     known = f"its cases: {one_of(names)}" if names else "the file has no cases"
     raise UsageError(f"there is no case `{name}` in `{file}`", help=did_you_mean(name, names, known))
+
+
+def _as_argument(name: str) -> str:
+    """As it stands on a command line: on one line, as it is shown, and with slashes read as those of a path."""
+    return str(PurePath(f"::{' '.join(name.split())}"))
 
 
 # -- the expression of `-k`
@@ -72,7 +81,7 @@ def expression(text: str) -> Fits:
     reader = _Reader(text)
     fits = reader.alternatives(0)
     if reader.left:
-        raise reader.problem(f"`{reader.left[0][1]}` is too much")
+        raise reader.surplus()
     return fits
 
 
@@ -82,6 +91,8 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.left: list[tuple[bool, str]] = []
+        if not text.strip():
+            raise self.problem("there is no word in it")
         place = 0
         while text[place:].strip():
             found = _TOKEN.match(text, place)
@@ -90,6 +101,15 @@ class _Reader:
             place = found.end()
             quoted = found["double"] if found["double"] is not None else found["single"]
             self.left.append((quoted is not None, quoted if quoted is not None else found["bracket"] or found["word"]))
+
+    def surplus(self) -> UsageError:
+        """What stands where an operator should."""
+        _, word = self.left[0]
+        if word == ")":
+            return self.problem("a bracket is closed that was not opened")
+        if word != word.lower() and word.lower() in _OPERATORS:
+            return self.problem(f"`{word.lower()}` is written in small letters")
+        return self.problem(f"`and` or `or` is missing before `{word}`; words that belong together stand in quotes")
 
     def problem(self, what: str) -> UsageError:
         help = "write words with `and`, `or`, `not` and brackets: -k 'refund and not (slow or live)'"
@@ -165,4 +185,4 @@ def _near(wish: Wish, cases: Sequence[Case]) -> str:
     for word in _words(wish.words or ""):
         if word.casefold() not in text and (near := did_you_mean(word.casefold(), there)):
             return near
-    return f"cases here: {one_of([case.name for case in cases])}"
+    return f"cases here: {one_of([one_line(case.name, _NAME_CHARS) for case in cases])}"

@@ -51,11 +51,19 @@ class _Call:
         """What answers the request that is made now, after its delay. Raises the failure that it stands for."""
         stub, self._first = self._first, None
         if stub is None:
-            stub = self._tool.take(self._scene, self._arguments)
+            stub = self._tool.take(self._scene, self._arguments, self._further())
         await asyncio.sleep(stub.delay)
         if (failure := failure_of(stub, self._tool.timeout_s, origin)) is not None:
             raise failure
         return stub
+
+    def _further(self) -> str:
+        sent = self.requests[-1]
+        if not isinstance(sent, HttpRequest):
+            return ""
+        query = "&".join(f"{name}={value}" for name, value in sent.query)
+        where = f"{sent.url}?{query}" if query else sent.url
+        return f", whose request {len(self.requests)} is {sent.method} {where}"
 
 
 _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
@@ -121,11 +129,11 @@ class StagedTool:
             _CALL.reset(token)
             scene.requests[context.call.id] = call.requests
 
-    def take(self, scene: Scene, arguments: Mapping[str, Any]) -> StubSpec:
+    def take(self, scene: Scene, arguments: Mapping[str, Any], further: str = "") -> StubSpec:
         try:
-            return scene.stubs.take(self.name, arguments)
+            return scene.stubs.take(self.name, arguments, further)
         except NoStub as error:
-            raise scene.fail(str(error)) from None
+            raise scene.fail(str(error), "tools", self.name) from None
 
 
 class StagedNetwork(Network):

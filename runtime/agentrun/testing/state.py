@@ -1,11 +1,13 @@
 """Which cases did not pass the last time, remembered for each project below the user's state directory.
 
-A file is replaced all at once and no link is followed. What can't be read is as good as nothing: it is told in a note.
+A file is replaced all at once, no link is followed, and runs that end at the same time wait for each other. What can't
+be read or written is as good as nothing: it is told in a note, for those who ask what failed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
@@ -41,30 +43,40 @@ class LastFailed:
         """The ids of the cases, as `key` gives them."""
         try:
             with self._opened(make=False) as folder:
-                content = _read(self._name, folder)
-            remembered = msgspec.json.decode(content, type=_Remembered)
+                return _failed_in(_read(self._name, folder))
         except FileNotFoundError:
-            return frozenset()
+            pass
         except OSError as error:
             self.notes.append(f"what failed last can't be read: {reason_of(error)}")
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.notes.append("what failed last can't be read: the file is damaged, and is written anew")
-        else:
-            return frozenset(remembered.failed)
         return frozenset()
 
     def update(self, *, passed: Iterable[str], failed: Iterable[str]) -> None:
-        """What was not run stays as it was."""
-        before = self.read()
-        now = (before - set(passed)) | set(failed)
-        if now == before and not self.notes:
-            return
-        content = msgspec.json.encode(_Remembered(str(self._root), tuple(sorted(now))))
+        """What was not run stays as it was. Where nothing is remembered and nothing failed, nothing is written."""
+        gone, new = set(passed), set(failed)
         try:
-            with self._opened(make=True) as folder:
-                _replace(self._name, folder, content)
+            with self._opened(make=bool(new)) as folder:
+                with contextlib.suppress(OSError):  # where a file system has no locks
+                    fcntl.flock(folder, fcntl.LOCK_EX)
+                before = self._before(folder)
+                now = (before or frozenset()) - gone | new
+                if now != before:
+                    content = msgspec.json.encode(_Remembered(str(self._root), tuple(sorted(now))))
+                    _replace(self._name, folder, content)
+        except FileNotFoundError:
+            pass  # there is nothing to take away
         except OSError as error:
             self.notes.append(f"what failed can't be remembered: {reason_of(error)}")
+
+    def _before(self, folder: int) -> frozenset[str] | None:
+        """What was remembered until now; None where there is a file that is no use."""
+        try:
+            return _failed_in(_read(self._name, folder))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
     def key(self, file: str, name: str) -> str:
         """The id of a case wherever the command is called: with the path of its file below the project."""
@@ -94,6 +106,10 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
     if named.is_absolute():
         return named / "agentrun"
     return Path(home, ".local", "state", "agentrun") if home else None
+
+
+def _failed_in(content: bytes) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(content, type=_Remembered).failed)
 
 
 def _read(name: str, folder: int) -> bytes:

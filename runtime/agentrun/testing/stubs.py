@@ -12,6 +12,8 @@ from agentrun.spec.case_types import Stubs, StubSpec
 from agentrun.testing.subset import includes
 from agentrun.tools.network import NetworkFailure
 
+_MAX_GIVEN_CHARS = 300
+
 
 class NoStub(Exception):
     """A tool has stubs, and none is left for a call."""
@@ -41,8 +43,11 @@ class StubBook:
     def has(self, tool: str) -> bool:
         return tool in self._left
 
-    def take(self, tool: str, arguments: Mapping[str, Any]) -> StubSpec:
-        """The stub for a call, or for a further request of one, which counts as used. Raises `NoStub`."""
+    def take(self, tool: str, arguments: Mapping[str, Any], further: str = "") -> StubSpec:
+        """The stub for a call, or for a further request of one, which counts as used. Raises `NoStub`.
+
+        `further` tells of that request, for the failure.
+        """
         entries = self._left[tool]
         for one in entries:
             if one.times > 0 and includes(dict(arguments), one.stub.when):
@@ -50,9 +55,11 @@ class StubBook:
                 one.used = True
                 return one.stub
         given = msgspec.json.encode(arguments).decode()
+        if len(given) > _MAX_GIVEN_CHARS:
+            given = given[:_MAX_GIVEN_CHARS] + "…"
         spent = any(includes(dict(arguments), one.stub.when) for one in entries)
         why = "all that answer it are used up" if spent else "none has a `when` that fits"
-        raise NoStub(f"no stub of `{tool}` is left for {given}: {why}")
+        raise NoStub(f"no stub of `{tool}` is left for {given}{further}: {why}")
 
     def idle(self) -> Iterator[tuple[str, int, int]]:
         """The stubs of a list, or with `times`, that answered nothing: tool, number from 1, and how many it has."""

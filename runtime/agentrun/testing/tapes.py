@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from agentrun.cassettes.cassette import Cassette, Conversation, ModelEntry
+from agentrun.cassettes.cassette import Cassette, Conversation, Interrupted, ModelEntry, ToolEntry
 from agentrun.cassettes.player import Player
 from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.recorder import Recorder
-from agentrun.cassettes.writing import write_cassette
+from agentrun.cassettes.writing import refuse_unwritable, write_cassette
 from agentrun.engine.agent import Agent
 from agentrun.engine.messages import Reply
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver
@@ -23,6 +23,7 @@ from agentrun.testing.plan import Case
 
 Mode = Literal["replay", "record", "auto"]
 AGAIN = "`agentrun test --cassettes record` records it again"
+_ENDING = (ModelEntry, ToolEntry)
 _RECORDS = "`agentrun test --cassettes record` records it"
 
 
@@ -32,7 +33,8 @@ class Tapes:
     def __init__(self, mode: Mode = "replay") -> None:
         self._mode = mode
         self._read: dict[Path, Cassette | AgentrunError] = {}
-        self._recorded: list[tuple[Case, Recorder]] = []
+        self._recording: dict[tuple[Path, str], tuple[Case, Recorder]] = {}
+        self._done: list[tuple[Case, Conversation]] = []
 
     def records(self, case: Case) -> bool:
         """Whether the model, and the tools that have no stub, are really asked."""
@@ -47,12 +49,10 @@ class Tapes:
             return False  # a file with mistakes is not written over
 
     def open(self, case: Case, agent: Agent) -> Tape:
-        """Raises `UsageError` where a case has nothing to play, or its file can't be read."""
-        if self.records(case):
-            recorder = Recorder(agent.name, agent.mask, date=case.date, name=case.name)
-            self._recorded.append((case, recorder))
-            return recorder
+        """Raises `UsageError` where a case has nothing to play, or its file can't be read, or written."""
         path = _path(case)
+        if self.records(case):
+            return self._recorder(case, agent, path)
         if not path.exists():
             raise UsageError(f"there is no cassette `{path}`: {_RECORDS}")
         conversation = _own(self._cassette(path), case)
@@ -60,13 +60,40 @@ class Tapes:
             raise UsageError(f"the cassette `{path}` has no conversation of this name: {_RECORDS}")
         return _CaseTape(case, conversation, agent, str(path))
 
+    def ended(self, case: Case) -> str | None:
+        """The case came to its end: what was recorded of it may be kept. Why it is not, where nothing else says so."""
+        _, recorder = self._recording.get((_path(case), case.name), (case, None))
+        if recorder is None or recorder.is_empty:
+            return None
+        conversation = recorder.conversation()
+        if any(isinstance(one, _ENDING) and isinstance(one.outcome, Interrupted) for one in conversation.entries):
+            return "it is not recorded: a limit of time cut it off, and a replay takes no time"
+        if _is_whole(case, conversation):
+            self._done.append((case, conversation))
+        return None
+
     def save(self) -> None:
-        """Write each file that something was recorded for. Conversations of other cases stay in it."""
-        done = [(case, tape.conversation()) for case, tape in self._recorded if _is_whole(case, tape)]
-        for path in dict.fromkeys(_path(case) for case, _ in done):
+        """Write each file that cases were recorded for. Conversations of other cases stay in it."""
+        for path in dict.fromkeys(_path(case) for case, _ in self._done):
             before = self._cassette(path).conversations if path.exists() else ()
-            write_cassette(path, Cassette(_merged(before, [one for one in done if _path(one[0]) == path])))
+            done = [one for one in self._done if _path(one[0]) == path]
+            write_cassette(path, Cassette(_merged(before, done)), make_folder=True)
             self._read.pop(path, None)
+        self._done = []
+        self._recording = {}
+
+    def _recorder(self, case: Case, agent: Agent, path: Path) -> Recorder:
+        """What could not be written in the end is refused before a model is paid for it."""
+        if path.exists():
+            self._cassette(path)
+        refuse_unwritable(path)
+        other, _ = self._recording.get((path, case.name), (case, None))
+        if other.id != case.id:
+            place = f"{other.file}:{other.span.line}"
+            raise UsageError(f"the case of this name at {place} is recorded into `{path}` too: rename one of them")
+        recorder = Recorder(agent.name, agent.mask, date=case.date, name=case.name)
+        self._recording[path, case.name] = case, recorder
+        return recorder
 
     def _cassette(self, path: Path) -> Cassette:
         """Read once, for all its cases."""
@@ -120,11 +147,9 @@ def _own(cassette: Cassette, case: Case) -> Conversation | None:
     return conversations[0] if named is None and alone else named
 
 
-def _is_whole(case: Case, tape: Recorder) -> bool:
+def _is_whole(case: Case, conversation: Conversation) -> bool:
     """Whether a recording is worth keeping: it ends with a reply, or with the failure that the case expects."""
-    asked = [one for one in tape.conversation().entries if isinstance(one, ModelEntry)]
-    if not asked:
-        return False
+    asked = [one for one in conversation.entries if isinstance(one, ModelEntry)]
     expects_failure = any(one.reason == "model_error" for one in (case.expect, *(step.expect for step in case.steps)))
     return expects_failure or isinstance(asked[-1].outcome, Reply)
 

@@ -1,6 +1,7 @@
 """Which files a project's tests depend on, whether one has changed, and which cases that concerns.
 
-Looks at times and sizes; reads no file. Python functions behind tools are not looked at: a module is imported once.
+Looks at times and sizes; reads no file. Of Python modules those of a project count, which its tools name or which were
+imported for them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from agentrun.project import Project
+from agentrun.python_source import source_of
 from agentrun.spec.catalog import Document
 from agentrun.testing.plan import Case, needed
+from agentrun.tools.python import forget_modules, loaded_files
 
 Snapshot = Mapping[str, tuple[int, int, int]]  # what a change changes, by path
 
@@ -36,11 +39,24 @@ def changes(before: Snapshot, now: Snapshot) -> set[str]:
 
 
 def files_of(projects: Iterable[Project], cases: Iterable[Case]) -> set[str]:
-    """All files that the projects were read from, and the cassettes of the cases."""
+    """All files that the projects were read from, their modules, and the cassettes of the cases."""
     found = {str(case.cassette) for case in cases if case.cassette is not None}
     for project in projects:
-        found |= {*project.files, *project.unreadable}
+        found |= {*project.files, *project.unreadable, *loaded_files(project.root)}
+        found |= _sources(project, project.catalog.documents())
     return set(map(_whole, found))
+
+
+def modules_of(projects: Iterable[Project]) -> set[str]:
+    """The files of what was imported for tools."""
+    return {_whole(path) for project in projects for path in loaded_files(project.root)}
+
+
+def forget(changed: Iterable[str], projects: Iterable[Project]) -> None:
+    """Modules are imported anew once a Python file has changed."""
+    if any(path.endswith(".py") for path in changed):
+        for project in projects:
+            forget_modules(project.root)
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -81,7 +97,12 @@ def _files(project: Project, test: Document) -> set[str]:
     paths = {one.path for one in reached}
     paths |= {node.span.file for one in reached for _, node, _ in one.scalars}
     paths |= {places[one.kind, name] for one in reached for name in one.bases if (one.kind, name) in places}
-    return set(map(_whole, paths))
+    return set(map(_whole, paths | _sources(project, reached)))
+
+
+def _sources(project: Project, documents: Iterable[Document]) -> set[str]:
+    found = (source_of(one, project.root) for one in documents if one.kind == "tool")
+    return {str(path) for path in found if path is not None}
 
 
 def _whole(path: str) -> str:

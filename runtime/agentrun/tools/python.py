@@ -171,6 +171,21 @@ class _Finder:
         return spec
 
 
+def loaded_files(root: Path) -> set[str]:
+    """Of the modules of a project that were imported."""
+    package = f"{_project(root).package}."
+    files = (getattr(module, "__file__", None) for name, module in [*sys.modules.items()] if name.startswith(package))
+    return {file for file in files if file is not None}
+
+
+def forget_modules(root: Path) -> None:
+    """A tool that is made from now on imports the modules of a project anew."""
+    package = f"{_project(root).package}."
+    for name in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
 _finder = _Finder()
 _projects: dict[Path, _ProjectModules] = {}
 _projects_lock = threading.Lock()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 import msgspec
@@ -13,7 +16,7 @@ from agentrun.cli.cases.paths import Suite
 from agentrun.cli.cases.progress import Progress
 from agentrun.cli.colors import Painter
 from agentrun.cli.columns import line_width
-from agentrun.cli.output_files import OutputFile, write_text
+from agentrun.cli.output_files import OutputFile, write_texts
 from agentrun.testing.plan import Case
 from agentrun.testing.reports import REPORTS
 from agentrun.testing.reports.failed import happened_lines
@@ -37,7 +40,8 @@ class Output:
     def __init__(self, wording: Wording, suite: Suite, total: int) -> None:
         self._wording = wording
         self._suite = suite
-        self._progress = Progress(sys.stderr, total)
+        is_mixed = wording.format == "text" and _is_pipe(sys.stdout)  # `| tee log` prints to the same terminal
+        self._progress = Progress(sys.stderr, total, is_wanted=not is_mixed)
         self._look = Look(line_width(sys.stdout), Painter(sys.stdout), sys.stdout.encoding or "utf-8")
         self._before: CaseResult | None = None
         self._told: set[int] = set()
@@ -63,21 +67,27 @@ class Output:
         self._progress.end()
 
     def finish(self, run: TestRun) -> None:
-        """Tells what is left to tell, and writes the reports."""
+        """Tells what is left to tell, then writes the reports. Raises `UsageError` where one can't be written."""
         self.close()
         for result in run.results:
             if id(result) not in self._told:
                 self.result(result)
         sources = self._suite.sources
-        for one in self._wording.files:
-            write_text(one.path, REPORTS[one.format](run, sources))
         if self._wording.format == "text":
             text = closing(run, sources, self._look)
             self._print(f"\n{text}" if self._before is not None else text)
         elif text := REPORTS[self._wording.format](run, sources):
             self._print(text.removesuffix("\n"))
+        write_texts((one.path, REPORTS[one.format](run, sources)) for one in self._wording.files)
 
     def _print(self, text: str) -> None:
         self._progress.hide()
         with reader_may_leave():
             click.echo(text, color=self._look.paint.on if isinstance(self._look.paint, Painter) else None)
+
+
+def _is_pipe(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # closed, or none of the system's
+        return False

@@ -6,12 +6,13 @@ All files that the cases need are checked before one of them is run.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from agentrun.cli.checking import joined, named
+from agentrun.cli.checking import joined, named, projects_below
 from agentrun.diagnostics import Report, one_of
 from agentrun.discovery import display, find_root
 from agentrun.errors import SpecError, UsageError
@@ -43,10 +44,14 @@ class Suite(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Wanted(msgspec.Struct):
-    """What is wanted of one project: paths, and of some files single cases only."""
+    """What is wanted of one project: paths, and single cases by their name, each with the files that may hold it."""
 
     paths: list[Path] = []
-    names: dict[Path, list[str]] = {}
+    names: dict[str, list[Path]] = {}
+
+    @property
+    def places(self) -> list[Path]:
+        return [*self.paths, *(path for paths in self.names.values() for path in paths)]
 
 
 def read_suite(
@@ -61,7 +66,7 @@ def read_suite(
     projects: list[Project] = []
     reports: list[Report] = []
     for root, wanted in _by_root(paths).items():
-        further = [path for path in (*wanted.paths, *wanted.names) if not path.is_dir()]
+        further = [path for path in wanted.places if not path.is_dir()]
         project = read_project(root, environ, tools=tools, files=further)
         bench = Bench(project, environ, tools=tools, files=further, model=model)
         files = _test_files(project, wanted)
@@ -85,21 +90,24 @@ def _by_root(paths: Sequence[Path]) -> dict[Path, _Wanted]:
     """The projects of the paths; of the current folder where there are none."""
     found: dict[Path, _Wanted] = {}
     for written in paths or [find_root(Path.cwd())]:
-        path, name = _split(written)
+        path, name = split_case(written)
         for one in named([path]):
             wanted = found.setdefault(find_root(one), _Wanted())
             if name is None:
                 wanted.paths.append(one)
             else:
-                wanted.names.setdefault(one, []).append(name)
+                wanted.names.setdefault(name, []).append(one)
     return found
 
 
-def _split(written: Path) -> tuple[Path, str | None]:
-    """`FILE::CASE`, where no file is called so."""
-    file, mark, name = str(written).partition(_MARK)
-    if not mark or written.exists():
+def split_case(written: Path) -> tuple[Path, str | None]:
+    """`FILE::CASE`, where no file is called so. The mark may stand in both names: the file is the one that is there."""
+    text = str(written)
+    ends = [found.start() for found in re.finditer(_MARK, text)]
+    if not ends or os.path.lexists(written):
         return written, None
+    end = next((one for one in ends if Path(text[:one]).is_file()), ends[0])
+    file, name = text[:end], text[end + len(_MARK) :]
     if not name or not file:
         raise UsageError(f"`{written}` is not of the form FILE{_MARK}CASE")
     if Path(file).is_dir():
@@ -112,7 +120,7 @@ def _test_files(project: Project, wanted: _Wanted) -> set[str]:
     tests = {document.path for document in project.catalog.tests}
     unread = {path for path in project.unreadable if ".test.y" in path}
     found: set[str] = set()
-    for path in (*wanted.paths, *wanted.names):
+    for path in wanted.places:
         here = project.files_under([path]) if path.resolve() != project.root else tests | unread
         of_tests = here & (tests | unread)
         if not of_tests:
@@ -124,24 +132,19 @@ def _test_files(project: Project, wanted: _Wanted) -> set[str]:
 def _no_tests(project: Project, path: Path) -> UsageError:
     whole = path.resolve()
     if path.is_dir():
-        others = [display(one) for one in _projects_below(whole)] if whole == project.root else []
-        help = f"name the projects below it: {one_of(others)}" if others else f"write them to `tests/NAME{_TEST}`"
+        below = projects_below(whole) if whole == project.root else []
+        others = [display(one) for one in below if (one / "tests").is_dir()]
+        strays = [display(one) for one in sorted(path.glob(f"*{_TEST}"))]
+        help = f"write them to `tests/NAME{_TEST}`"
+        if others:
+            help = f"name the projects below it: {one_of(others)}"
+        elif strays:
+            help = f"a project's tests stand in its `tests/`; others are named one by one: {one_of(strays)}"
         return UsageError(f"there are no test files in `{display(path)}`", help=help)
     agents = [one.name for one in project.catalog.agents.values() if Path(one.path).resolve() == whole]
     of_agents = [one.path for one in project.catalog.tests if text_of(one.node.get("agent")) in agents]
     help = f"its tests: {one_of(of_agents)}" if of_agents else f"the name of a test file ends in `{_TEST}`"
     return UsageError(f"`{path}` is no test file", help=help)
-
-
-def _projects_below(folder: Path) -> list[Path]:
-    """Folders at most three levels down that hold tests of a project of their own."""
-    found = []
-    for place, inside, _ in os.walk(folder):
-        if "tests" in inside and ("agents" in inside or "tools.d" in inside):
-            found.append(Path(place))
-        is_deep = len(Path(place).relative_to(folder).parts) > 2
-        inside[:] = [] if is_deep else [name for name in inside if name[0] != "." and name != "node_modules"]
-    return sorted(found)
 
 
 def _checked(bench: Bench, project: Project, files: set[str]) -> list[Report]:
@@ -164,19 +167,17 @@ def _checked(bench: Bench, project: Project, files: set[str]) -> list[Report]:
 
 def _cases(project: Project, files: set[str], wanted: _Wanted) -> list[Case]:
     """In the order of the files; of those that are wanted as a whole all, of the others those that are named."""
+    read = [one for one in project.catalog.tests if one.path in files and one.spec is not None]
+    by_file = {document.path: cases_of([document]) for document in read}
     whole = {path for one in wanted.paths for path in _under(project, one)}
-    named_here = {file: names for path, names in wanted.names.items() for file in project.files_under([path])}
-    found: list[Case] = []
-    for document in project.catalog.tests:
-        if document.path not in files or document.spec is None:
-            continue
-        cases = cases_of([document])
-        if document.path in whole:
-            found += cases
-        else:
-            chosen = [case for name in named_here[document.path] for case in of_name(cases, document.path, name)]
-            found += [case for case in cases if case in chosen]
-    return found
+    chosen: set[str] = set()
+    for name, paths in wanted.names.items():
+        under = project.files_under(paths)
+        here = [file for file in by_file if file in under]
+        if here:  # else it has errors, which are told
+            cases = [case for file in here for case in by_file[file]]
+            chosen |= {case.id for case in of_name(cases, one_of(here, limit=3), name)}
+    return [case for file, cases in by_file.items() for case in cases if file in whole or case.id in chosen]
 
 
 def _under(project: Project, path: Path) -> set[str]:

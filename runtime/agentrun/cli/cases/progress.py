@@ -20,10 +20,10 @@ _ERASE = "\r\x1b[2K"
 class Progress:
     """`stream` is where the line is shown. `hide` takes it away before something else is printed."""
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int, *, is_wanted: bool = True) -> None:
         self._stream = stream
         self._total = total
-        self._is_on = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_on = is_wanted and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._running: dict[int, str] = {}
         self._done = 0
         self._failed = 0

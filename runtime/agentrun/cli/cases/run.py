@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +24,7 @@ from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, in
 from agentrun.diagnostics import counted
 from agentrun.errors import UsageError
 from agentrun.testing.plan import Case
-from agentrun.testing.results import AgentCoverage, CaseResult, TestRun
+from agentrun.testing.results import CaseResult, TestRun
 from agentrun.testing.runner import Manner, Runner
 from agentrun.testing.selection import Wish, chosen, only
 from agentrun.testing.state import LastFailed
@@ -51,7 +54,7 @@ def list_cases(asked: Asked) -> int:
 
 
 def _listed(case: Case) -> str:
-    marks = [*case.tags, *(["live"] if case.is_live else [])]
+    marks = list(dict.fromkeys([*case.tags, *(["live"] if case.is_live else [])]))
     if case.skip is not None:
         marks.append(f"skipped: {case.skip}")
     return visible(one_line(case.id, 500) + (f"  ({one_line(', '.join(marks), 200)})" if marks else ""))
@@ -63,8 +66,9 @@ def run(asked: Asked) -> int:
     attempt = Attempted(asked, suite, cases)
     ended_by: int | None = None
     try:
-        if asyncio.run(interruptible(attempt.runner.run())) is None:
-            ended_by = EXIT_INTERRUPTED
+        with _printing_apart(asked.wording):
+            if asyncio.run(interruptible(attempt.runner.run())) is None:
+                ended_by = EXIT_INTERRUPTED
     except Terminated:
         ended_by = EXIT_TERMINATED
     finally:
@@ -74,6 +78,11 @@ def run(asked: Asked) -> int:
         return done.exit_code
     click.echo(f"interrupted: {len(done.results)} of {counted(len(cases), 'case')} were run", err=True)
     return ended_by
+
+
+def _printing_apart(wording: Wording) -> AbstractContextManager[object]:
+    """What functions of tools print is no part of a report for programs."""
+    return contextlib.nullcontext() if wording.format == "text" else contextlib.redirect_stdout(sys.stderr)
 
 
 def read(asked: Asked) -> Suite:
@@ -120,10 +129,10 @@ class Attempted:
         """Remembers and tells what was done, all of it or some."""
         done = self.runner.so_far()
         if self._asked.coverage:
-            done = msgspec.structs.replace(done, coverage=_coverage(self._suite, done))
+            done = _with_coverage(self._suite, done)
         notes = _remember(self._suite, done.results)
         self.output.finish(done)
-        for note in notes:
+        for note in notes if self._asked.last_failed else ():
             tell_warning(note)
         left = len(self._cases) - len(done.results)
         if left and self._asked.manner.fail_fast and done.count("failed"):
@@ -139,16 +148,18 @@ def _manner(asked: Asked, cases: Iterable[Case]) -> Manner:
     return msgspec.structs.replace(asked.manner, tapes=Tapes(asked.cassettes))
 
 
-def _coverage(suite: Suite, done: TestRun) -> tuple[AgentCoverage, ...]:
-    from agentrun.testing.coverage import coverage_of
+def _with_coverage(suite: Suite, done: TestRun) -> TestRun:
+    from agentrun.testing.coverage import coverage_of, untested
 
-    return tuple(
+    covered = tuple(
         one
         for bench in suite.benches.each
         for one in coverage_of(
             [result for result in done.results if suite.benches.of(result.case) is bench], bench.agent
         )
     )
+    without = tuple(name for project in suite.projects for name in untested(project))
+    return msgspec.structs.replace(done, coverage=covered, untested=without)
 
 
 # -- what failed last
@@ -167,13 +178,19 @@ def _failed_last(suite: Suite) -> frozenset[str]:
 
 
 def _remember(suite: Suite, results: Iterable[CaseResult]) -> list[str]:
+    """What could not be remembered. A case that its file leaves out is no failed one any more."""
     by_case = {result.case.id: result.status for result in results}
     notes: list[str] = []
     for root, cases in _by_root(suite, (result.case for result in results)).items():
         memory = LastFailed(root, os.environ)
-        status = {memory.key(case.file, case.name): by_case[case.id] for case in cases}
-        passed = [key for key, one in status.items() if one == "passed"]
-        memory.update(passed=passed, failed=[key for key, one in status.items() if one in ("failed", "unmeasured")])
+        passed, failed = set(), set()
+        for case in cases:
+            key, status = memory.key(case.file, case.name), by_case[case.id]
+            if status == "passed" or case.skip is not None:
+                passed.add(key)
+            elif status != "skipped":
+                failed.add(key)
+        memory.update(passed=passed, failed=failed)
         notes += memory.notes
     return notes
 

@@ -29,7 +29,7 @@ from agentrun.discovery import display
 from agentrun.errors import AgentrunError, SpecError
 from agentrun.testing.plan import Case
 from agentrun.testing.results import Status
-from agentrun.testing.watch import changes, concerned, files_in, files_of, folders_of, snapshot
+from agentrun.testing.watch import changes, concerned, files_in, files_of, folders_of, forget, modules_of, snapshot
 from agentrun.visible import visible
 
 _EVERY_S = 0.5
@@ -56,8 +56,9 @@ class _Session:
         self._folders = [*asked.tools, *(folder for root in roots_of(asked.paths) for folder in folders_of(root))]
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._has_keys = sys.stdin.isatty()
-        self._suite: Suite | None = None  # as it was read last; None where files have errors
-        self._blamed: set[str] = set()  # those that have
+        self._suite: Suite | None = None  # as it was read last without errors
+        self._is_current = False  # nothing had errors since
+        self._blamed: set[str] = set()  # the files that have
         self._status: dict[str, Status] = {}
         self._seen = snapshot(self._paths())
 
@@ -72,9 +73,13 @@ class _Session:
 
     def _cases(self, wish: Wish) -> tuple[Suite | None, list[Case]]:
         """What is to be run now: all, those that failed, or those that some changed files concern."""
-        before, self._suite, self._blamed = self._suite, None, set()
+        before = self._suite.cases if self._suite is not None and self._is_current else None
+        if isinstance(wish, frozenset) and self._suite is not None:
+            forget(wish, self._suite.projects)
+        self._is_current, self._blamed = False, set()
         try:
             suite = self._suite = read(self._asked)
+            self._is_current = True
             cases = choose(self._asked, suite)
         except SpecError as error:
             self._blamed = {os.path.abspath(path) for path in error.report.sources}  # noqa: PTH100 - follows no link
@@ -91,7 +96,7 @@ class _Session:
             if not cases:
                 self._tell("nothing failed")
         elif isinstance(wish, frozenset) and before is not None:  # after findings everything may be different
-            cases = _concerned(wish, suite, cases, {case.id for case in before.cases})
+            cases = _concerned(wish, suite, cases, {case.id for case in before})
         return suite, cases
 
     async def _run(self, suite: Suite, cases: Sequence[Case]) -> Wish | None:
@@ -109,7 +114,8 @@ class _Session:
             attempt.output.close()
             self._status |= {result.case.id: result.status for result in attempt.finish().results}
             recorded = {str(case.cassette.absolute()) for case in cases if case.cassette is not None}
-            self._seen = {**self._seen, **snapshot(recorded)}  # what this run wrote is no change
+            # What this run imported or wrote is no change.
+            self._seen = {**snapshot(modules_of(suite.projects)), **self._seen, **snapshot(recorded)}
         if not runs.cancelled():
             runs.result()  # a bug of ours is raised here
         self.is_running = False
@@ -131,7 +137,7 @@ class _Session:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(self._keys.get(), pause_s)
             began = time.monotonic()
-            now = snapshot(self._paths())
+            now = snapshot(self._paths() | self._seen.keys())
             changed = frozenset(changes(self._seen, now))
             self._seen = now
             if changed:

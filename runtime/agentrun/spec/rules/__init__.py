@@ -16,7 +16,9 @@ from agentrun.spec.rules import (
     addresses,
     agents,
     case_arguments,
+    case_effects,
     case_models,
+    case_outcomes,
     case_requests,
     case_stubs,
     case_tools,
@@ -78,6 +80,8 @@ RULES = (
     *case_values.RULES,
     *case_requests.RULES,
     *case_models.RULES,
+    *case_outcomes.RULES,
+    *case_effects.RULES,
     *traps.RULES,
     *unused.RULES,
 )

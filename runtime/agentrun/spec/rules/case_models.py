@@ -97,7 +97,8 @@ def rates_of_scripts(catalog: Catalog, document: Document) -> Iterator[Diagnosti
     if cases and len(above) == len(cases):
         above.append(document.node)
     for one in above:
-        if one.get("pass_rate") is not None:
+        rate = one.get("pass_rate")
+        if rate is not None and type(rate.content) in (int, float) and 0 < rate.content <= 1:
             message = "`pass_rate` has no effect: without a real model each attempt is like the others"
             place = one.key_place(("pass_rate",))
             yield Diagnostic("AR918", "warning", message, place, "it is for cases with `live: true`")
@@ -114,7 +115,7 @@ def timeouts_before_the_end(catalog: Catalog, document: Document) -> Iterator[Di
             continue
         delays = [one.get("delay") for one in items(script)]
         waits = sum(one.content for one in delays if one is not None and type(one.content) in (int, float))
-        if waits > timeout.content:
+        if 0 < timeout.content < waits:
             message = f"the script alone waits for {waits:g} seconds, and the case ends after {timeout.content:g}"
             related = (Related("the script", script.span),)
             yield Diagnostic("AR713", "warning", message, timeout.span, "raise it, or lower a `delay`", related)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -41,6 +42,18 @@ def agent_under_test(catalog: Catalog, document: Document) -> Document | None:
 @lru_cache(maxsize=4)
 def cases_of(document: Document) -> list[Node]:
     return [one for one in items(document.node.get("cases")) if one.is_mapping] if document.kind == "test" else []
+
+
+@lru_cache(maxsize=4)
+def sound_cases(document: Document) -> list[Node]:
+    """The cases in which no error was found before the rules: what is missing there may be meant by what is wrong.
+
+    None where an error stands before them, since what is written there holds for all.
+    """
+    cases = cases_of(document)
+    starts = sorted({case.span.line for case in cases})
+    wrong = {bisect_right(starts, one.span.line) for one in document.diagnostics if one.severity == "error"}
+    return [] if 0 in wrong else [case for case in cases if bisect_right(starts, case.span.line) not in wrong]
 
 
 def stubs_of(document: Document) -> Iterator[tuple[str, Span, Node]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentrun.diagnostics import Diagnostic, one_of
+from agentrun.effects import http_method
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.nodes import members
+from agentrun.spec.nodes import Node, members
 from agentrun.spec.rules.case_places import agent_under_test, expected_calls
 from agentrun.spec.rules.toolbox import backend, toolbox
+from agentrun.spec.types import ToolSpec
+from agentrun.spec.wording import shown
 
 _HTTP = ("method", "url", "query", "headers", "json", "form", "body")
 _SHELL = ("argv", "cwd", "env", "stdin")
@@ -39,6 +42,21 @@ def requests(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             message = f"`{key}` is nothing that `{call.tool}` sends, which is {article} {kind} tool"
             help = f"such a request has {one_of(_KEYS[kind])}"
             yield Diagnostic("AR907", "warning", message, node.key_place(("request", key)), help)
+        elif kind == "http" and box is not None:
+            yield from _other_requests(call.tool, node, box.tools[call.tool])
+
+
+def _other_requests(name: str, node: Node, tools: list[Document]) -> Iterator[Diagnostic]:
+    """A method that the tool doesn't send, and a query where none is looked at."""
+    method, url = node.get("request", "method"), node.get("request", "url")
+    sent = {http_method(tool.spec) for tool in tools if isinstance(tool.spec, ToolSpec)}
+    if method is not None and isinstance(method.content, str) and sent and method.content.upper() not in sent:
+        message = f"`{name}` sends no {shown(method.content)}: its method is {one_of(sorted(map(str, sent)))}"
+        yield Diagnostic("AR907", "warning", message, method.span, None)
+    url = url.get("equals") if url is not None and url.is_mapping else url
+    if url is not None and isinstance(url.content, str) and "?" in url.content:
+        help = "write its entries in `query: {NAME: value}`"
+        yield Diagnostic("AR907", "warning", "`url` is looked at without its query", url.span, help)
 
 
 RULES = (requests,)

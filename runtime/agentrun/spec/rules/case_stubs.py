@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, Related, one_of
+import msgspec
+
+from agentrun.diagnostics import Diagnostic, Fix, Related, one_of
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.edits import rename_key
 from agentrun.spec.nodes import Node, items, members
 from agentrun.spec.rules.case_places import agent_under_test, stubs_of
 from agentrun.spec.rules.toolbox import backend, toolbox
@@ -21,6 +25,7 @@ STUB_KEYS: dict[str, tuple[str, ...]] = {
     "python": ("result",),
 }
 _OF_A_BACKEND = frozenset(key for keys in STUB_KEYS.values() for key in keys)
+_WHOLE = ("json", "text", "stdout", "result")
 _ANSWERS = ("headers", "json", "text", "stdout", "stderr", "result")
 
 
@@ -35,12 +40,13 @@ def stubs(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             continue
         kind = str(next(iter(kinds))) if len(kinds) == 1 else ""
         if kind in STUB_KEYS:
-            yield from _foreign_keys(name, kind, stub)
+            yield from _foreign_keys(catalog, name, kind, stub)
+        yield from _texts_of_json(catalog, stub)
         yield from _unused_answers(stub)
         yield from _never_reached(name, stub)
 
 
-def _foreign_keys(name: str, kind: str, stub: Node) -> Iterator[Diagnostic]:
+def _foreign_keys(catalog: Catalog, name: str, kind: str, stub: Node) -> Iterator[Diagnostic]:
     """The first key of each stub that its backend doesn't have: the others are of the same mistake."""
     for one in _entries(stub):
         allowed = STUB_KEYS[kind]
@@ -49,7 +55,30 @@ def _foreign_keys(name: str, kind: str, stub: Node) -> Iterator[Diagnostic]:
             article = "an" if kind in ("http", "agent", "openapi", "mcp") else "a"
             message = f"`{key}` is no answer of `{name}`, which is {article} {kind} tool"
             help = f"such a stub has {one_of(allowed)}; or `error`"
-            yield _warning("AR907", message, one.key_place((key,)), help)
+            place = one.key_place((key,))
+            yield Diagnostic("AR907", "warning", message, place, help, fix=_renamed(catalog, one, key, kind))
+
+
+def _renamed(catalog: Catalog, stub: Node, key: str, kind: str) -> Fix | None:
+    """What another backend answers, under the key of this one: a status or an exit code has none."""
+    is_text = isinstance(stub.content[key].content, str)
+    own = {"http": "text" if is_text else "json", "shell": "stdout" if is_text else None}.get(kind, "result")
+    if key not in _WHOLE or own is None or own in stub.content:
+        return None
+    return rename_key(catalog.texts, stub.key_place((key,)), key, own, safe=True)
+
+
+def _texts_of_json(catalog: Catalog, stub: Node) -> Iterator[Diagnostic]:
+    for one in _entries(stub):
+        json = one.get("json")
+        if json is None or not isinstance(json.content, str) or json.content.strip()[:1] not in ("{", "["):
+            continue
+        with contextlib.suppress(ValueError, RecursionError):
+            msgspec.json.decode(json.content)
+            place = one.key_place(("json",))
+            message = "`json` is a text that holds JSON: the tool gets a text, and not what stands in it"
+            fix = rename_key(catalog.texts, place, "json", "text", safe=False) if "text" not in one.content else None
+            yield Diagnostic("AR907", "warning", message, place, "write it as YAML, or in `text`", fix=fix)
 
 
 def _unused_answers(stub: Node) -> Iterator[Diagnostic]:
@@ -74,7 +103,7 @@ def _never_reached(name: str, stub: Node) -> Iterator[Diagnostic]:
         asked = when.data() if when is not None else {}
         if not entry.is_mapping or not isinstance(asked, dict):
             continue
-        other = next((node for node, taken in before if _holds(asked, taken)), None)
+        other = next((node for node, taken in before if holds(asked, taken)), None)
         if other is not None:
             message = f"this stub of `{name}` is never used: one before it answers all of its calls"
             related = (Related("the one before it", other.span),)
@@ -87,12 +116,12 @@ def _never_reached(name: str, stub: Node) -> Iterator[Diagnostic]:
 _MAX_COMPARED = 200
 
 
-def _holds(narrow: Any, wide: Any) -> bool:
+def holds(narrow: Any, wide: Any) -> bool:
     """Whether what fits the one always fits the other, as subsets: `testing.subset` decides so about a call."""
     if isinstance(wide, dict):
-        return isinstance(narrow, dict) and all(key in narrow and _holds(narrow[key], wide[key]) for key in wide)
+        return isinstance(narrow, dict) and all(key in narrow and holds(narrow[key], wide[key]) for key in wide)
     if isinstance(wide, list):
-        return isinstance(narrow, list) and len(narrow) == len(wide) and all(map(_holds, narrow, wide))
+        return isinstance(narrow, list) and len(narrow) == len(wide) and all(map(holds, narrow, wide))
     return isinstance(narrow, bool) == isinstance(wide, bool) and bool(narrow == wide)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from agentrun.diagnostics import Diagnostic, Related, Span, did_you_mean
+from agentrun.diagnostics import Diagnostic, Related, Span, counted, did_you_mean
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.nodes import Node, members
 from agentrun.spec.rules.case_places import calls_in, expected, expected_calls, values_in
@@ -32,7 +32,27 @@ def patterns(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         pattern = value.get("matches")
         problem = _pattern_problem(pattern.content) if pattern is not None else None
         if pattern is not None and problem is not None:
-            yield _error("AR908", f"`matches` is no regular expression: {problem}", pattern.span)
+            yield _error("AR908", f"`matches` is no regular expression: {problem}", pattern.span, _help(problem))
+        elif pattern is not None and (of_js := _OF_JAVASCRIPT.fullmatch(str(pattern.content))):
+            help = f"write it without them: `(?{of_js[2]}){of_js[1]}`" if of_js[2] in ("i", "m", "s") else None
+            message = "the slashes and what stands behind them belong to the pattern here"
+            yield Diagnostic("AR908", "warning", message, pattern.span, help or "write it without them")
+
+
+_OF_JAVASCRIPT = re.compile(r"/(.+)/([gimsuy]+)")
+_HELP = {
+    "unknown extension ?<": "a group is named by `(?P<name>…)`",
+    "bad escape \\p": "Python has no `\\p{…}`: write `[^\\W\\d_]` for a letter",
+    "global flags": "write the flags first: `(?i)…`",
+    "nothing to repeat": "write `\\*`, `\\+` or `\\?` for the sign itself",
+    "missing )": "write `\\(` for the sign itself",
+    "unbalanced parenthesis": "write `\\)` for the sign itself",
+    "unterminated character set": "write `\\[` for the sign itself",
+}
+
+
+def _help(problem: str) -> str | None:
+    return next((help for start, help in _HELP.items() if problem.startswith(start)), None)
 
 
 def _pattern_problem(pattern: Any) -> str | None:
@@ -63,9 +83,18 @@ def paths(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
             problem = path_problem(text)
             if problem is not None:
                 place = node.key_place(("where", text))
-                is_known = "no function" in problem
-                help = None if is_known else "join names with `.`; put one with other characters in double quotes"
-                yield _error("AR914", f"{shown(text)} is no JMESPath expression: {problem}", place, help)
+                yield _error("AR914", f"{shown(text)} is no JMESPath expression: {problem}", place, _path_help(text))
+
+
+def _path_help(text: str) -> str | None:
+    if text.startswith("$"):
+        return f"leave `$` out: {shown(text.lstrip('$.'))}"
+    if re.search(r"[^=!<>]=[^=]", text):
+        return "write `==`"
+    if re.search(r"[=<>]\s*\d", text):
+        return "a number stands in backquotes: `` `1` ``"
+    is_call = re.search(r"\w\(.*\)", text)
+    return None if is_call else "join names with `.`; put one with other characters in double quotes"
 
 
 @lru_cache(maxsize=1024)
@@ -90,23 +119,33 @@ def path_problem(text: str) -> str | None:
         return str(error).partition("\n")[0]
     except RecursionError:
         return "it is nested too deeply"
-    return next(_unknown_functions(tree), None)
+    return next(_wrong_functions(tree), None)
 
 
 _MAX_PATH_CHARS = 4_096
 
 
-def _unknown_functions(tree: Any) -> Iterator[str]:
-    """The parser takes any name for a function."""
+def _wrong_functions(tree: Any) -> Iterator[str]:
+    """The parser takes any name for a function, and any number of arguments."""
     from jmespath.functions import Functions
 
     waiting: list[Any] = [tree]
     while waiting:
         one = waiting.pop()
-        if one["type"] == "function_expression" and one["value"] not in Functions.FUNCTION_TABLE:
+        children = [child for child in one.get("children", []) if isinstance(child, dict)]
+        waiting += children
+        if one["type"] != "function_expression":
+            continue
+        known = Functions.FUNCTION_TABLE.get(one["value"])
+        if known is None:
             near = did_you_mean(one["value"], Functions.FUNCTION_TABLE)
             yield f"there is no function `{one['value']}`" + (f" ({near})" if near else "")
-        waiting += [child for child in one.get("children", []) if isinstance(child, dict)]
+            continue
+        signature = known["signature"]
+        takes_more = bool(signature) and bool(signature[-1].get("variadic"))
+        if len(children) < len(signature) or (len(children) > len(signature) and not takes_more):
+            least = "at least " if takes_more else ""
+            yield f"`{one['value']}` takes {least}{counted(len(signature), 'argument')}, not {len(children)}"
 
 
 @lru_cache(maxsize=1024)

@@ -14,8 +14,9 @@ from agentrun.diagnostics import Diagnostic, Related, did_you_mean, one_of
 from agentrun.errors import FailureType
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.each import USES_EACH
-from agentrun.spec.edits import write_name
-from agentrun.spec.nodes import Node, texts
+from agentrun.spec.edits import write, write_name, write_raw
+from agentrun.spec.meant import misspelt
+from agentrun.spec.nodes import Node, Route, texts
 from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected, expected_calls
 from agentrun.spec.rules.toolbox import lists_are_readable
 from agentrun.spec.wording import shown
@@ -26,6 +27,13 @@ REASONS = (
     *("max_cost_usd", "timeout", "length", "content_filter", "model_error", "cancelled"),
 )
 FAILURES: tuple[str, ...] = get_args(FailureType)
+_OTHER_REASONS = {
+    **dict.fromkeys(("completed", "done", "end_turn", "finished", "ok", "stop", "success"), "answered"),
+    **dict.fromkeys(("error", "failed", "failure"), "model_error"),
+    **dict.fromkeys(("final", "tool", "tool_calls"), "final_tool"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens"), "length"),
+    "refusal": "refused",
+}
 
 
 def cases_of_one_name(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -50,9 +58,13 @@ def unknown_reasons(catalog: Catalog, document: Document) -> Iterator[Diagnostic
     for one in expected(document):
         reason = one.node.get("reason")
         if reason is not None and isinstance(reason.content, str) and reason.content not in REASONS:
+            other = _OTHER_REASONS.get(reason.content.lower())
             help = did_you_mean(reason.content, REASONS, f"allowed: {one_of(REASONS, limit=20)}")
+            fix = write(reason, other, safe=False) if other else write_name(reason, REASONS)
             message = f"a run never ends with {shown(reason.content)}"
-            yield Diagnostic("AR906", "error", message, reason.span, help, fix=write_name(reason, REASONS))
+            yield Diagnostic(
+                "AR906", "error", message, reason.span, f"did you mean `{other}`?" if other else help, fix=fix
+            )
 
 
 def unknown_failures(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -60,8 +72,11 @@ def unknown_failures(catalog: Catalog, document: Document) -> Iterator[Diagnosti
         error = call.node.get("error") if call.node is not None else None
         if error is not None and isinstance(error.content, str) and error.content not in FAILURES:
             help = did_you_mean(error.content, FAILURES, f"allowed: {one_of(FAILURES)}")
+            fix = write_name(error, FAILURES)
+            if error.content in ("true", "false"):
+                help, fix = f"write {error.content} without quotes", write_raw(error, error.content, safe=True)
             message = f"no call fails with {shown(error.content)}"
-            yield Diagnostic("AR912", "error", message, error.span, help, fix=write_name(error, FAILURES))
+            yield Diagnostic("AR912", "error", message, error.span, help, fix=fix)
 
 
 def agents_that_never_answer(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -121,13 +136,21 @@ def only_one(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
 
 
 def each_without_values(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """A `{{ each.name }}` that nothing fills in: behind the expansion of `each` none is left."""
-    for _, node, _ in document.scalars if document.kind == "test" else ():
+    """A `{{ each.name }}` that nothing fills in: behind the expansion of `each` none is left. The first of a case."""
+    cases = document.node.get("cases") if document.kind == "test" else None
+    told: set[Route] = set()
+    for route, node, _ in document.scalars if document.kind == "test" else ():
         text = node.content
-        if isinstance(text, str) and "each" in text and node.source and USES_EACH.search(text):
-            message = "`each` is not filled in here: it stands for the values of the case that it is written in"
-            help = "write `each: [{NAME: VALUE}]` in the case"
-            yield Diagnostic("AR911", "warning", message, node.span, help)
+        if not (isinstance(text, str) and "each" in text and node.source and USES_EACH.search(text)):
+            continue
+        case = cases.get(*route[1:2]) if cases is not None and route[:1] == ("cases",) else None
+        above = route[:2] if case is not None else route
+        if above in told or (case is not None and (case.get("each") is not None or misspelt(case, "each"))):
+            continue
+        told.add(above)
+        message = "`each` is not filled in here: it stands for the values of the case that it is written in"
+        help = "write `each: [{NAME: VALUE}]` in the case"
+        yield Diagnostic("AR911", "warning", message, node.span, help)
 
 
 RULES = (

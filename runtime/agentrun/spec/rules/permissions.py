@@ -32,7 +32,7 @@ class Rule(NamedTuple):
 
 def rules_that_never_decide(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     """The first match decides: a rule behind one that matches all that it matches is never reached."""
-    rules = _rules(document)
+    rules = rules_of(document)
     if document.kind != "agent" or len(rules) < 2:
         return
     box = toolbox(catalog, document, with_agents=False)
@@ -55,7 +55,7 @@ def tools_that_are_always_refused(catalog: Catalog, document: Document) -> Itera
 
     A rule of an agent that takes tools of its base away says nothing but that.
     """
-    rules = _rules(document)
+    rules = rules_of(document)
     if document.kind != "agent" or not rules:
         return
     told = {id(earlier.node) for _, earlier in _decided_before(rules)}
@@ -89,7 +89,7 @@ def _refusing(rules: list[Rule], name: str) -> int | None:
     return None
 
 
-def _rules(document: Document) -> list[Rule]:
+def rules_of(document: Document) -> list[Rule]:
     """Those that can be read; one with two actions has its own finding, and so has a `when` that is no text."""
     found = []
     for node in items(document.node.get("permissions")):

@@ -15,12 +15,14 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import write_name
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, text_of
-from agentrun.spec.rules.case_places import agent_under_test, cases_of, steps_of
+from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected_calls, sound_cases, steps_of
 from agentrun.spec.rules.toolbox import Toolbox, toolbox
+from agentrun.spec.types import ScriptTurn
 
 ENDED_WELL = ("answered", "final_tool")
 _ENDING = ("content_filter", "refusal")
 _SAYING = ("content", "chunks", "error")
+_KEYS = frozenset(ScriptTurn.__struct_encode_fields__)
 
 
 class Script(NamedTuple):
@@ -29,6 +31,7 @@ class Script(NamedTuple):
     `may_break_off` says that a run is meant to end otherwise than by an answer, or that another model takes over;
     `may_ask_again` that an answer may not be the end of its run. `runs` is how many user messages it answers, the
     least and the most of the cases that it is for; None where that can't be known, or others play from it too.
+    `wrong_on_purpose` are tools that a case expects to be unknown.
     """
 
     turns: list[Node]
@@ -37,6 +40,7 @@ class Script(NamedTuple):
     may_break_off: bool
     may_ask_again: bool
     runs: tuple[int, int] | None
+    wrong_on_purpose: frozenset[str] = frozenset()
 
 
 def scripts(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -63,7 +67,8 @@ def turns_that_say_nothing(script: Script) -> Iterator[Diagnostic]:
         reason = text_of(turn.get("finish_reason"))
         written = members(turn)
         says = any(key in written for key in _SAYING) or _calls(turn) or reason in (*_ENDING, "length")
-        if not says and _is_known(written):
+        calls = turn.get("tool_calls")
+        if not says and _is_known(written) and (calls is None or calls.is_list):
             message = "the turn says nothing: a reply without text and calls is asked for again"
             help = "write `content`, `tool_calls` or `error`; `content: ''` if that is what you want to see"
             yield Diagnostic("AR715", "warning", message, turn.span, help)
@@ -71,7 +76,7 @@ def turns_that_say_nothing(script: Script) -> Iterator[Diagnostic]:
 
 def turns_that_are_never_played(script: Script) -> Iterator[Diagnostic]:
     """Behind the turn that answers the last user message of a case."""
-    if script.runs is None or script.may_ask_again:
+    if script.runs is None or script.may_ask_again or any(members(turn).keys() - _KEYS for turn in script.turns):
         return
     most = script.runs[1]
     answers = [index for index, turn in enumerate(script.turns) if _answers(turn)]
@@ -111,6 +116,8 @@ def calls_of_unknown_tools(script: Script) -> Iterator[Diagnostic]:
         for call in items(turn.get("tool_calls")):
             name = call.get("name")
             if name is None or not isinstance(name.content, str) or script.box.may_have(name.content):
+                continue
+            if name.content in script.wrong_on_purpose:
                 continue
             fix = write_name(name, script.box.names) if script.box.meant(name.content) else None
             message = f"the script calls `{name.content}`, and the agent `{script.agent.name}` has no such tool"
@@ -159,15 +166,22 @@ def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
     box = toolbox(catalog, agent)
     alone = all(tool.called_agent is None for found in box.tools.values() for tool in found)
     asks_again = any(map(_may_ask_again, catalog.reached(agent)))
+    unknown = frozenset(
+        call.tool
+        for call in expected_calls(document)
+        if call.node and text_of(call.node.get("error")) == "unknown_tool"
+    )
     cases = cases_of(document)
     shared = [case for case in cases if not any(key in members(case) for key in ("model", "cassette", "live"))]
     scripts = [(document.node.get("model"), shared), *((case.get("model"), [case]) for case in cases)]
+    sound = {id(case) for case in sound_cases(document)}
     for node, played in scripts:
         reasons = {text_of(one.get("expect", "reason")) for case in played for one in (case, *steps_of(case))}
-        runs = [_runs(case) for case in played] if alone else []
+        runs = [_runs(case) if id(case) in sound else None for case in played] if alone else []
         known = [one for one in runs if one is not None]
         between = (min(known), max(known)) if known and len(known) == len(runs) else None
-        yield Script(items(node), agent, box, bool(reasons - {None, *ENDED_WELL}), asks_again, between)
+        may_break_off = bool(reasons - {None, *ENDED_WELL})
+        yield Script(items(node), agent, box, may_break_off, asks_again, between, unknown)
 
 
 def _runs(case: Node) -> int | None:

@@ -68,8 +68,8 @@ class _List:
 
     def _made_places(self) -> Iterator[tuple[int, bool]]:
         """Each place with its entry's number, and whether a call must stand in it."""
-        possible = len(self._calls)
         for number, entry in enumerate(self._entries):
+            possible = sum(made.call.name == entry.expect.name for made in self._calls)
             least = min(entry.least, possible + 1)
             yield from [(number, True)] * least
             if self._how == "exact":
@@ -118,12 +118,12 @@ class _List:
         said = f"`{name}` was called"
         if not same_tool:
             return self._out_of_row(said, f"`{name}` was not called")
-        fitting = sum(self._fits(number, call) for call in range(len(self._calls)))
+        fitting = [call for call in range(len(self._calls)) if self._fits(number, call)]
+        taken = {call for call in self._found if call is not None}
         if fitting:
             so = " as expected" if _says_more_than_its_name(entry.expect) else ""
-            where = "the list has more of them" if self._how == "any_order" else "but not in this place"
-            return self._out_of_row(said, f"`{name}` was called{so} {amount(fitting, 'time')}, {where}")
-        taken = {call for call in self._found if call is not None}
+            where = "and the list has more of them" if taken.issuperset(fitting) else "but not in this place"
+            return self._out_of_row(said, f"`{name}` was called{so} {amount(len(fitting), 'time')}, {where}")
         free = [made for number, made in enumerate(self._calls) if made.call.name == name and number not in taken]
         nearest, wrong = closest(entry.expect, free or same_tool, self._everything)
         self._blamed.append(nearest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from agentrun.engine.arguments import parse_json
 from agentrun.spec.case_types import CallExpect
 from agentrun.testing.expect.claims import Claim, broken, under
 from agentrun.testing.expect.made import Made, is_known
@@ -29,7 +30,7 @@ def call_claims(expect: CallExpect, made: Made, everything: Sequence[Made]) -> I
     if expect.result is not None:
         yield from under(("result",), value_claims(expect.result, text_value("the result", call.result or "")))
     if expect.request is not None:
-        yield request_claim(expect.request, call)
+        yield request_claim(expect.request, made)
     if expect.before is not None:
         yield _before(expect.before, made, everything)
     if expect.after is not None:
@@ -80,7 +81,7 @@ def _arguments(expect: CallExpect, call: ObservedCall) -> Claim:
 
 
 def _error(expected: str | bool, call: ObservedCall) -> Claim:
-    failed = f"it failed with `{call.error}`: {brief(call.result or '')}"
+    failed = f"it failed with `{call.error}`: {_failure(call.result or '')}"
     if call.result is None:
         return Claim(("error",), False, "it has a result", "it has no result: the run ended before")
     if isinstance(expected, bool):
@@ -88,6 +89,14 @@ def _error(expected: str | bool, call: ObservedCall) -> Claim:
         return Claim(("error",), (call.error is not None) == expected, failed if expected else "it did not fail", wrong)
     wrong = f"it did not fail with `{expected}`" if call.error is None else f"{failed}, not with `{expected}`"
     return Claim(("error",), call.error == expected, failed, wrong)
+
+
+def _failure(result: str) -> str:
+    """The message of a failure; what the model was told where it was cut."""
+    try:
+        return str(parse_json(result)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return brief(result)
 
 
 def _after(tool: str, made: Made, everything: Sequence[Made]) -> Claim:

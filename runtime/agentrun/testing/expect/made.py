@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from agentrun.testing.observed import ObservedCall, ObservedStep
+from agentrun.testing.observed import ObservedCall, ObservedStep, ToolRequest
+
+Sent = Mapping[str, Sequence[ToolRequest]]  # what calls sent, by their keys
+NOTHING_SENT: Sent = MappingProxyType({})
 
 
 class Made(msgspec.Struct, frozen=True, eq=False):
-    """A call, with the number of the run that it belongs to."""
+    """A call, with the number of the run that it belongs to. `sent` are its requests with their secrets."""
 
     call: ObservedCall
     step: int
+    sent: Sequence[ToolRequest] = ()
 
 
-def made_in(steps: Sequence[ObservedStep]) -> list[Made]:
-    return [Made(call, number) for number, step in enumerate(steps) for call in step.calls]
+def made_in(steps: Sequence[ObservedStep], sent: Sent) -> list[Made]:
+    return [
+        Made(call, number, sent.get(call.key, call.requests))
+        for number, step in enumerate(steps)
+        for call in step.calls
+    ]
 
 
 def is_known(earlier: Made, later: Made) -> bool:

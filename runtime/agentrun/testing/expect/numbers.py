@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from agentrun.diagnostics import counted
 from agentrun.spec.case_types import Bounds
@@ -35,4 +36,8 @@ def amount(number: float, unit: str = "") -> str:
 
 
 def figure(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+    """Without an exponent where a person would write none: `0.000012`."""
+    if float(number).is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    short = f"{number:.6g}"
+    return f"{Decimal(short):f}" if 1e-9 < abs(number) < 1 else short

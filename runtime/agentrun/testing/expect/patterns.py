@@ -14,6 +14,9 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 LIMIT_S = 2.0
+_NEXT_LIMIT_S = 0.02  # of a pattern that once was not done in time: the calls of a case may be many
+_CHARS_PER_S = 2_000_000  # a slow search that ends
+_slow: set[str] = set()
 
 
 class PatternError(Exception):
@@ -27,6 +30,8 @@ class _TookTooLong(Exception):
 def is_found(pattern: str, text: str, *, limit_s: float = LIMIT_S) -> bool:
     """Whether a pattern matches anywhere in a text. Raises `PatternError`."""
     compiled = _compiled(pattern)
+    if pattern in _slow:
+        limit_s = min(limit_s, _NEXT_LIMIT_S + len(text) / _CHARS_PER_S)
     if threading.current_thread() is not threading.main_thread():
         return compiled.search(text) is not None
     before = signal.signal(signal.SIGVTALRM, _give_up)
@@ -37,6 +42,7 @@ def is_found(pattern: str, text: str, *, limit_s: float = LIMIT_S) -> bool:
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except _TookTooLong:
+        _slow.add(pattern)
         message = f"the pattern was not done after {limit_s:g} s on a text of {len(text)} characters"
         raise PatternError(message) from None
     finally:

@@ -10,9 +10,11 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from agentrun.engine.arguments import parse_json
+from agentrun.secrets import MASKED
 from agentrun.spec.case_types import RequestExpect, TextExpect
 from agentrun.testing.expect.claims import Claim, broken, under
-from agentrun.testing.expect.shown import brief, compact, joined, pretty
+from agentrun.testing.expect.made import Made
+from agentrun.testing.expect.shown import brief, compact, joined, path, pretty
 from agentrun.testing.expect.value import text_value
 from agentrun.testing.expect.values import place_problem, value_claims, wanted_text
 from agentrun.testing.observed import HttpRequest, ObservedCall, ProcessRequest, ToolRequest
@@ -25,21 +27,27 @@ Scalars = Mapping[str, Any]
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """A part of a request: its claims, and the lines that show it on either side."""
+    """A part of a request and what is `wanted` of it: its claims, and the lines that show it on either side."""
 
+    wanted: Any
     claims: Sequence[Claim]
     expected: str
     got: str
 
 
-def request_claim(expect: RequestExpect, call: ObservedCall) -> Claim:
+def request_claim(expect: RequestExpect, made: Made) -> Claim:
     """One request of the call is as expected, in all that is written."""
+    call = made.call
     said = f"a request of `{call.name}` is as expected"
     if not call.requests:
-        return Claim(("request",), False, said, f"what `{call.name}` sent is not known: {_why_unknown(call)}")
-    compared = [list(_parts(expect, request)) for request in call.requests]
+        return Claim(("request",), False, said, _why_none(call))
+    compared = [
+        list(map(_without_secrets, _parts(expect, shown), _parts(expect, sent)))
+        for shown, sent in zip(call.requests, made.sent, strict=True)
+    ]
     wrong = [broken(claim for part in parts for claim in part.claims) for parts in compared]
-    closest = min(range(len(wrong)), key=lambda index: len(wrong[index]))
+    lacking = [sum(bool(part.expected and not part.got) for part in parts) for parts in compared]
+    closest = min(range(len(wrong)), key=lambda index: (len(wrong[index]), lacking[index]))
     claims = wrong[closest]
     told = joined(claim.wrong for claim in claims)
     if len(wrong) > 1:
@@ -50,10 +58,29 @@ def request_claim(expect: RequestExpect, call: ObservedCall) -> Claim:
     return Claim(route, not claims, said, told, expected, got)
 
 
-def _why_unknown(call: ObservedCall) -> str:
+def _why_none(call: ObservedCall) -> str:
     if call.error in _NOT_RUN:
-        return f"the call was not made (`{call.error}`)"
-    return "only http and shell tools have requests, and those that are replayed from a cassette have none"
+        return f"`{call.name}` sent nothing: the call was not made (`{call.error}`)"
+    known = "only requests of http and shell tools are seen, and none of calls that a cassette replays"
+    return f"what `{call.name}` sent is not known: {known}"
+
+
+def _without_secrets(shown: _Part, sent: _Part) -> _Part:
+    """What was sent decides, but for an author who writes `[secret]` for any. No word of it is told: `shown` is masked.
+
+    Both are the same part of one request.
+    """
+    if MASKED in repr(shown.wanted):
+        return shown
+    if not broken(sent.claims):
+        return msgspec.structs.replace(shown, claims=(), expected=shown.got)
+    if broken(shown.claims):
+        return shown
+    claims = [
+        Claim(one.route, False, one.said, f"`{path(one.route)}` is not as expected, in what is shown as {MASKED}")
+        for one in broken(sent.claims)
+    ]
+    return msgspec.structs.replace(shown, claims=claims)
 
 
 def _parts(expect: RequestExpect, request: ToolRequest) -> Iterator[_Part]:
@@ -70,7 +97,7 @@ def _foreign(expect: RequestExpect, keys: Sequence[str], wrong: str) -> Iterator
     """What a request of this kind doesn't have."""
     for key in keys:
         if getattr(expect, key) not in (None, {}):
-            yield _Part([Claim((key,), False, f"it has `{key}`", wrong)], "", "")
+            yield _Part(None, [Claim((key,), False, f"it has `{key}`", wrong)], "", "")
 
 
 # -- http ---------------------------------------------------------------------------------------------------
@@ -82,9 +109,9 @@ def _http(expect: RequestExpect, request: HttpRequest) -> Iterator[_Part]:
     for name, wanted in expect.headers.items():
         yield _header(name, wanted, request)
     if expect.json is not None:
-        yield _json(expect.json, request.body)
+        yield _json(expect.json, request)
     if expect.form:
-        yield from _pairs("form", expect.form, _form(request))
+        yield from _form(expect.form, request)
     if expect.body is not None:
         yield _text(("body",), "the body", "", expect.body, request.body)
 
@@ -100,7 +127,8 @@ def _first_line(expect: RequestExpect, request: HttpRequest) -> _Part:
         value = text_value("the url", request.url)
         claims += under(("url",), value_claims(expect.url, value))
         url = wanted_text(expect.url, value)
-    return _Part(claims, f"{method} {url}", f"{request.method} {request.url}")
+    wanted = (expect.method, expect.url)
+    return _Part(wanted, claims, f"{method} {url}", f"{request.method} {request.url}")
 
 
 def _pairs(key: str, expect: Scalars, pairs: Pairs) -> Iterator[_Part]:
@@ -110,7 +138,8 @@ def _pairs(key: str, expect: Scalars, pairs: Pairs) -> Iterator[_Part]:
         whose = f"`{name}` of the {key}"
         wrong = f"{whose} is {_listed(found)}, not {_listed(texts)}" if found else f"{whose} is not there"
         expected, got = ("\n".join(f"{key} {name}={one}" for one in side) for side in (texts, found))
-        yield _Part([Claim((key, name), found == texts, f"{whose} is {_listed(texts)}", wrong)], expected, got)
+        claim = Claim((key, name), found == texts, f"{whose} is {_listed(texts)}", wrong)
+        yield _Part(wanted, [claim], expected, got)
 
 
 def _as_text(scalar: Any) -> str:
@@ -127,27 +156,46 @@ def _header(name: str, wanted: TextExpect, request: HttpRequest) -> _Part:
     values = [value for other, value in request.headers if other.lower() == name.lower()]
     if not values:
         claim = Claim(("headers", name), False, f"the header `{name}` was sent", f"the header `{name}` was not sent")
-        return _Part([claim], f"{name}: {wanted if isinstance(wanted, str) else '‹a value›'}", "")
+        return _Part(wanted, [claim], f"{name}: {wanted if isinstance(wanted, str) else '‹a value›'}", "")
     parts = [_text(("headers", name), f"the header `{name}`", f"{name}: ", wanted, value) for value in values]
     return min(parts, key=lambda part: len(broken(part.claims)))
 
 
-def _json(expected: Any, body: str) -> _Part:
+def _json(expected: Any, request: HttpRequest) -> _Part:
     said = f"the JSON body has {brief(expected)}"
     try:
-        data = parse_json(body)
+        data = parse_json(request.body)
     except ValueError:
-        return _Part([Claim(("json",), False, said, "the body is no JSON")], pretty(expected), body)
+        wrong = f"the body is no JSON, but {_kind(request)}"
+        return _Part(expected, [Claim(("json",), False, said, wrong)], pretty(expected), request.body)
     places = list(differing(data, expected))
     wrong = joined(place_problem(data, expected, place, "the JSON body") for place in places)
     route = ("json", *(places[0] if len(places) == 1 else ()))
     claim = Claim(route, not places, said, wrong)
-    return _Part([claim], pretty(expected), pretty(narrowed(data, expected)))
+    return _Part(expected, [claim], pretty(expected), pretty(narrowed(data, expected)))
 
 
-def _form(request: HttpRequest) -> Pairs:
-    """The entries of a form, as browsers encode it: in either way."""
-    content_type = next((value for name, value in request.headers if name.lower() == "content-type"), "")
+def _form(expect: Scalars, request: HttpRequest) -> Iterator[_Part]:
+    kind = _content_type(request).partition(";")[0].strip().lower()
+    if kind in ("", "application/x-www-form-urlencoded") or kind.startswith("multipart/"):
+        yield from _pairs("form", expect, _entries(request))
+    else:
+        claim = Claim(("form",), False, "the body is a form", f"the body is no form, but {_kind(request)}")
+        yield _Part(expect, [claim], "", request.body)
+
+
+def _content_type(request: HttpRequest) -> str:
+    return next((value for name, value in request.headers if name.lower() == "content-type"), "")
+
+
+def _kind(request: HttpRequest) -> str:
+    """What a body is that is not what was expected."""
+    return (_content_type(request).partition(";")[0].strip() or "text") if request.body else "empty"
+
+
+def _entries(request: HttpRequest) -> Pairs:
+    """Those of a form, as browsers encode it: in either way."""
+    content_type = _content_type(request)
     if not content_type.lower().startswith("multipart/"):
         return parse_qsl(request.body, keep_blank_values=True)
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
@@ -166,7 +214,7 @@ def _content(payload: Any) -> str:
 def _text(route: tuple[str, ...], what: str, mark: str, wanted: TextExpect, got: str) -> _Part:
     value = text_value(what, got)
     claims = list(under(route, value_claims(wanted, value)))
-    return _Part(claims, mark + wanted_text(wanted, value), mark + got)
+    return _Part(wanted, claims, mark + wanted_text(wanted, value), mark + got)
 
 
 # -- shell --------------------------------------------------------------------------------------------------
@@ -182,14 +230,14 @@ def _process(expect: RequestExpect, request: ProcessRequest) -> Iterator[_Part]:
             yield _text(("env", name), f"the variable `{name}`", f"env {name}=", wanted, request.env[name])
         else:
             claim = Claim(("env", name), False, f"the variable `{name}` is set", f"the variable `{name}` is not set")
-            yield _Part([claim], f"env {name}={wanted if isinstance(wanted, str) else '‹a value›'}", "")
+            yield _Part(wanted, [claim], f"env {name}={wanted if isinstance(wanted, str) else '‹a value›'}", "")
     if expect.stdin is not None:
         yield _text(("stdin",), "standard input", "", expect.stdin, request.stdin)
 
 
 def _argv(expected: Sequence[str], request: ProcessRequest) -> _Part:
     got = list(request.argv)
-    said = f"the arguments are {brief(list(expected))}"
-    wrong = f"the arguments are {brief(got)}, not {brief(list(expected))}"
+    said = f"the command is {brief(list(expected))}"
+    wrong = f"the command is {brief(got)}, not {brief(list(expected))}"
     claim = Claim(("argv",), got == list(expected), said, wrong)
-    return _Part([claim], *("\n".join(map(compact, side)) for side in (expected, got)))
+    return _Part(expected, [claim], *("\n".join(map(compact, side)) for side in (expected, got)))

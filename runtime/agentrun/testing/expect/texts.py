@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from agentrun.spec.case_types import SimilarTo, Texts
+from agentrun.testing.expect.alike import differences, only
 from agentrun.testing.expect.claims import Claim
 from agentrun.testing.expect.patterns import PatternError, is_found
 from agentrun.testing.expect.shown import brief, is_brief, joined, kind_of
@@ -15,30 +17,24 @@ from agentrun.testing.subset import Route
 
 def is_text(route: Route, written: str, what: str, text: str) -> Claim:
     """The text is this one."""
-    if is_brief(written) and is_brief(text):
-        wrong = f"{what} is {brief(text)}, not {brief(written)}"
-    else:
-        wrong = f"{what} is not the text that is expected{_only(written, text)}"
-    return Claim(route, text == written, f"{what} is {brief(written)}", wrong, written, text)
-
-
-def _only(written: str, text: str) -> str:
-    """What makes a small difference: where two texts look alike, a reader looks for it in vain."""
-    if written.strip() == text.strip():
-        return ": only white space around it differs"
-    if written.split() == text.split():
-        return ": only white space differs"
-    if written.casefold() == text.casefold():
-        return ": only large and small letters differ"
-    return ""
+    holds = text == written
+    is_short = is_brief(written) and is_brief(text)
+    wrong = f"{what} is {brief(text)}, not {brief(written)}" if is_short else f"{what} is not the text that is expected"
+    return Claim(
+        route, holds, f"{what} is {brief(written)}", wrong + ("" if holds else only(written, text)), written, text
+    )
 
 
 def contains(written: Texts, value: Value) -> Iterator[Claim]:
     for route, text in _each("contains", written):
-        hint = ""
-        if not _stands_in(value, text, str) and _stands_in(value, text, str.casefold):
-            hint = " (in large and small letters alike it does: `icontains`)"
-        yield _inside(route, value, text, str, hint)
+        yield _inside(route, value, text, str, "" if _stands_in(value, text, str) else _nearly(value, text))
+
+
+def _nearly(value: Value, text: str) -> str:
+    """What would let the text be found."""
+    found = (one.with_it for one in differences(value.text or "") if _stands_in(value, text, one.fold))
+    hint = next(found, None)
+    return f" ({hint})" if hint else ""
 
 
 def icontains(written: Texts, value: Value) -> Iterator[Claim]:
@@ -49,6 +45,9 @@ def icontains(written: Texts, value: Value) -> Iterator[Claim]:
 def contains_any(written: list[str], value: Value) -> Iterator[Claim]:
     holds = any(_stands_in(value, text, str) for text in written)
     options = joined(map(brief, written), most=8).replace("; ", ", ")
+    if not _may_hold_text(value.looked_at):
+        yield _no_text("contains_any", f"{value.what} contains one of {options}", value)
+        return
     wrong = f"{value.what} contains none of {options}{_shown(value)}"
     yield Claim(("contains_any",), holds, f"{value.what} contains one of {options}", wrong, None, _long(value))
 
@@ -86,7 +85,7 @@ def similar_to(written: SimilarTo, value: Value) -> Iterator[Claim]:
         yield Claim(("similar_to",), None, said, wrong)
         return
     reached = f"{'at most ' if found.at_most else ''}{_hundredths(found.ratio)}"
-    wrong = f"{value.what} is similar to the text by {reached}, and not by {written.ratio:g}"
+    wrong = f"{value.what} is similar to the text by {reached}, which is less than {written.ratio:g}"
     said = f"{value.what} is similar to the text by {reached}"
     holds = not found.at_most and found.ratio >= written.ratio
     yield Claim(("similar_to",), holds, said, wrong, written.text, value.text)
@@ -112,9 +111,15 @@ def _stands_in(value: Value, text: str, folded: Callable[[str], str]) -> bool:
     return isinstance(seen, list) and any(isinstance(one, str) and folded(one) == folded(text) for one in seen)
 
 
+def _may_hold_text(seen: Any) -> bool:
+    if isinstance(seen, list):
+        return not seen or any(isinstance(one, str) for one in seen)
+    return isinstance(seen, str)
+
+
 def _inside(route: Route, value: Value, text: str, folded: Callable[[str], str], hint: str = "") -> Claim:
     said = f"{value.what} contains {brief(text)}"
-    if not isinstance(value.looked_at, (str, list)):
+    if not _may_hold_text(value.looked_at):
         return _no_text(str(route[0]), said, value)
     wrong = f"{value.what} does not contain {brief(text)}{hint}{_shown(value)}"
     return Claim(route, _stands_in(value, text, folded), said, wrong, None, _long(value))
@@ -131,8 +136,9 @@ def _edge(key: str, verb: str, written: str, value: Value, holds: Callable[[str]
 
 def _no_text(key: str, said: str, value: Value) -> Claim:
     seen = value.looked_at
-    told = kind_of(seen) if isinstance(seen, (dict, list)) or seen is None else f"{brief(seen)}, {kind_of(seen)}"
-    return Claim((key,), False, said, f"{value.what} is {told}, and `{key}` looks at text")
+    is_told = isinstance(seen, dict) or seen is None
+    told = kind_of(seen) if is_told else f"{brief(seen)}, {'without text' if isinstance(seen, list) else kind_of(seen)}"
+    return Claim((key,), None, said, f"{value.what} is {told}, and `{key}` looks at text")
 
 
 def _shown(value: Value) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentrun.engine.arguments import parse_json
+from agentrun.testing.expect.shown import brief, is_brief
 
 
 class NoData(Exception):
@@ -26,9 +27,15 @@ class Value:
             try:
                 self._data = parse_json(self.text or "")
             except ValueError as error:
-                raise NoData(f"{self.what} is no JSON: {_without_position(error)}") from None
+                raise NoData(self._no_json(error)) from None
             self._is_data = True
         return self._data
+
+    def _no_json(self, error: ValueError) -> str:
+        text = self.text or ""
+        why = "it stands in a code fence" if text.lstrip().startswith("```") else getattr(error, "msg", error)
+        seen = f"{brief(text)}, which is no JSON" if is_brief(text) else "no JSON"
+        return f"{self.what} is {seen}: {why}"
 
     @property
     def looked_at(self) -> Any:
@@ -49,7 +56,3 @@ def data_value(what: str, data: Any) -> Value:
 def answer_value(text: str, output: Any) -> Value:
     """`output` is what a final tool or a response format gave."""
     return Value("the answer", text, output, is_data=output is not None)
-
-
-def _without_position(error: ValueError) -> str:
-    return str(getattr(error, "msg", error))

@@ -13,7 +13,7 @@ from agentrun.testing.expect.claims import Claim, opposite, under
 from agentrun.testing.expect.numbers import bounds_claims
 from agentrun.testing.expect.shown import brief, is_brief, joined, kind_of, path, pretty
 from agentrun.testing.expect.value import NoData, Value, data_value
-from agentrun.testing.subset import Route, at, differing, narrowed, same
+from agentrun.testing.subset import Route, at, differing, includes, narrowed, same
 
 _NAME = re.compile(r"[\w-]+")
 
@@ -57,12 +57,12 @@ def _is_equal(route: Route, written: Any, value: Value) -> Claim:
     except NoData as error:
         return Claim(route, False, said, str(error), pretty(written), value.text)
     short = is_brief(brief(data)) and is_brief(brief(written))
-    wrong = f"{value.what} is {_with_kind(data, written)}, not {brief(written)}" if short else _not_the_data(value)
-    return Claim(route, same(data, written), said, wrong, pretty(written), pretty(data))
-
-
-def _not_the_data(value: Value) -> str:
-    return f"{value.what} is not the data that is expected"
+    wrong = f"{value.what} is {_with_kind(data, written)}, not {brief(written)}"
+    wrong = wrong if short else f"{value.what} is not the data that is expected"
+    holds = same(data, written)
+    if not holds and includes(data, written):
+        wrong = f"{wrong}: it has further members, which `includes` allows"
+    return Claim(route, holds, said, wrong, pretty(written), pretty(data))
 
 
 def _with_kind(data: Any, written: Any) -> str:
@@ -85,7 +85,7 @@ def _length(written: int | Bounds, value: Value) -> Iterator[Claim]:
     seen = value.looked_at
     if not isinstance(seen, (str, list, dict)):
         said = f"{value.what} has a length"
-        yield Claim(("length",), False, said, f"{value.what} is {brief(seen)}, {kind_of(seen)}, and has no length")
+        yield Claim(("length",), None, said, f"{value.what} is {brief(seen)}, {kind_of(seen)}, and has no length")
         return
     unit = {str: "character", list: "member", dict: "member"}[type(seen)]
     yield from under(("length",), bounds_claims(f"{value.what} has", written, len(seen), unit))
@@ -108,7 +108,7 @@ def _bound(key: str, bounds: Bounds, value: Value) -> Iterator[Claim]:
     if isinstance(data, (int, float)) and not isinstance(data, bool):
         yield from bounds_claims(f"{value.what} is", bounds, data)
     else:
-        yield Claim((key,), False, said, f"{value.what} is {brief(data)}, {kind_of(data)}, and `{key}` is for numbers")
+        yield Claim((key,), None, said, f"{value.what} is {brief(data)}, {kind_of(data)}, and `{key}` is for numbers")
 
 
 # -- data ---------------------------------------------------------------------------------------------------

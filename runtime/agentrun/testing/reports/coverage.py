@@ -1,9 +1,9 @@
-"""What the cases of an agent left out, as the lines of a table."""
+"""What the cases of agents left out, as the lines of a table."""
 
 from __future__ import annotations
 
 from agentrun.testing.reports.look import Look
-from agentrun.testing.results import AgentCoverage
+from agentrun.testing.results import AgentCoverage, TestRun
 from agentrun.visible import in_a_line
 
 Row = tuple[str, int, int, tuple[str, ...]]
@@ -18,6 +18,7 @@ def rows(coverage: AgentCoverage) -> list[Row]:
     parts: list[Row] = [
         ("tools called", len(coverage.tools), coverage.tools_total, coverage.tools),
         ("parameters given", len(coverage.parameters), coverage.parameters_total, named),
+        ("hand-offs made", len(coverage.handoffs), coverage.handoffs_total, coverage.handoffs),
         ("permission rules met", len(coverage.rules), coverage.rules_total, coverage.rules),
         ("arguments given", len(coverage.arguments), coverage.arguments_total, coverage.arguments),
     ]
@@ -32,3 +33,8 @@ def coverage_lines(coverage: AgentCoverage, look: Look) -> list[str]:
         if left:
             lines += look.indented(in_a_line(f"not: {', '.join(left)}"), "    ", "dim")
     return lines
+
+
+def untested_line(run: TestRun) -> str:
+    """Names the agents that no test file is about; empty where there are none."""
+    return f"agents without tests: {', '.join(run.untested)}" if run.untested else ""

@@ -14,7 +14,15 @@ from agentrun.testing.differences import differences
 from agentrun.testing.observed import ObservedCall
 from agentrun.testing.reports.conversation import asked
 from agentrun.testing.reports.look import Look
-from agentrun.testing.reports.summary import MARKS, attempt_name, ending, failed_attempt, judged_lines, repeats
+from agentrun.testing.reports.summary import (
+    MARKS,
+    attempt_name,
+    ending,
+    failed_attempt,
+    judged_lines,
+    message_of,
+    repeats,
+)
 from agentrun.testing.results import Attempt, CaseResult, Failure
 from agentrun.visible import in_a_line, one_line, visible
 
@@ -63,20 +71,21 @@ def has_difference(failure: Failure) -> bool:
 def failure_lines(failure: Failure, sources: Mapping[str, str], look: Look) -> list[str]:
     span = failure.span
     place = in_a_line(f"{span.file}:{span.line}:{span.column}:")
-    message, *further = visible(failure.message).split("\n")
+    message, *further = visible(message_of(failure)).split("\n")
     first, *rest = look.indented(f"{place} {message}", "  ")
     lines = [first.replace(place, look.paint(place, "info"), 1), *rest]
     for line in further:
         lines += look.indented(line, "  ")
-    lines += [f"  {look.paint(line, 'dim')}" for line in snippet_of(failure, sources, look.room("  "))]
+    pointed = snippet(shown_lines(failure, sources), span, look.room("  "))
+    lines += [f"  {look.paint(line, 'dim')}" for line in pointed]
     return [*lines, *_difference(failure, look)]
 
 
-def snippet_of(failure: Failure, sources: Mapping[str, str], width: int) -> list[str]:
-    """The line of the file that says what was expected, with carets; none where it holds a credential."""
+def shown_lines(failure: Failure, sources: Mapping[str, str]) -> list[str]:
+    """The lines of the file that says what was expected; none where the one that does holds a credential."""
     lines = LINE_BREAK.split(sources.get(failure.span.file, ""))
-    shown = lines[failure.span.line - 1] if 0 < failure.span.line <= len(lines) else ""
-    return [] if looks_secret(shown) else snippet(lines, failure.span, width)
+    line = lines[failure.span.line - 1] if 0 < failure.span.line <= len(lines) else ""
+    return [] if looks_secret(line) else lines
 
 
 def _difference(failure: Failure, look: Look) -> Iterator[str]:

@@ -1,39 +1,53 @@
 """The run as GitHub's workflow commands, which become annotations of a pull request; the last one counts all.
 
-GitHub keeps ten errors and ten warnings of a step: the failures of all cases come before what was not measured.
+GitHub keeps ten errors and ten warnings of a step. So the first failure of each case comes before what else is wrong
+with any, what could not be measured before warnings, and the last one names the cases that no room is left for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from agentrun.markup.workflow import command, place
 from agentrun.testing.differences import differences
 from agentrun.testing.reports.failed import LEGEND
-from agentrun.testing.reports.summary import failed_attempt, summary, why_unmeasured
+from agentrun.testing.reports.summary import failed_attempt, message_of, summary, warned, why_unmeasured
 from agentrun.testing.results import CaseResult, Failure, TestRun
 from agentrun.visible import in_a_line
 
+_KEPT = 10  # of each kind, by GitHub
 _MAX_LINES = 20  # of a difference
+_MAX_NAMES = 50
 
 
 def as_github(run: TestRun, sources: Mapping[str, str]) -> str:
-    failed = [line for result in run.results if result.status == "failed" for line in _failures(result)]
-    unmeasured = [_warning(result) for result in run.results if result.status == "unmeasured"]
-    counts = [command("notice", {"title": "agentrun test"}, summary(run))] if run.results else []
-    return "\n".join([*failed, *unmeasured, *counts])
+    failed = [one for one in run.results if one.status == "failed"]
+    ranked = [ranked for result in failed for ranked in enumerate(_failures(result))]
+    errors = [line for _, line in sorted(ranked, key=lambda one: one[0] > 0)]
+    unmeasured = [
+        _warning(one, f"could not be measured: {why_unmeasured(one)}")
+        for one in run.results
+        if one.status == "unmeasured"
+    ]
+    warnings = [_warning(result, warning) for result, warning in warned(run)]
+    counts = [command("notice", {"title": "agentrun test"}, _counts(run, failed))] if run.results else []
+    return "\n".join([*errors, *unmeasured, *warnings, *counts])
 
 
-def _failures(result: CaseResult) -> Iterator[str]:
+def _failures(result: CaseResult) -> list[str]:
     attempt = failed_attempt(result)
-    for failure in attempt.failures if attempt is not None else ():
-        yield command("error", place(failure.span) | _title(result), _message(failure))
+    failures = () if attempt is None else attempt.failures
+    return [command("error", place(one.span) | _title(result), _message(one)) for one in failures]
 
 
-def _warning(result: CaseResult) -> str:
-    return command(
-        "warning", place(result.case.span) | _title(result), f"could not be measured: {why_unmeasured(result)}"
-    )
+def _warning(result: CaseResult, text: str) -> str:
+    return command("warning", place(result.case.span) | _title(result), text)
+
+
+def _counts(run: TestRun, failed: Sequence[CaseResult]) -> str:
+    unseen = [in_a_line(one.case.name) for one in failed[_KEPT:]]
+    shown = [*unseen[:_MAX_NAMES], *(["…"] if len(unseen) > _MAX_NAMES else [])]
+    return "\n".join([summary(run), *(["failed too:", *shown] if shown else [])])
 
 
 def _title(result: CaseResult) -> dict[str, object]:
@@ -42,6 +56,6 @@ def _title(result: CaseResult) -> dict[str, object]:
 
 def _message(failure: Failure) -> str:
     if failure.expected is None or failure.got is None:
-        return failure.message
+        return message_of(failure)
     lines = differences(failure.expected, failure.got, max_lines=_MAX_LINES)
-    return "\n".join([failure.message, "  ".join(LEGEND), *lines])
+    return "\n".join([message_of(failure), "  ".join(LEGEND), *lines])

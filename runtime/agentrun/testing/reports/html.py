@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from agentrun import __version__
-from agentrun.testing.reports.coverage import rows
+from agentrun.testing.reports.coverage import rows, untested_line
 from agentrun.testing.reports.html_case import case_section, escaped
 from agentrun.testing.reports.summary import STATUSES, WORDS, by_file, spent_in_all, summary, warned
 from agentrun.testing.results import AgentCoverage, CaseResult, Status, TestRun
@@ -89,7 +89,7 @@ def _main(run: TestRun, sources: Mapping[str, str]) -> Iterator[str]:
     for number, (file, results) in enumerate(by_file(run).items(), 1):
         yield from _file(number, file, results, sources)
     yield from _warnings(run)
-    yield from _coverage(run.coverage)
+    yield from _coverage(run)
     yield "</main>"
 
 
@@ -108,10 +108,18 @@ def _warnings(run: TestRun) -> Iterator[str]:
         yield from ["<ul>", *lines, "</ul>", "</section>"]
 
 
-def _coverage(coverage: Sequence[AgentCoverage]) -> Iterator[str]:
-    if not coverage:
+def _coverage(run: TestRun) -> Iterator[str]:
+    if not (run.coverage or run.untested):
         return
     yield '<section aria-labelledby="coverage"><h2 id="coverage">Coverage</h2>'
+    if run.coverage:
+        yield from _table(run.coverage)
+    if without := untested_line(run):
+        yield f'<p class="unmeasured">{escaped(without)}</p>'
+    yield "</section>"
+
+
+def _table(coverage: Sequence[AgentCoverage]) -> Iterator[str]:
     yield '<table><thead><tr><th scope="col">agent</th><th scope="col"></th><th scope="col">met</th>'
     yield '<th scope="col">not met</th></tr></thead><tbody>'
     for one in coverage:
@@ -120,4 +128,4 @@ def _coverage(coverage: Sequence[AgentCoverage]) -> Iterator[str]:
             status: Status = "passed" if met == total else "unmeasured"
             yield f'<tr>{agent}<td>{what}</td><td class="{status}">{met} of {total}</td>'
             yield f"<td>{escaped(', '.join(left))}</td></tr>"
-    yield "</tbody></table></section>"
+    yield "</tbody></table>"

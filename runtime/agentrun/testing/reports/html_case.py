@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -13,12 +13,13 @@ from agentrun.markup.calls import duration
 from agentrun.testing.differences import differences
 from agentrun.testing.observed import HttpRequest, ObservedCall, ToolRequest
 from agentrun.testing.reports.conversation import Said, conversation
-from agentrun.testing.reports.failed import snippet_of
+from agentrun.testing.reports.failed import shown_lines
 from agentrun.testing.reports.summary import (
     MARKS,
     WORDS,
     attempt_name,
     judged_lines,
+    message_of,
     repeats,
     spent,
     why_unmeasured,
@@ -29,15 +30,15 @@ from agentrun.visible import in_a_line, one_line, visible
 MAX_CHARS = 8_000  # of one text
 MAX_ENTRIES = 200  # of one conversation
 _CODE = re.compile("`([^`]+)`")
-_SNIPPET_CELLS = 110
+_AROUND_CHARS = 160  # of a line of the file, before and after the place
 _WHY_CHARS = 80  # in the line of a case
 _LINE_CHARS = 90
 _SCROLLS_LINES, _SCROLLS_CHARS = 12, 900  # more may not fit its box: then it can be reached with the keyboard
 
 
 def escaped(text: str) -> str:
-    """A text on one line."""
-    return escape(in_a_line(text))
+    """A text on one line, of a very long one its beginning."""
+    return escape(in_a_line(text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + "…"))
 
 
 def case_section(result: CaseResult, sources: Mapping[str, str]) -> Iterator[str]:
@@ -103,15 +104,28 @@ def _inside(attempt: Attempt, sources: Mapping[str, str]) -> Iterator[str]:
 
 def _failure(failure: Failure, sources: Mapping[str, str]) -> Iterator[str]:
     yield '<div class="failure">'
-    yield f'<p class="message">{_with_code(failure.message)}</p>'
+    yield f'<p class="message">{_with_code(message_of(failure))}</p>'
     yield f"<p>{_place(failure.span)}</p>"
-    lines = snippet_of(failure, sources, _SNIPPET_CELLS)
-    if lines:
-        yield f'<pre class="source">{escape(chr(10).join(lines))}</pre>'
+    yield from _source(failure.span, shown_lines(failure, sources))
     if failure.expected is not None and failure.got is not None:
         yield '<p class="legend"><span class="expected">- expected</span><span class="got">+ got</span></p>'
         yield _difference(differences(failure.expected, failure.got))
     yield "</div>"
+
+
+def _source(span: Span, lines: Sequence[str]) -> Iterator[str]:
+    """The line of the file with the place marked in it, wherever the line breaks on a small screen."""
+    line = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
+    if not line.strip():
+        return
+    begin = min(span.column - 1, len(line))
+    end = min(span.end_column - 1, len(line)) if span.end_line == span.line else len(line)
+    first, last = max(0, begin - _AROUND_CHARS), end + _AROUND_CHARS
+    before = ("…" if first else "") + line[first:begin].lstrip()
+    after = line[end:last] + ("…" if last < len(line) else "")
+    marked = line[begin:end] if end - begin <= MAX_CHARS else line[begin : begin + MAX_CHARS] + "…"
+    told = f"{escape(visible(before))}<mark>{escape(visible(marked))}</mark>{escape(visible(after))}"
+    yield f'<pre class="source"><span class="line">{span.line}</span>{told}</pre>'
 
 
 def _with_code(text: str) -> str:

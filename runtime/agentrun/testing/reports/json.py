@@ -6,7 +6,7 @@ Lines and columns count from 1, columns in code points, ends are exclusive. Dura
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,14 +16,14 @@ from agentrun.diagnostics import Span
 from agentrun.engine.messages import Usage
 from agentrun.testing.observed import ObservedCall, ObservedStep, ToolRequest
 from agentrun.testing.plan import Source
-from agentrun.testing.reports.summary import cost_of, pass_rates, usage_of
+from agentrun.testing.reports.summary import cost_of, judges_cost_of, pass_rates, steady_rates, usage_of
 from agentrun.testing.results import Attempt, AttemptStatus, CaseResult, Failure, Judgement, Status, TestRun
 
 VERSION = 1
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Counts of cases. `usage` and `cost_usd` are of all attempts; no cost where no price was known."""
+    """Counts of cases. `usage` and `cost_usd` are of all attempts, not of judges; no cost where no price was known."""
 
     cases: int
     passed: int
@@ -34,6 +34,7 @@ class Summary(msgspec.Struct, frozen=True):
     exit_code: int
     usage: Usage
     cost_usd: float | None
+    judges_cost_usd: float | None
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -126,7 +127,9 @@ class Attempted(msgspec.Struct, frozen=True):
 
 
 class CaseReport(msgspec.Struct, frozen=True):
-    """`why` is why it was skipped. `pass_at` has pass@k by k, for a case with several attempts."""
+    """`why` is why it was skipped. For a case with several attempts `pass_at` has pass@k by k, the chance that one of k
+    attempts passes, and `pass_all` pass^k, the chance that all do.
+    """
 
     id: str
     file: str
@@ -139,7 +142,9 @@ class CaseReport(msgspec.Struct, frozen=True):
     status: Status
     why: str | None
     duration_s: float
+    pass_rate: float
     pass_at: dict[str, float] | None
+    pass_all: dict[str, float] | None
     usage: Usage
     cost_usd: float | None
     attempts: list[Attempted]
@@ -157,14 +162,19 @@ class Coverage(msgspec.Struct, frozen=True):
     rules_total: int
     arguments: list[str]
     arguments_total: int
+    handoffs: list[str]
+    handoffs_total: int
 
 
 class Document(msgspec.Struct, frozen=True):
+    """`untested` are the agents that no test file is about; it and `coverage` are empty without `--coverage`."""
+
     version: int
     agentrun: str
     summary: Summary
     cases: list[CaseReport]
     coverage: list[Coverage]
+    untested: list[str]
 
 
 def as_json(run: TestRun, sources: Mapping[str, str]) -> str:
@@ -179,6 +189,7 @@ def document(run: TestRun) -> Document:
         summary=_summary(run),
         cases=[_case(result) for result in run.results],
         coverage=[msgspec.convert(msgspec.to_builtins(one), Coverage) for one in run.coverage],
+        untested=list(run.untested),
     )
 
 
@@ -194,12 +205,12 @@ def _summary(run: TestRun) -> Summary:
         exit_code=run.exit_code,
         usage=usage_of(attempts),
         cost_usd=cost_of(attempts),
+        judges_cost_usd=judges_cost_of(attempts),
     )
 
 
 def _case(result: CaseResult) -> CaseReport:
     case = result.case
-    rates = {str(k): rate for k, rate in pass_rates(result).items()} if len(result.attempts) > 1 else None
     return CaseReport(
         id=case.id,
         file=case.file,
@@ -212,11 +223,17 @@ def _case(result: CaseResult) -> CaseReport:
         status=result.status,
         why=result.why or None,
         duration_s=result.duration_s,
-        pass_at=rates,
+        pass_rate=case.pass_rate,
+        pass_at=_rates(result, pass_rates),
+        pass_all=_rates(result, steady_rates),
         usage=usage_of(result.attempts),
         cost_usd=cost_of(result.attempts),
         attempts=[_attempt(attempt) for attempt in result.attempts],
     )
+
+
+def _rates(result: CaseResult, of: Callable[[CaseResult], dict[int, float]]) -> dict[str, float] | None:
+    return {str(k): rate for k, rate in of(result).items()} if len(result.attempts) > 1 else None
 
 
 def _attempt(attempt: Attempt) -> Attempted:

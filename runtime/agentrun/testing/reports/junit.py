@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from agentrun.markup import xml
 from agentrun.markup.repository import shown_file
 from agentrun.testing.reports.plain import told
-from agentrun.testing.reports.summary import by_file, cost_of, failed_attempt, repeats, usage_of, why_unmeasured
+from agentrun.testing.reports.summary import (
+    by_file,
+    cost_of,
+    failed_attempt,
+    message_of,
+    repeats,
+    usage_of,
+    why_unmeasured,
+)
 from agentrun.testing.results import CaseResult, TestRun
 
 _TAGS = {"failed": "failure", "unmeasured": "error", "skipped": "skipped"}
@@ -38,17 +46,24 @@ def _counts(results: Sequence[CaseResult]) -> str:
 
 
 def _case(result: CaseResult, sources: Mapping[str, str]) -> Iterator[str]:
-    case, file = result.case, xml.attribute(shown_file(result.case.file))
-    name, line = xml.attribute(case.name), case.span.line
-    yield f'    <testcase classname="{file}" name="{name}" file="{file}" line="{line}" time="{result.duration_s:.3f}">'
+    case, shown = result.case, shown_file(result.case.file)
+    file, name, line = xml.attribute(shown), xml.attribute(case.name), case.span.line
+    group = xml.attribute(_class_name(shown))
+    yield f'    <testcase classname="{group}" name="{name}" file="{file}" line="{line}" time="{result.duration_s:.3f}">'
     yield from _properties(result)
     if tag := _TAGS.get(result.status):
         message, text = _problem(result, sources)
-        yield f'      <{tag} message="{xml.attribute(message)}">{xml.text(text)}</{tag}>'
+        kind = "" if result.status == "skipped" else f' type="{result.status}"'  # some readers want one
+        yield f'      <{tag} message="{xml.attribute(message)}"{kind}>{xml.text(text)}</{tag}>'
     warnings = [warning for one in result.attempts for warning in one.warnings]
     if warnings:
         yield f"      <system-out>{xml.text(chr(10).join(f'warning: {one}' for one in warnings))}</system-out>"
     yield "    </testcase>"
+
+
+def _class_name(file: str) -> str:
+    """`desk.tests.refunds`: the part after the last dot is the class for Jenkins, what stands before it the package."""
+    return file.removesuffix(".test.yaml").strip("/").replace(".", "_").replace("/", ".")
 
 
 def _properties(result: CaseResult) -> Iterator[str]:
@@ -78,4 +93,5 @@ def _problem(result: CaseResult, sources: Mapping[str, str]) -> tuple[str, str]:
     attempt = failed_attempt(result)
     if attempt is None:
         return repeats(result), ""
-    return next((one.message for one in attempt.failures), ""), told(attempt, sources)
+    first, *others = map(message_of, attempt.failures)
+    return first + (f" (and {len(others)} more)" if others else ""), told(attempt, sources)

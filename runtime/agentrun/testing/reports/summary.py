@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from agentrun.diagnostics import counted
 from agentrun.engine.messages import Usage
 from agentrun.markup.calls import duration
+from agentrun.markup.lines import beginning
 from agentrun.testing.repeats import pass_all_k, pass_at_k
-from agentrun.testing.results import Attempt, CaseResult, Status, TestRun
+from agentrun.testing.results import Attempt, CaseResult, Failure, Status, TestRun
 from agentrun.visible import in_a_line
 
 STATUSES: tuple[Status, ...] = ("failed", "unmeasured", "passed", "skipped")
@@ -19,6 +20,7 @@ WORDS: dict[Status, str] = {
     "skipped": "skipped",
 }
 MARKS: dict[Status, str] = {"passed": "✓", "failed": "✗", "unmeasured": "?", "skipped": "–"}
+_MESSAGE_CHARS = 4_000  # a service's answer, or a model's words, may be of any length
 _MOST_TRIES = 3  # pass@k is told for one try, and for this many
 
 
@@ -60,6 +62,8 @@ def repeats(result: CaseResult) -> str:
     if len(result.attempts) < 2:
         return ""
     unmeasured = sum(one.status == "unmeasured" for one in result.attempts)
+    if unmeasured == len(result.attempts):
+        return f"none of {unmeasured} could be measured"
     passed = sum(one.status == "passed" for one in result.attempts)
     parts = [f"{passed} of {len(result.attempts) - unmeasured} passed"]
     parts += [f"{unmeasured} could not be measured"] if unmeasured else []
@@ -78,9 +82,13 @@ def failed_attempt(result: CaseResult) -> Attempt | None:
     return next((one for one in result.attempts if one.status == "failed"), None)
 
 
+def message_of(failure: Failure) -> str:
+    return beginning(failure.message, _MESSAGE_CHARS)
+
+
 def why_unmeasured(result: CaseResult) -> str:
     error = next((one.error for one in result.attempts if one.status == "unmeasured"), None)
-    return error or result.why
+    return beginning(error or result.why, _MESSAGE_CHARS)
 
 
 def usage_of(attempts: Iterable[Attempt]) -> Usage:
@@ -90,6 +98,11 @@ def usage_of(attempts: Iterable[Attempt]) -> Usage:
 def cost_of(attempts: Iterable[Attempt]) -> float | None:
     """US dollars; None where no price was known."""
     known = [step.cost_usd for one in attempts for step in one.observed.steps if step.cost_usd is not None]
+    return sum(known) if known else None
+
+
+def judges_cost_of(attempts: Iterable[Attempt]) -> float | None:
+    known = [one.cost_usd for attempt in attempts for one in attempt.judgements if one.cost_usd is not None]
     return sum(known) if known else None
 
 
@@ -111,7 +124,7 @@ def spent(attempts: Iterable[Attempt]) -> list[str]:
 def spent_in_all(run: TestRun) -> list[str]:
     """The same of a whole run, and what its judges cost."""
     attempts = [attempt for result in run.results for attempt in result.attempts]
-    judges = sum(one.cost_usd or 0 for attempt in attempts for one in attempt.judgements)
+    judges = judges_cost_of(attempts)
     return spent(attempts) + ([f"{dollars(judges)} for judges"] if judges else [])
 
 
@@ -122,9 +135,12 @@ def ending(attempt: Attempt) -> str:
 
 
 def judged_lines(attempt: Attempt) -> list[str]:
-    """`judged by MODEL: 2 of 3 say yes`, and why those say no that do."""
+    """`judged by MODEL: 2 of 3 say yes`, and why those say no that do. What a failure tells already is left out."""
+    told = [failure.span for failure in attempt.failures]
     lines = []
     for one in attempt.judgements:
+        if one.passed is False and one.span in told:
+            continue
         lines.append(in_a_line(f"judged by {one.model}: {one.count(True)} of {len(one.votes)} say yes"))
         words = {False: "no", None: "no verdict"}
         lines += [in_a_line(f"{words[vote.passed]}: {vote.reason}") for vote in one.votes if vote.passed is not True]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from agentrun.markup.calls import duration
 from agentrun.markup.lines import cut
 from agentrun.markup.snippet import cells
-from agentrun.testing.reports.coverage import coverage_lines
+from agentrun.testing.reports.coverage import coverage_lines, untested_line
 from agentrun.testing.reports.failed import failed_case, legend_of
 from agentrun.testing.reports.look import Look
 from agentrun.testing.reports.summary import (
@@ -51,7 +51,7 @@ def closing(run: TestRun, sources: Mapping[str, str], look: Look) -> str:
         *_section(title, "error", [failed_case(one, sources, look) for one in failed], look),
         *_section("Could not be measured", "warning", [_unmeasured(one, look) for one in _of(run, "unmeasured")], look),
         *_section("Warnings", "warning", [_warning(*one, look) for one in warned(run)], look),
-        *_section("Coverage", "bold", [coverage_lines(one, look) for one in run.coverage], look),
+        *_section("Coverage", "bold", list(_coverage(run, look)), look),
         _summary(run, look),
     ]
     return look.written("\n\n".join(blocks))
@@ -94,6 +94,13 @@ def _unmeasured(result: CaseResult, look: Look) -> list[str]:
 
 def _warning(result: CaseResult, warning: str, look: Look) -> list[str]:
     return look.indented(in_a_line(f"{result.case.id}: {warning}"), "")
+
+
+def _coverage(run: TestRun, look: Look) -> Iterator[list[str]]:
+    for one in run.coverage:
+        yield coverage_lines(one, look)
+    if without := untested_line(run):
+        yield look.indented(in_a_line(without), "", "warning")
 
 
 def _summary(run: TestRun, look: Look) -> str:

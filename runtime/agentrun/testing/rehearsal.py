@@ -1,0 +1,119 @@
+"""A recorded conversation, played as a case that has no expectations: how far it comes, and what is seen of it.
+
+It is played as `agentrun test` plays it elsewhere: without models and tools, and without the variables that the
+project's files read, but for those that must be set wherever they are read (`${VAR:?…}`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agentrun.cassettes.cassette import Conversation, UserEntry
+from agentrun.cassettes.player import MISS, Player
+from agentrun.diagnostics import did_you_mean, one_of
+from agentrun.engine.agent import Agent
+from agentrun.errors import UsageError
+from agentrun.models.endpoint import KEY_VARIABLES
+from agentrun.project import read_project
+from agentrun.spec.case_types import ExpectSpec
+from agentrun.spec.yaml_nodes import read_text
+from agentrun.testing.bench import Bench
+from agentrun.testing.observed import ObservedStep
+from agentrun.testing.one_case import attempt
+from agentrun.testing.plan import Case, Step
+
+_REQUIRED = re.compile(r"\$\{([A-Za-z_]\w*):\?")
+
+
+class Played(msgspec.Struct, frozen=True):
+    """The runs that could be played, with the messages that began them, and the agent that they began with.
+
+    `users` is None for a run that began with arguments alone. `lacks` says why it ends before the conversation does.
+    """
+
+    users: tuple[str, ...] | None
+    args: dict[str, Any]
+    steps: tuple[ObservedStep, ...]
+    agent: Agent
+    lacks: str | None = None
+
+
+class Rehearsal:
+    """Plays conversations with the agents of a project, as they are on the disk."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], *, tools: Sequence[Path] = ()) -> None:
+        given = read_project(root, environ, tools=tools)
+        names = {name for document in given.catalog.documents() for name in document.variables}
+        required = {name for text in given.sources.values() for name in _REQUIRED.findall(text)}
+        hidden = (names | set(KEY_VARIABLES)) - required
+        self.environ = {name: value for name, value in environ.items() if name not in hidden}
+        self.project = read_project(root, self.environ, tools=tools)
+        self._bench = Bench(self.project, self.environ, tools=tools)
+
+    async def play(self, conversation: Conversation) -> Played:
+        """As a run with arguments, where it is one; else message by message.
+
+        Raises `UsageError` where not even the first message can be played, and `SpecError` where files are wrong.
+        """
+        self._refuse_stranger(conversation.agent)
+        texts = tuple(one.text for one in conversation.entries if isinstance(one, UserEntry))
+        if len(texts) == 1 and conversation.args:
+            played = await self._once(conversation, None)
+            if played.steps:
+                return played
+        played = await self._once(conversation, texts)
+        if not played.steps:
+            raise UsageError(f"no case can be made of it: {played.lacks}")
+        return played
+
+    def required_by(self, agent: str) -> list[str]:
+        """The variables that must be set wherever the agent and what it reaches are read."""
+        files = {one.path for one in self.project.reachable(self.project.catalog.agents[agent])}
+        return sorted({name for file in files for name in _REQUIRED.findall(self.project.sources[file])})
+
+    async def close(self) -> None:
+        await self._bench.close()
+
+    def _refuse_stranger(self, agent: str) -> None:
+        agents = sorted(self.project.catalog.agents)
+        if agent not in agents:
+            known = f"agents here: {one_of(agents)}" if agents else "no agents were found here"
+            help = did_you_mean(agent, agents, f"{known}; a test is of one whose file stands in `agents/`")
+            raise UsageError(f"the project has no agent `{agent}`", help=help)
+
+    async def _once(self, conversation: Conversation, users: tuple[str, ...] | None) -> Played:
+        case = _case(conversation, users)
+        agent = self._bench.agent(case)
+        properties: Mapping[str, Any] = agent.parameters.get("properties") or {}
+        args = {name: value for name, value in conversation.args.items() if name in properties}
+        player = Player(conversation, agent.mask)
+        done = await attempt(msgspec.structs.replace(case, args=args), agent, player, is_real=False)
+        steps = done.observed.steps
+        good = next((number for number, step in enumerate(steps) if _is_unplayed(step)), len(steps))
+        error = steps[good].error if good < len(steps) else None
+        told = [str(error["message"])] if error else [failure.message for failure in done.failures]
+        lacks = told[0] if good < len(case.steps) else None
+        return Played(None if users is None else users[:good], args, steps[:good], agent, lacks)
+
+
+def _case(conversation: Conversation, users: tuple[str, ...] | None) -> Case:
+    return Case(
+        id="",
+        file="",
+        name=conversation.name or "",
+        node=read_text("", "name: rehearsal").documents[0],  # it says nothing
+        agent=conversation.agent,
+        expect=ExpectSpec(),
+        steps=(Step(None),) if users is None else tuple(map(Step, users)),
+        source="cassette",
+    )
+
+
+def _is_unplayed(step: ObservedStep) -> bool:
+    """It asked for what was not recorded, or did not begin."""
+    return step.reason == "cancelled" or (step.error is not None and step.error.get("type") == MISS)
