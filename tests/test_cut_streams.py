@@ -11,6 +11,7 @@ import pytest
 from agentrun.engine import loop
 from agentrun.models.openai_chat import ChatCompletions
 from agentrun.models.retry import Retrying
+from agentrun.models.speakers import SAID_BY
 from engine_agents import make_agent, make_tool
 from golden_runs import normalised
 from recorded_streams import STREAMS
@@ -42,14 +43,20 @@ class Played:
         return sum(event["type"] == "retried" for event in self.events)
 
     def as_if_nothing_had_happened(self):
-        """The events without retries, the deltas that they void, and numbers. A cut may cost the usage."""
+        """The events without retries, the deltas that they void, and numbers. A cut may cost the usage.
+
+        Each play has a server of its own: what tells of its address is left out too.
+        """
         kept = []
         for event in self.events:
             if event["type"] == "retried":
                 while kept[-1]["type"] in VOID:
                     kept.pop()
                 continue
-            kept.append({key: value for key, value in event.items() if key not in ("seq", "usage")})
+            shown = {key: value for key, value in event.items() if key not in ("seq", "usage")}
+            if "message" in shown:
+                shown["message"] = {key: value for key, value in shown["message"].items() if key != SAID_BY}
+            kept.append(shown)
         return kept
 
 
