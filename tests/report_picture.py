@@ -15,7 +15,7 @@ from agentrun.project import read_project
 from agentrun.testing.bench import Bench
 from agentrun.testing.plan import cases_of
 from agentrun.testing.reports import REPORTS
-from agentrun.testing.runner import run_cases
+from agentrun.testing.runner import Runner
 from projects import write_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ def report(root):
     write_project(root, CASES)
     os.chdir(root)  # places are told as seen from here
     project = read_project(root, {})
-    run = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, {})))
+    run = asyncio.run(Runner(cases_of(project.catalog.tests), Bench(project, {})).run())
     assert [one.case.name for one in run.results if one.status == "failed"] == [
         "refunds only the mug that arrived broken"
     ]

@@ -114,6 +114,15 @@ def a_run(*results, duration_s=1.234, coverage=()):
     return TestRun(results or (passed(), failed(), unmeasured(), skipped()), duration_s, coverage)
 
 
+def a_hostile_run(text="\x1b[2J\u202e</script>&<b>]]>`\r\n"):
+    """The text wherever a text of others can stand."""
+    call = a_call(text, text, arguments={text: text}, error=text, requests=(REQUEST,))
+    failure = Failure(text, Span(FILE, 6, 7, 6, 13), f"a\n{text}", f"b\n{text}")
+    attempt = an_attempt("failed", conversed(text, text, [call]), [failure], warnings=(text,))
+    case = a_case(1, name=f"name {text}")
+    return a_run(CaseResult(case, "failed", (attempt,)), unmeasured(text), skipped(text))
+
+
 REQUEST = HttpRequest(
     "POST",
     "https://orders.example.com/v2/orders/7/refunds",

@@ -67,7 +67,8 @@ def test_no_text_is_no_arguments(text):
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice"),
         ('{"a": "\\ud83d"}', "half a surrogate pair"),
         ('{"\\uDE00": 1}', "half a surrogate pair"),
-        ('{"a": ' + "9" * 5000 + "}", "Exceeds the limit"),
+        ('{"a": ' + "9" * 5000 + "}", "the number 99999999999999999999… has more than 4,300 digits"),
+        ('{"a": ' + "9" * 5000 + ".5}", "the number 99999999999999999999… is too large"),
     ],
 )
 def test_what_is_no_json_object_is_said(text, said):

@@ -2,7 +2,11 @@
 
 import pytest
 
-from agentrun.testing import one_case
+from agentrun.testing import one_case, runner
+from agentrun.testing.bench import Bench
+from agentrun.testing.reports import REPORTS
+from agentrun.testing.results import TestRun
+from agentrun.testing.tapes import Tapes
 from cases_in_process import problems_of, run_project
 
 AGENT = "model: {name: gpt-x, max_retries: 2}\ntools: [get]\n"
@@ -94,3 +98,51 @@ def test_a_bug_fails_its_case_and_no_other(tmp_path, monkeypatch):
     )
     assert "Traceback" in failure.got
     assert KEY not in failure.got
+
+
+def text_of(result):
+    return REPORTS["text"](TestRun((result,), 1.0), {})
+
+
+@pytest.mark.parametrize("place", ["agent", "open", "judged"])
+def test_a_bug_before_or_after_the_run_fails_its_case_alone_and_is_shown_with_its_traceback(
+    tmp_path, monkeypatch, place
+):
+    def failing(owner, name):
+        real = getattr(owner, name)
+
+        def call(*arguments, **options):
+            if any(getattr(one, "name", "") == "second" for one in arguments):
+                raise KeyError(KEY)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    failing({"agent": Bench, "open": Tapes, "judged": runner}[place], place)
+    names = ("first", "second", "third")
+    project = files(*(case("tools: {get: {json: 1}}", CALL, ANSWER, name=name) for name in names))
+    if place == "open":
+        project["tests/desk.test.yaml"] = project["tests/desk.test.yaml"].replace(
+            f"name: second\n    args: {{input: hi}}\n    model: [{CALL}, {ANSWER}]",
+            "name: second\n    args: {input: hi}\n    cassette: second.cassette.yaml",
+        )
+    done = run_project(tmp_path, project, tapes=Tapes())
+    assert [one.status for one in done.values()] == ["passed", "failed", "passed"]
+    told = text_of(done["second"])
+    assert "a bug of agentrun ended the case: KeyError: '[secret]' (test_case_failures.py," in " ".join(told.split())
+    assert "+ Traceback (most recent call last):" in told
+    assert KEY not in told
+
+
+def test_what_happened_says_that_the_test_ended_the_run_and_what_was_retried(tmp_path):
+    body = "tools: {get: [{json: 1}]}"
+    text = text_of(results(tmp_path, case(body, FAILURE, CALL, FAILURE, CALL, ANSWER))["it"])
+    assert "what happened: ended by the test, 2 turns" in text
+    shown = [line.strip().partition(":")[0].split("(")[0] for line in text.splitlines()]
+    assert [one for one in shown if one in ("retried", "• get", "✗ get")] == ["retried", "• get", "retried", "• get"]
+    assert "retried: " in text and "500" in text
+
+
+def test_a_run_that_a_model_s_failure_ended_says_so(tmp_path):
+    text = text_of(results(tmp_path, case("tags: [a]", *[FAILURE] * 3))["it"])
+    assert "what happened: model_error" in text

@@ -140,6 +140,9 @@ def test_the_first_call_without_a_stub_is_told_at_its_name(tmp_path):
         "{calls: {in_order: [find_order], count: {'*': 0}}}",
         "{turns: 3}",
         "{turns: {at_least: 3}}",
+        "{turns: 1}",
+        "{turns: {at_most: 1}}",
+        "{tokens: {at_most: 100}}",
         "{reason: length}",
         "{reason: refused}",
         "{reason: content_filter}",
@@ -185,6 +188,15 @@ def test_a_case_with_an_error_has_no_further_findings_of_this_kind(tmp_path):
     assert [code for code, _ in codes(tmp_path, f"{CALL}, {{content: a}}", "stubs: {find_order: {json: {}}}\n")] == [
         "AR301"
     ]
+
+
+def test_a_limit_ends_a_run_before_its_script(tmp_path):
+    limited = {"agents/desk.yaml": FILES["agents/desk.yaml"] + "        limits: {max_turns: 2}\n"}
+    text = f"name: a\n    args: {{input: a}}\n    model: [{CALL}, {CALL}]\n    {STUB}"
+    text += "    expect: {turns: 2, reason: max_turns}"
+    files = FILES | limited | {"tests/desk.test.yaml": f"agent: desk\ncases:\n  - {text}\n"}
+    project = read_project(write_project(tmp_path, files), {})
+    assert [one for one in project.report().diagnostics if one.span.file.endswith("test.yaml")] == []
 
 
 def test_a_script_that_fails_can_not_end_well(tmp_path):
@@ -278,6 +290,12 @@ def test_what_is_approved_and_refused_is_told_where_it_is_approved(tmp_path, mor
 def test_the_input_of_a_conversation_is_told_to_be_unused(tmp_path):
     (one,) = found(tmp_path, "{content: a}", "conversation: [{user: a}]\n")
     assert (one.code, one.message) == ("AR918", "`input` is not used: the `conversation` has what the user says")
+
+
+def test_a_count_of_tokens_under_another_name_is_mended(tmp_path):
+    turns = "{content: a, usage: {prompt_tokens: 1, output_tokens: 2, cached_tokens: 0}}"
+    (one,) = found(tmp_path, turns)
+    assert (one.code, one.fix.title) == ("AR918", "write `input_tokens`")
 
 
 def test_a_variable_that_is_misspelt_is_told_and_another_is_not(tmp_path):

@@ -68,6 +68,19 @@ def test_a_service_that_fails_leaves_a_live_case_unmeasured_unless_that_is_what_
     assert "500" in done["it"].shown.error
 
 
+def test_a_cost_that_nobody_knows_leaves_a_live_case_unmeasured_unless_something_else_fails(tmp_path):
+    cases = """
+  - {name: cost, args: {input: hi}, expect: {cost_usd: {at_most: 1}}}
+  - {name: answer too, args: {input: hi}, expect: {cost_usd: {at_most: 1}, answer: no}}
+  - {name: tokens, args: {input: hi}, expect: {tokens: {at_most: 1}}}
+"""
+    with ModelServer([sse(text="yes", usage=(9, 1)), sse(text="yes", usage=(9, 1)), sse(text="yes")]) as server:
+        done = run_project(tmp_path, live_project(cases), environ=environ(server), at_once=1)
+    assert [one.status for one in done.values()] == ["unmeasured", "failed", "unmeasured"]
+    assert done["cost"].shown.error == "the cost is not known: the model has no known price"
+    assert done["tokens"].shown.error == "the tokens are not known: no reply of the model has `usage`"
+
+
 def test_a_conversation_that_is_too_long_for_the_model_fails_the_case(tmp_path):
     error = {"message": "the maximum is 10 tokens", "code": "context_length_exceeded"}
     with ModelServer([reply_json({"error": error}, 400)]) as server:

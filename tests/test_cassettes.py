@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agentrun
-from agentrun.cassettes.canonical import Canon, canonical_request, first_difference, in_words, key_of
+from agentrun.cassettes.canonical import Canon, canonical_request, key_of
 from agentrun.cassettes.cassette import (
     ApprovalEntry,
     Asked,
@@ -25,13 +25,14 @@ from agentrun.cassettes.cassette import (
     ToolFailed,
     UserEntry,
 )
+from agentrun.cassettes.differences import first_difference, in_words
 from agentrun.cassettes.masked import Masking, plain
 from agentrun.cassettes.misses import nearest, request_missed
 from agentrun.cassettes.player import Player
 from agentrun.cassettes.prefixes import Once, Prefixes
 from agentrun.cassettes.reading import cassette_of, read_cassette
 from agentrun.cassettes.recorder import Recorder
-from agentrun.cassettes.replies import sent_form, whole
+from agentrun.cassettes.replies import whole
 from agentrun.cassettes.turns import Turns
 from agentrun.cassettes.writing import text_of, write_cassette
 from agentrun.cassettes.yaml_text import dump
@@ -169,7 +170,7 @@ def replies(draw):
     if refusal:
         message["refusal"] = refusal
     if listed:
-        message["tool_calls"] = [sent_form(call) for call in listed]
+        message["tool_calls"] = [call.chat_form() for call in listed]
     finish = draw(st.sampled_from(["stop", "tool_calls", "length", "content_filter", "refusal"]))
     usage = draw(st.none() | st.builds(Usage, *[st.integers(0, 9999)] * 4))
     index = draw(st.integers(0, 2))
@@ -750,6 +751,26 @@ def test_results_that_came_in_another_order_than_they_were_asked_for_come_so_aga
     assert again == events
     finished = [event["name"] for event in again if event["type"] == "tool_finished"]
     assert finished == ["third", "second", "first"]
+
+
+def test_what_is_decided_without_a_person_is_decided_at_once_again():
+    """The calls after it begin, and fail, once it is decided."""
+
+    async def soon_done(arguments, context):
+        await asyncio.sleep(0)
+        return "ok"
+
+    async def record():
+        tape = Recorder("main", Masker())
+        tools = make_tool("guarded", approval="always"), make_tool("free", soon_done)
+        agent = make_agent([calls("guarded", "free", "no_tool", "guarded", "free"), answer("Done.")], *tools)
+        events, _ = await soon(recorded_loop(agent, tape))
+        return agent, events, through_a_file(tape.conversation())
+
+    agent, events, conversation = asyncio.run(record())
+    again, _ = asyncio.run(played_again(conversation, agent))
+    assert [event["type"] for event in again].count("approval_decided") == 2
+    assert again == events
 
 
 def test_of_several_same_calls_at_once_each_gets_its_own_result():

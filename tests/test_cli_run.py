@@ -54,6 +54,15 @@ def test_a_stream_that_the_caller_closed_is_missed_by_nobody(project, closed, ou
     assert "error" not in done.stderr
 
 
+def test_the_offline_model_needs_no_variable_of_the_agents_own(project):
+    model = "model: {name: gpt-4.1-mini, api_key: '${SUM_KEY}'}\n"
+    (project / "agents/keyed.yaml").write_text(model + "tools: [add]\n")
+    done = agentrun(project, "run", "keyed", "add a=40 and b=2", "--model", "offline")
+    assert (done.returncode, "AR510" in done.stderr) == (0, False)
+    refused = agentrun(project, "run", "keyed", "add a=40 and b=2")
+    assert (refused.returncode, "SUM_KEY" in refused.stderr) == (3, True)
+
+
 def test_a_flag_that_approves_no_tool_is_told(project):
     done = agentrun(project, "run", "sum", "add 40 and 2", "-q", "--approve", "ad", "--approve", "a*", "--approve", "x")
     assert (done.returncode, done.stdout) == (0, "It is 42.\n")

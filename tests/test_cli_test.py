@@ -211,6 +211,8 @@ def test_test_files_outside_of_tests_are_told_where_their_folder_is_named(projec
         (["--output-file", "json=nowhere/out.json"], "there is no folder `nowhere`"),
         (["--cassettes", "record", "--watch"], "`--watch` would record again and again"),
         (["--cassettes", "auto", "-x"], "`-x` would leave recordings that are not whole"),
+        (["--watch", "-x"], "`--watch` and `-x` don't go together"),
+        (["-k", "refund", "-k", "mail"], "`-k` is given 2 times"),
         (["--tools", "nowhere"], "there is no folder `nowhere`"),
     ],
 )

@@ -6,7 +6,7 @@ from agentrun.project import read_project
 from agentrun.testing.bench import Bench
 from agentrun.testing.coverage import coverage_of, untested
 from agentrun.testing.plan import cases_of
-from agentrun.testing.runner import run_cases
+from agentrun.testing.runner import Runner
 from projects import write_project
 
 PROJECT = {
@@ -62,7 +62,7 @@ def covered(folder, cases, agent="support", **files):
     (folder / "tests" / "a.test.yaml").write_text(test)
     project = read_project(folder, {})
     bench = Bench(project, {})
-    done = asyncio.run(run_cases(cases_of(project.catalog.tests), bench))
+    done = asyncio.run(Runner(cases_of(project.catalog.tests), bench).run())
     assert {one.status for one in done.results} <= {"passed", "skipped"}, done.results
     return {one.agent: one for one in coverage_of(done.results, bench.agent)}
 

@@ -101,6 +101,11 @@ def untouched(stream):
     return played, asked
 
 
+def without_addresses(messages):
+    """Each server has another one, and a message of a service's own fields says whose it is."""
+    return [{key: value for key, value in one.data.items() if key != SAID_BY} for one in messages]
+
+
 @every_stream
 @pytest.mark.parametrize("ending", ["whole", pytest.param("reset", marks=pytest.mark.slow)])
 def test_cut_at_any_byte_before_its_finish_a_turn_is_asked_for_again_and_nothing_of_it_counts(stream, ending):
@@ -111,7 +116,7 @@ def test_cut_at_any_byte_before_its_finish_a_turn_is_asked_for_again_and_nothing
     assert asked == len(cuts) + asked_for_it
     assert played.outcome.reason == "answered"
     assert played.as_if_nothing_had_happened() == expected.as_if_nothing_had_happened()
-    assert played.outcome.messages == expected.outcome.messages
+    assert without_addresses(played.outcome.messages) == without_addresses(expected.outcome.messages)
     assert played.cities == expected.cities
     assert len(played.cities) == stream.calls
     assert played.first_call_after == (len(cuts) + 1 if stream.calls else None)

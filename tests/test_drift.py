@@ -16,6 +16,7 @@ REFERENCE = GOLDEN["docs/reference.md"]
 SHIPPED = [
     *[("agent", path) for path in sorted((golden.ROOT / "agents").glob("[!_]*.yaml"))],
     *[("tool", path) for path in sorted((golden.ROOT / "tools.d").glob("[!_]*.yaml"))],
+    *[("test", path) for path in sorted((golden.ROOT / "tests").glob("*.test.yaml"))],
 ]
 
 
@@ -53,6 +54,22 @@ def test_an_editor_finds_an_unknown_key():
     validator = jsonschema.Draft7Validator(json.loads((golden.ROOT / "schemas/tool.schema.json").read_text()))
     assert not validator.is_valid({"shell": {"comand": ["date"]}})
     assert validator.is_valid({"shell": {"command": ["date"]}, "x-owner": "me"})
+
+
+def test_an_editor_takes_a_template_of_each_where_its_value_will_stand():
+    validator = jsonschema.Draft7Validator(json.loads((golden.ROOT / "schemas/test.schema.json").read_text()))
+
+    def takes(**case):
+        return validator.is_valid({"agent": "a", "cases": [{"name": "a", **case}]})
+
+    each = "{{ each.n }}"
+    assert takes(timeout=each, expect={"turns": each, "calls": [{"name": "a", "count": each}]}, tools={"a": each})
+    assert takes(model=[{"finish_reason": each, "tool_calls": each, "error": {"status": each}}], args={"a": each})
+    assert not takes(timeout="soon")
+    assert not takes(model=[{"finish_reason": "{{ finish }}"}])
+    assert not takes(expct={})
+    assert not takes(expect={"answer": {"contain": "a"}})
+    assert not validator.is_valid({"agent": "a", "timeout": each, "cases": [{"name": "a"}]})
 
 
 # -- the reference --------------------------------------------------------------------------------------------

@@ -283,6 +283,8 @@ def test_json_in_a_code_fence_is_told():
 def test_similar_texts_are_told_by_how_much():
     text = "the quick brown fox"
     assert failures("answer: {similar_to: {text: the quick brown fix, ratio: 0.9}}", run(text)) == []
+    assert failures("answer: {similar_to: the quick brown fix}", run(text)) == []
+    assert one("answer: {similar_to: a slow brown dog}", run(text)).expected == "a slow brown dog"
     message = one("answer: {similar_to: {text: a slow brown dog}}", run(text)).message
     assert message.startswith("the answer is similar to the text by ")
     assert message.endswith(", which is less than 0.8")

@@ -24,6 +24,7 @@ from report_runs import (
     REQUEST,
     SOURCES,
     a_call,
+    a_hostile_run,
     a_run,
     an_attempt,
     conversed,
@@ -33,7 +34,6 @@ from report_runs import (
     skipped,
     unmeasured,
 )
-from test_reports import a_hostile_run
 
 DIFFERENCE_BACK = (0xFD, 0xE8, 0xE8)  # `--failed-back` in the light colours
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')

@@ -11,7 +11,8 @@ from agentrun.project import read_project
 from agentrun.testing.bench import Bench
 from agentrun.testing.judge import NOT_ASKED
 from agentrun.testing.plan import cases_of
-from agentrun.testing.runner import run_cases
+from agentrun.testing.reports import REPORTS
+from agentrun.testing.runner import Runner
 from projects import write_project
 from servers import ModelServer, Response, delta, event, sse, status
 
@@ -56,7 +57,10 @@ def model(server, name="judge-2025-04-14", **more):
 
 @pytest.fixture
 def judge(tmp_path):
-    """Runs a test file whose JUDGE is a model at a server that plays a script: the attempt, and the server."""
+    """Runs a test file whose JUDGE is a model at a server that plays a script: the attempt, and the server.
+
+    `done` is the whole run, afterwards.
+    """
 
     def run(*script, test=CASE, environ=None, errors=(), **more):
         with ModelServer(script) as server:
@@ -65,8 +69,8 @@ def judge(tmp_path):
             variables = environ or {}
             project = read_project(tmp_path, variables)
             assert [one.message for one in project.report().diagnostics if one.severity == "error"] == list(errors)
-            done = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, variables)))
-        (result,) = done.results
+            done = asyncio.run(Runner(cases_of(project.catalog.tests), Bench(project, variables)).run())
+        (result,), run.done = done.results, done
         assert result.status == result.attempts[0].status
         return result.attempts[0], server
 
@@ -98,7 +102,7 @@ def test_a_no_fails_the_case_with_the_reason_at_the_line_of_the_judge(judge):
     assert attempt.status == "failed"
     assert failure.message == "the judge judge-2025-04-14 says no: It names no day."
     assert failure.expected == "The answer says that the order is on its way."
-    assert failure.got == "no: It names no day."
+    assert failure.got is None  # the message says it
     assert (failure.span.line, failure.span.column) == (9, 7)
 
 
@@ -108,7 +112,7 @@ def test_the_majority_of_the_votes_decides(judge):
     assert (attempt.status, len(server.requests)) == ("passed", 3)
     attempt, _ = judge(verdict(False, "Too curt."), verdict(True), verdict(False, "Too curt."), test=three)
     assert attempt.failures[0].message == "the judge judge-2025-04-14 says no, by 2 of 3 votes: Too curt."
-    assert sorted(attempt.failures[0].got.splitlines()) == ["no: Too curt.", "no: Too curt.", "yes: It says so."]
+    assert attempt.failures[0].got == "yes: It says so."
 
 
 def test_a_tie_fails(judge):
@@ -259,6 +263,15 @@ def test_of_a_reason_without_end_only_the_beginning_is_kept(judge):
     attempt, _ = judge(verdict(False, "no day " * 100_000))
     assert len(attempt.judgements[0].votes[0].reason) == 2_000
     assert len(attempt.failures[0].message) < 400
+    assert attempt.failures[0].got == f"no: {attempt.judgements[0].votes[0].reason}"
+
+
+def test_a_report_says_once_why_a_judge_says_no(judge):
+    three = CASE.replace("votes: 1", "votes: 3")
+    for test, script in ((CASE, [verdict(False, "Too curt.")]), (three, [verdict(False, "Too curt.")] * 3)):
+        judge(*script, test=test)
+        for name in ("text", "markdown", "html", "github"):
+            assert REPORTS[name](judge.done, {}).count("Too curt.") == 1
 
 
 # -- when it is asked ---------------------------------------------------------------------------------------------

@@ -45,7 +45,18 @@ ALLOWED = {
     "on_disk": {"spec", "places", "templates"} | FOUNDATION,
     "python_source": {"discovery", "spec"} | FOUNDATION,
     "online": {"models.endpoint", "spec"} | FOUNDATION,
-    "project": {"spec", "secrets", "bindable", "discovery", "overlooked", "reading", "on_disk", "python_source"}
+    "taped": {"cassettes", "spec"} | FOUNDATION,
+    "project": {
+        "spec",
+        "secrets",
+        "bindable",
+        "discovery",
+        "overlooked",
+        "reading",
+        "on_disk",
+        "python_source",
+        "taped",
+    }
     | FOUNDATION,
     "selection": FOUNDATION,
     "settings": {"discovery", "selection"} | FOUNDATION,
@@ -89,7 +100,6 @@ ALLOWED = {
     | FOUNDATION,
     "testing": {
         "testing",
-        "api",
         "cassettes",
         "diagnostics",
         "discovery",

@@ -128,6 +128,16 @@ def test_calls_that_waited_for_their_turn_are_interrupted_too():
     asyncio.run(scenario())
 
 
+def test_half_a_surrogate_pair_in_what_a_user_gives_is_no_character_and_ends_no_run(tmp_path):
+    write_project(tmp_path, {"agents/calc.yaml": scripted_agent([{"content": "Hi."}, {"content": "Again."}])})
+    agent = agentrun.load(tmp_path / "agents/calc.yaml")
+    first = agentrun.run_sync(agent, "\ud83d hello", args={"list": ["\udc00"]})
+    assert [one.data["content"] for one in first.messages] == ["? hello", "Hi."]
+    messages = list(first.messages)
+    agentrun.run_sync(agent, "more \udfff", messages=messages)
+    assert messages[2].data["content"] == "more ?"
+
+
 # -- calls at once --------------------------------------------------------------------------------------------
 
 

@@ -314,6 +314,12 @@ def test_further_folders_of_tools_are_named_in_the_settings(run_pytest):
     assert (code, "1 passed" in text) == (0, True), text
 
 
+def test_a_folder_of_tools_that_is_not_there_is_told_by_its_setting(run_pytest):
+    code, text = run_pytest("-k", "hello", files={**PROJECT, "pytest.ini": "[pytest]\nagentrun_tools = shared\n"})
+    assert (code, "Traceback" in text) == (2, False), text
+    assert "`agentrun_tools` names a folder that is not there: " in text
+
+
 def test_a_file_s_variables_stand_for_those_that_its_agent_needs(run_pytest):
     files = {
         "agents/support.yaml": "model: {name: gpt-x, base_url: '${BASE:?set it}'}\n",

@@ -39,6 +39,7 @@ from report_runs import (
     TEXT,
     a_call,
     a_case,
+    a_hostile_run,
     a_run,
     an_attempt,
     conversed,
@@ -52,7 +53,6 @@ from report_runs import (
 from test_formats import command_of
 
 TEXTS = st.text(max_size=40) | st.text(alphabet="%\r\n,:;=|`<>&\"'[]@#~\\ a0AD2C3é漢\x1b\u202e\ufffe", max_size=40)
-HOSTILE = "\x1b[2J\u202e</script>&<b>]]>`\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -63,16 +63,6 @@ def outside_of_ci(monkeypatch):
 
 def written(name, *results, **more):
     return REPORTS[name](a_run(*results, **more), SOURCES)
-
-
-def a_hostile_run(text=HOSTILE):
-    """The text wherever a text of others can stand."""
-    call = a_call(text, text, arguments={text: text}, error=text, requests=(REQUEST,))
-    failure = Failure(text, Span(FILE, 6, 7, 6, 13), f"a\n{text}", f"b\n{text}")
-    attempt = an_attempt("failed", conversed(text, text, [call]), [failure], warnings=(text,))
-    one = failed(name=f"name {text}")
-    one = msgspec.structs.replace(one, attempts=(attempt,))
-    return a_run(one, unmeasured(text), skipped(text))
 
 
 # -- all of them

@@ -3,12 +3,10 @@
 from typing import get_args
 
 import pytest
-import yaml
 
 from agentrun.errors import FailureType
 from agentrun.project import read_project
 from agentrun.spec.rules.case_values import names_asked, path_problem
-from agentrun.testing.subset import includes
 from projects import write_project
 
 FILES = {
@@ -494,16 +492,15 @@ def test_two_cases_that_are_left_alone_by_only_are_two_warnings(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("narrow", "wide"),
+    ("narrow", "wide", "is_covered"),
     [
-        ("{order_id: '7', page: 1}", "{order_id: '7'}"),
-        ("{order_id: '7'}", "{order_id: '8'}"),
-        ("{page: 1}", "{page: 1.0}"),
-        ("{page: true}", "{page: 1}"),
-        ("{tags: [a, b]}", "{tags: [a]}"),
+        ("{order_id: '7', page: 1}", "{order_id: '7'}", True),
+        ("{order_id: '7'}", "{order_id: '8'}", False),
+        ("{page: 1}", "{page: 1.0}", True),
+        ("{page: true}", "{page: 1}", False),
+        ("{tags: [a, b]}", "{tags: [a]}", False),
     ],
 )
-def test_a_stub_is_said_to_be_unused_where_the_one_before_answers_its_calls(tmp_path, narrow, wide):
-    is_covered = includes(yaml.safe_load(narrow), yaml.safe_load(wide))
+def test_a_stub_is_said_to_be_unused_where_the_one_before_answers_its_calls(tmp_path, narrow, wide, is_covered):
     stubs = f"    tools: {{find_order: [{{when: {wide}, json: {{}}}}, {{when: {narrow}, json: {{}}}}]}}\n"
     assert (("AR918", "warning") in codes(tmp_path, case(stubs))) == is_covered

@@ -78,7 +78,7 @@ def test_words_that_fit_nothing_are_told_with_what_is_near():
     assert told.value.help == "did you mean `refunds`?"
     with pytest.raises(UsageError) as told:
         chosen(CASES, Wish("order and slow"))
-    assert told.value.help == "cases here: refunds a Paid order, looks an order up, répond en français"
+    assert told.value.help == "cases here: `refunds a Paid order`, `looks an order up`, `répond en français`"
 
 
 def test_one_of_several_tags_is_enough():
@@ -122,7 +122,7 @@ def test_a_case_is_found_as_a_command_line_has_its_name(name, typed):
 def test_names_that_are_told_stand_on_one_line():
     with pytest.raises(UsageError) as told:
         of_name([case("two\nlines"), case("long " * 50)], "t", "nothing like it")
-    assert told.value.help == f"its cases: two lines, {('long ' * 12)[:59]}…"
+    assert told.value.help == f"its cases: `two lines`, `{('long ' * 12)[:59]}…`"
 
 
 def test_a_case_is_found_by_its_name_or_by_that_of_which_each_made_it():

@@ -199,7 +199,19 @@ def test_live_tools_reach_the_world_and_what_they_sent_is_recorded(tmp_path):
 
 def test_a_variable_that_a_really_called_tool_misses_leaves_the_case_unmeasured(tmp_path):
     it = run_project(tmp_path, one_case("live_tools: true"))["it"]
-    assert (it.status, it.shown.error) == ("unmeasured", "the environment variable ORDERS_URL is not set")
+    why = "`get` is really called, and the environment variable ORDERS_URL is not set"
+    assert (it.status, it.shown.error) == ("unmeasured", why)
+
+
+def test_a_variable_of_a_tool_that_no_script_calls_is_not_missed(tmp_path):
+    files = project("  - {name: it, args: {input: hi}, live_tools: true, model: [{content: done}]}\n")
+    assert run_project(tmp_path, files)["it"].status == "passed"
+
+
+def test_a_live_case_asks_no_model_while_a_tool_that_it_may_call_misses_a_variable(tmp_path):
+    live = "  - {name: it, args: {input: hi}, live: true, live_tools: true}\n"
+    it = run_project(tmp_path, project(live), environ={"MODEL_KEY": "k"})["it"]
+    assert (it.status, it.shown.observed.steps) == ("unmeasured", ())
 
 
 @pytest.mark.parametrize(
@@ -218,6 +230,25 @@ def test_an_address_of_variables_that_are_not_set_gets_a_stand_in_for_stubs(tmp_
     files["tools.d/get.yaml"] = GET.replace("${ORDERS_URL}/orders/{id}", f'"{url}"')
     [call] = calls_of(run_project(tmp_path, files)["it"])
     assert [one.url for one in call.requests] == [sent]
+
+
+@pytest.mark.parametrize(
+    ("wiring", "sent"),
+    [
+        ("headers: {Authorization: 'Bearer ${KEY}'}", {"Authorization": "Bearer unset"}),
+        ("headers: {X-Key: '${KEY}', X-Both: '${KEY} of it'}", {"X-Key": "unset", "X-Both": "unset of it"}),
+        ("hosts: ['${OTHER_HOST}', '*.${OTHER}', '${PART}.example', '${OTHER}:8080']", {}),
+        ("auth: {oauth2: {token_url: '${LOGIN}/token', client_id: '${ID}', client_secret: '${KEY}'}}", {}),
+        ("headers: {X-Shop: 'of ${ORDERS_URL}'}", {"X-Shop": "of [secret]"}),
+    ],
+)
+def test_headers_hosts_and_logins_of_variables_that_are_not_set_are_no_matter_of_a_stub(tmp_path, wiring, sent):
+    files = one_case("tools: {get: {json: 1}}")
+    files["tools.d/get.yaml"] = GET.replace('headers: {X-Api-Key: "${ORDERS_KEY}"}', wiring)
+    it = run_project(tmp_path, files)["it"]
+    assert (problems_of(it), it.status) == ([], "passed")
+    [request] = calls_of(it)[0].requests
+    assert sent.items() <= dict(request.headers).items()
 
 
 @pytest.mark.parametrize(("stubs", "is_problem"), [({"get": StubSpec()}, True), ({}, False)])

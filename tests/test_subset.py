@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentrun.spec.subset import at, differing, includes, narrowed, same
 from agentrun.testing.expect.shown import canonical, pretty
-from agentrun.testing.subset import at, differing, includes, narrowed, same
 
 DATA = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text("ab", max_size=2),

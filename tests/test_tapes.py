@@ -10,7 +10,7 @@ import yaml
 from agentrun.project import read_project
 from agentrun.testing.bench import Bench
 from agentrun.testing.plan import cases_of
-from agentrun.testing.runner import run_cases
+from agentrun.testing.runner import Manner, Runner
 from agentrun.testing.tapes import Tapes
 from loopback_http import Loopback, reply
 from projects import write_project
@@ -51,7 +51,8 @@ def priced(name, sku="TP-1", more=""):
 def run(folder, tapes, environ=None):
     """Each case of the project, run; (status, what failed) by name."""
     project = read_project(folder, environ or {})
-    done = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, environ or {}), tapes=tapes))
+    runner = Runner(cases_of(project.catalog.tests), Bench(project, environ or {}), Manner(tapes=tapes))
+    done = asyncio.run(runner.run())
     return {
         one.case.name: (one.status, [failure.message for attempt in one.attempts for failure in attempt.failures])
         for one in done.results
@@ -143,7 +144,8 @@ def test_a_case_without_a_recording_fails_and_says_what_records_it(tmp_path, ser
     done = run(folder, Tapes())
     assert done["one"][0] == "passed"
     assert done["two"][0] == "failed"
-    assert "has no conversation of this name: `agentrun test --cassettes record` records it" in done["two"][1][0]
+    (message,) = done["two"][1]
+    assert message.endswith("this name; it has `one`; `agentrun test --cassettes record` records it")
 
 
 def test_auto_records_only_what_is_not_there(tmp_path, services):
@@ -247,10 +249,21 @@ def test_an_approval_is_answered_from_the_recording(ordered):
 
 
 def test_what_the_case_says_of_an_approval_wins_over_the_recording(ordered):
-    write_project(ordered, suite(approving(", refuse: [order]")))
+    refused = (
+        ", refuse: {order: not today}, expect: {answer: Ordered., "
+        "calls: {exact: [{name: order, error: denied, result: {contains: not today}}]}}"
+    )
+    write_project(ordered, suite(approving(refused)))
+    assert run(ordered, Tapes())["ordered"] == ("passed", [])
+
+
+def test_what_the_model_is_told_of_a_refused_call_alone_is_not_compared(ordered):
+    file = ordered / "tests" / "shop.cassette.yaml"
+    file.write_text(file.read_text().replace("user: Order TP-1", "user: Order TP-2"))
+    write_project(ordered, suite(approving(", refuse: ['*']")))
     status, (message,) = run(ordered, Tapes())["ordered"]
     assert status == "failed"
-    assert "is not in the cassette" in message
+    assert "messages[1].content (user) differs" in message
     assert message.endswith("; `agentrun test --cassettes record` records it again")
 
 
@@ -286,7 +299,7 @@ def test_two_cases_of_one_name_are_not_recorded_over_one_another(tmp_path, servi
     write_project(tmp_path, {"tests/too.test.yaml": suite(priced("one", "TP-2"))["tests/shop.test.yaml"]})
     project = read_project(folder, services.environ)
     bench = Bench(project, services.environ)
-    done = asyncio.run(run_cases(cases_of(project.catalog.tests), bench, tapes=Tapes("record")))
+    done = asyncio.run(Runner(cases_of(project.catalog.tests), bench, Manner(tapes=Tapes("record"))).run())
     first, second = done.results
     assert (first.status, second.status) == ("passed", "failed")
     (failure,) = second.attempts[0].failures
@@ -305,7 +318,7 @@ def test_what_ended_before_the_run_was_broken_off_is_kept_and_the_rest_of_the_fi
         project = read_project(folder, environ)
         bench = Bench(project, environ)
         cases = cases_of(project.catalog.tests)
-        task = asyncio.create_task(run_cases(cases, bench, at_once=1, tapes=Tapes("record")))
+        task = asyncio.create_task(Runner(cases, bench, Manner(at_once=1, tapes=Tapes("record"))).run())
         await asyncio.wait_for(asyncio.to_thread(asked_twice.wait), 20)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -336,7 +349,8 @@ def test_a_case_that_a_limit_of_time_cut_off_is_not_recorded_and_says_so(tmp_pat
     with ModelServer([silence()]) as silent:
         environ = services.environ | {"MODEL_URL": silent.base_url}
         project = read_project(folder, environ)
-        done = asyncio.run(run_cases(cases_of(project.catalog.tests), Bench(project, environ), tapes=Tapes("record")))
+        runner = Runner(cases_of(project.catalog.tests), Bench(project, environ), Manner(tapes=Tapes("record")))
+        done = asyncio.run(runner.run())
     (result,) = done.results
     assert result.status == "passed"
     assert result.attempts[0].warnings == (

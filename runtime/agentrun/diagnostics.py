@@ -27,6 +27,10 @@ class Span(msgspec.Struct, frozen=True, order=True):
     end_line: int
     end_column: int
 
+    def __str__(self) -> str:
+        """Where it begins, as people and editors read it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
 
 class Related(msgspec.Struct, frozen=True, order=True):
     """Another place that has to do with a finding."""

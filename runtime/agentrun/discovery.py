@@ -13,7 +13,7 @@ from pathlib import Path
 from agentrun.diagnostics import Diagnostic, Severity, Span
 from agentrun.spec.schema import Kind
 
-_TEST = ".test.yaml"
+TEST_ENDING = ".test.yaml"
 _PLACES: dict[Kind, str] = {"agent": "agents", "tool": "tools.d", "test": "tests"}
 # What other names of the folders come down to, in lower case and without punctuation.
 _OTHER_NAMES: dict[str, Kind] = {
@@ -24,7 +24,7 @@ _OTHER_NAMES: dict[str, Kind] = {
 # Folders of what agents, tools and tests name, and of data: their YAML is none of the project's own documents.
 _NAMES_OF_OTHERS = "cassettes data docs examples fixtures golden prompts schemas scripts specs templates"
 _OTHER_THINGS = frozenset(_NAMES_OF_OTHERS.split())
-_NO_MISNAMED_TESTS = (_TEST, ".test.yml", ".cassette.yaml")
+_NO_MISNAMED_TESTS = (TEST_ENDING, ".test.yml", ".cassette.yaml")
 _LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
 
 
@@ -60,7 +60,7 @@ def refuse_pipe(path: Path) -> None:
 def guess_kind(path: Path) -> Kind:
     """What a file outside the usual folders is: by its name and what its folder nearly is, an agent otherwise."""
     near = _near_kind(path.absolute().parent)
-    if path.name.endswith(_TEST) or (near == "test" and _LIKE_A_TEST.fullmatch(path.name)):
+    if path.name.endswith(TEST_ENDING) or (near == "test" and _LIKE_A_TEST.fullmatch(path.name)):
         return "test"
     return "tool" if near == "tool" else "agent"
 
@@ -82,11 +82,11 @@ def find_files(
         if not folder.is_dir():
             continue
         documents = _yaml(folder, "*.yaml")
-        found += [(kind, path) for path in documents if not path.name.endswith(_TEST)]
-        misplaced += [_stray_test(path, "error") for path in documents if path.name.endswith(_TEST)]
+        found += [(kind, path) for path in documents if not path.name.endswith(TEST_ENDING)]
+        misplaced += [_stray_test(path, "error") for path in documents if path.name.endswith(TEST_ENDING)]
         misplaced += [_misspelt(path) for path in _yaml(folder, "*.[yY]*[lL]") if path.suffix != ".yaml"]
     tests = _below_tests(root)
-    found += [("test", path) for path in tests if path.name.endswith(_TEST)]
+    found += [("test", path) for path in tests if path.name.endswith(TEST_ENDING)]
     misplaced += [_misspelt(path) for path in tests if path.name.endswith(".test.yml")]
     misplaced += _misnamed_tests(root, tests)
     if any(folder.is_dir() for _, folder in folders):
@@ -142,13 +142,13 @@ def _misnamed_tests(root: Path, tests: Sequence[Path]) -> Iterator[Diagnostic]:
             continue
         if _OTHER_THINGS.isdisjoint(path.relative_to(root).parts):
             told.add(path.parent)
-            message = f"`{path.name}` is not read: the name of a test file ends in `{_TEST}`"
+            message = f"`{path.name}` is not read: the name of a test file ends in `{TEST_ENDING}`"
             yield _finding("warning", path, message, f"rename it to `{_test_name(path)}`")
 
 
 def _test_name(path: Path) -> str:
     stem = re.sub(r"^test_|[_-]test$|\.tests$", "", path.stem)
-    return f"{stem}{_TEST}"
+    return f"{stem}{TEST_ENDING}"
 
 
 def _subfolders(folder: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
@@ -176,7 +176,7 @@ def _misplaced(root: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
         if strays:
             message = f"`{folder.name}/` is not read: {_noun(place)} stand in `{place}/`"
             yield _finding("warning", strays[0], message, f"rename the folder to `{place}`")
-    for path in _yaml(root, f"*{_TEST}")[:1]:
+    for path in _yaml(root, f"*{TEST_ENDING}")[:1]:
         yield _stray_test(path, "warning")
 
 

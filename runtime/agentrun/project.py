@@ -20,6 +20,7 @@ from agentrun.secrets import Masker
 from agentrun.spec.catalog import Catalog, Document, build
 from agentrun.spec.credential_words import without_keys
 from agentrun.spec.lines import written
+from agentrun.spec.nodes import items
 from agentrun.spec.rules import check_whole, cross_check
 from agentrun.spec.schema import Kind
 from agentrun.spec.yaml_nodes import ReadFile
@@ -54,6 +55,8 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         for document in chosen:
             found += document.diagnostics
             found += self.crossed.get(document, [])
+        of_cassettes, texts = self._of_cassettes(chosen)
+        found += of_cassettes
         # A message or a help may show a value, and a value may have come from the environment or be a key itself.
         secrets = {secret for document in self.catalog.documents() for secret in document.secrets}
         mask = Masker(secrets | {self._key_at(one.span) for one in found if one.code == "AR802"})
@@ -67,7 +70,23 @@ class Project(msgspec.Struct, frozen=True, eq=False):
             fix = None if one.fix is None else msgspec.structs.replace(one.fix, title=hidden(one.fix.title))
             return msgspec.structs.replace(one, message=hidden(one.message), help=help, related=related, fix=fix)
 
-        return report(map(masked, found), self.sources)
+        return report(map(masked, found), {**texts, **self.sources})
+
+    def _of_cassettes(self, documents: Iterable[Document]) -> tuple[list[Diagnostic], dict[str, str]]:
+        """Of those that sound test files name, read only where somebody asks about these files."""
+        found: list[Diagnostic] = []
+        texts: dict[str, str] = {}
+        for document in documents:
+            if document.kind == "test" and not self._has_errors(document) and _names_cassettes(document):
+                from agentrun.taped import cassette_findings
+
+                more, further = cassette_findings(document)
+                found += more
+                texts |= further
+        return found, texts
+
+    def _has_errors(self, document: Document) -> bool:
+        return any(one.severity == "error" for one in (*document.diagnostics, *self.crossed.get(document, ())))
 
     def _of_files(self, chosen: list[Document] | None, files: Iterable[str]) -> list[Diagnostic]:
         """What is found of files as such, of all or of those that concern some documents."""
@@ -104,6 +123,11 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         """The documents in these files, and what their agents reach."""
         chosen = [document for document in self.catalog.documents() if document.path in files]
         return list(dict.fromkeys(reached for document in chosen for reached in self.reachable(document)))
+
+
+def _names_cassettes(test: Document) -> bool:
+    cases = items(test.node.get("cases"))
+    return any(one.get("cassette") is not None for one in (test.node, *cases) if one.is_mapping)
 
 
 def read_project(

@@ -141,12 +141,12 @@ class AgentrunCase(pytest.Item):
     def runtest(self) -> None:
         import asyncio
 
-        from agentrun.testing.runner import run_cases
+        from agentrun.testing.runner import Manner, Runner
 
         tapes = self.shelf.tapes if self.case.source == "cassette" else None
         # With a factory, the loop is not made the thread's: other tests may have one of their own.
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            (result,) = runner.run(run_cases([self.case], self.shelf.bench, tapes=tapes)).results
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as loop:
+            (result,) = loop.run(Runner([self.case], self.shelf.bench, Manner(tapes=tapes)).run()).results
         for warning in dict.fromkeys(one for attempt in result.attempts for one in attempt.warnings):
             self.warn(AgentrunWarning(warning))
         if result.status == "skipped":
@@ -188,14 +188,16 @@ _SHELVES = pytest.StashKey[dict[Path, "Shelf"]]()
 def _shelf(config: pytest.Config, file: Path) -> Shelf:
     """That of the file's project; a file that stands elsewhere and was named has one of its own."""
     from agentrun.discovery import find_root
-    from agentrun.testing.shelf import Shelf
+    from agentrun.testing.shelf import InvalidFile, Shelf
 
     shelves = config.stash.setdefault(_SHELVES, {})
     belongs = _belongs_to_a_project(file)
     key = find_root(file) if belongs else file
     if key not in shelves:
-        files = () if belongs else (file,)
-        shelves[key] = Shelf(find_root(file), os.environ, files=files, tools=config.getini("agentrun_tools"))
+        files, tools = () if belongs else (file,), config.getini("agentrun_tools")
+        if missing := [str(folder) for folder in tools if not folder.is_dir()]:
+            raise InvalidFile(f"`agentrun_tools` names a folder that is not there: {', '.join(missing)}")
+        shelves[key] = Shelf(find_root(file), os.environ, files=files, tools=tools)
     return shelves[key]
 
 
@@ -225,11 +227,13 @@ class _Shown:
         attempt = result.shown
         first = attempt.failures[0] if attempt is not None and attempt.failures else None
         span = first.span if first is not None else result.case.span
-        message = first.message if first is not None else f"could not be measured: {self._why()}"
+        message = first.message if first is not None else self._unmeasured()
         self.reprcrash = _Crash(in_a_line(span.file), span.line, one_line(message, _MAX_SUMMARY_CHARS))
 
-    def _why(self) -> str:
-        return next((one.error for one in self._result.attempts if one.error), None) or self._result.why
+    def _unmeasured(self) -> str:
+        from agentrun.testing.reports.summary import why_unmeasured
+
+        return f"could not be measured: {why_unmeasured(self._result)}"
 
     def lines(self, look: Look) -> list[str]:
         from agentrun.testing.reports.failed import failed_alone
@@ -237,9 +241,7 @@ class _Shown:
 
         if self._result.status == "failed":
             return failed_alone(self._result, self._sources, look)  # its name stands above
-        span = self._result.case.span
-        where = f"{span.file}:{span.line}:{span.column}"
-        return look.indented(in_a_line(f"{where}: could not be measured: {self._why()}"), "")
+        return look.indented(in_a_line(f"{self._result.case.span}: {self._unmeasured()}"), "")
 
     def toterminal(self, terminal: Any) -> None:
         from agentrun.testing.reports.look import Look

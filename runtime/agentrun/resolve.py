@@ -66,16 +66,22 @@ class Stage(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-def check_runnable(project: Project, documents: list[Document], *, unset: bool = False) -> Report:
+def check_runnable(
+    project: Project, documents: list[Document], *, unset: bool = False, model: str | None = None
+) -> Report:
     """The findings that matter for a run. A variable without a value is an error here: the run would miss it.
 
-    With `unset` it may be: what it is for is not needed.
+    With `unset` it may be: what it is for is not needed. The `offline` model needs nothing that an agent's own does.
 
     Raises `SpecError` where there are errors.
     """
     report = accepted(project.report(documents), project.sources)
+    agents = (one for one in documents if one.kind == "agent") if model == "offline" else ()
+    idle = {found.span for agent in agents for found in agent.diagnostics}
     found = tuple(
-        msgspec.structs.replace(one, severity="error") if one.code == "AR510" and not unset else one
+        msgspec.structs.replace(one, severity="error")
+        if one.code == "AR510" and not unset and one.span not in idle
+        else one
         for one in report.diagnostics
     )
     report = Report(found, report.sources)
@@ -101,7 +107,7 @@ def resolve(
     With a `stage` variables need no value. Raises `SpecError` where the agent or what it reaches has errors.
     """
     documents = project.reachable(document)
-    check_runnable(project, documents, unset=stage is not None)
+    check_runnable(project, documents, unset=stage is not None, model=model)
     return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).whole(document)
 
 
@@ -115,7 +121,7 @@ def resolve_tool(
 ) -> tuple[BoundTool, Masker]:
     """One tool alone, as `agentrun tools call` needs it. `model` is for the agent behind it, where there is one."""
     documents = project.reachable(document)
-    check_runnable(project, documents)
+    check_runnable(project, documents, model=model)
     masker = _masker(project, environ)
     resolver = _Resolver(project, environ, masker, model, False, on_exchange)
     return resolver.whole_tool(document), masker

@@ -115,3 +115,9 @@ class Conversation(msgspec.Struct, frozen=True):
 
 class Cassette(msgspec.Struct, frozen=True):
     conversations: tuple[Conversation, ...]
+
+    def of_case(self, name: str) -> Conversation | None:
+        """The conversation of a case's name; or the only one of a file, if it has no name."""
+        named = next((one for one in self.conversations if one.name == name), None)
+        alone = len(self.conversations) == 1 and self.conversations[0].name is None
+        return self.conversations[0] if named is None and alone else named

@@ -14,15 +14,7 @@ from agentrun.cassettes.prefixes import Once
 from agentrun.engine.agent import Mask
 from agentrun.engine.messages import FunctionTool, Message, Reply, Request, ToolCall, ToolList
 from agentrun.engine.output import as_text
-from agentrun.engine.ports import (
-    CallProgress,
-    FallbackProgress,
-    Progress,
-    ReasoningProgress,
-    RetryProgress,
-    TextProgress,
-    ToolResult,
-)
+from agentrun.engine.ports import ToolResult
 from agentrun.errors import ModelError, ToolFailure
 
 _MAX_DEPTH = 200  # of a tool's result: what is nested deeper is kept as text
@@ -32,12 +24,12 @@ _HIDDEN = "[secret]"
 
 
 class Masking:
-    """One agent's masker, and what was masked already: each message is looked at once."""
+    """One agent's masker, and what was masked already: each message and list of tools is looked at once."""
 
     def __init__(self, mask: Mask) -> None:
         self.mask = mask
         self._messages = Once[dict[str, Any]](lambda message: self.data(dict(message.data)))
-        self._tools: tuple[ToolList | None, tuple[FunctionTool, ...]] = (None, ())
+        self._tools = Once(self._functions)
 
     def text(self, text: str) -> str:
         return as_text(self.mask.text(text))
@@ -48,7 +40,7 @@ class Masking:
     def asked(self, request: Request) -> Asked:
         return Asked(
             tuple(map(self._messages.of, request.messages)),
-            self._functions(request.tools),
+            self._tools.of(request.tools),
             self.data(request.tool_choice),
             request.parallel_tool_calls,
             self.data(request.response_format),
@@ -84,61 +76,13 @@ class Masking:
         return Result(value, _without_cookies(self.data(dict(result.names))))
 
     def _functions(self, tools: ToolList) -> tuple[FunctionTool, ...]:
-        if self._tools[0] is not tools:
-            masked = (
-                FunctionTool(one.name, self.text(one.description), self.data(one.parameters), one.strict)
-                for one in tools.tools
-            )
-            self._tools = tools, tuple(masked)
-        return self._tools[1]
+        return tuple(
+            FunctionTool(one.name, self.text(one.description), self.data(one.parameters), one.strict)
+            for one in tools.tools
+        )
 
     def _call(self, call: ToolCall) -> ToolCall:
         return ToolCall(self.text(call.id), self.text(call.name), self.text(call.arguments))
-
-
-class Heard:
-    """The progress of a model while it answers, as its events show it: a secret that comes in pieces is hidden too."""
-
-    def __init__(self, mask: Mask) -> None:
-        self._mask = mask
-        self._told: list[Progress] = []
-        self._streams: dict[str | int, tuple[Any, Progress]] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        match progress:
-            case TextProgress(text):
-                self._feed("text", text, progress)
-            case ReasoningProgress(text):
-                self._feed("reasoning", text, progress)
-            case CallProgress(index, _, arguments):
-                self._feed(index, arguments, progress)
-            case RetryProgress(attempt, cause, delay_s):
-                self._streams.clear()
-                self._told.append(RetryProgress(attempt, self._mask.text(cause), delay_s))
-            case FallbackProgress(model, cause):
-                self._streams.clear()
-                self._told.append(FallbackProgress(self._mask.text(model), self._mask.text(cause)))
-
-    def end(self) -> tuple[Progress, ...]:
-        for stream, last in self._streams.values():
-            if rest := stream.flush():
-                self._told.append(self._like(last, rest))
-        self._streams.clear()
-        return tuple(self._told)
-
-    def _feed(self, key: str | int, text: str, progress: Progress) -> None:
-        stream, _ = self._streams.get(key, (self._mask.stream(), progress))
-        self._streams[key] = stream, progress
-        shown = stream.feed(text)
-        if shown or not text:
-            self._told.append(self._like(progress, shown))
-
-    def _like(self, progress: Progress, text: str) -> Progress:
-        if isinstance(progress, CallProgress):
-            return CallProgress(progress.index, self._mask.text(progress.name), as_text(text))
-        return (
-            ReasoningProgress(as_text(text)) if isinstance(progress, ReasoningProgress) else TextProgress(as_text(text))
-        )
 
 
 def plain(value: Any) -> Any:

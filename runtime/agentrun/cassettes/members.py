@@ -5,7 +5,7 @@ A value that is wrong is answered with one that is right, so that the rest is lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from agentrun.diagnostics import Diagnostic, Span, did_you_mean, one_of
@@ -25,7 +25,7 @@ class Members:
         self.found = found
         self._what = what
         self._content: dict[str, Node] = node.content if node.is_mapping else {}
-        self._known: list[str] = []
+        self._known: dict[str, None] = {}  # a set in the order in which they were asked for
         if not node.is_mapping:
             self.wrong(node.span, f"{what} is a mapping, not {node.kind}", "AR303")
 
@@ -33,7 +33,7 @@ class Members:
         return key in self._content
 
     def take(self, key: str) -> Node | None:
-        self._known.append(key)
+        self._known[key] = None
         return self._content.get(key)
 
     def data(self, key: str) -> Any:
@@ -68,6 +68,16 @@ class Members:
         node = self._typed(key, list, "a list", whole=True)
         return None if node is None else list(node.content)
 
+    def inner(self, key: str, what: str) -> Members:
+        """The mapping of a key that is there."""
+        self._known[key] = None
+        return Members(self._content[key], what, self.found)
+
+    def each(self, key: str, what: str) -> list[Members] | None:
+        """The mappings of a list."""
+        nodes = self.nodes(key)
+        return None if nodes is None else [Members(node, what, self.found) for node in nodes]
+
     def choice(self, key: str, options: Sequence[str], otherwise: str) -> str:
         value = self.optional_text(key)
         if value is None or value in options:
@@ -78,6 +88,7 @@ class Members:
 
     def exactly_one(self, keys: Sequence[str]) -> str | None:
         present = [key for key in keys if key in self._content]
+        self._known |= dict.fromkeys(present)
         if len(present) == 1:
             return present[0]
         named = ", ".join(f"`{key}`" for key in keys)
@@ -96,7 +107,7 @@ class Members:
 
     def _required(self, key: str, kind: type[T], words: str, otherwise: T) -> T:
         if key not in self._content:
-            self._known.append(key)
+            self._known[key] = None
             if self.node.is_mapping:
                 self.wrong(self.node.first_line, f"the key `{key}` is missing: {self._what} has one", "AR302")
             return otherwise
@@ -113,8 +124,3 @@ class Members:
             self.wrong(node.span, f"`{key}` must be {words}, not {kind_of(node.content)}", "AR303")
             return None
         return node if whole else node.content
-
-
-def each(nodes: Sequence[Node] | None, what: str, found: list[Diagnostic], read: Callable[[Members], T]) -> Iterator[T]:
-    for node in nodes or ():
-        yield read(Members(node, what, found))

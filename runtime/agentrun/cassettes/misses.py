@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentrun.cassettes.canonical import Canon, first_difference, in_words
+from agentrun.cassettes.canonical import Canon
 from agentrun.cassettes.cassette import Asked, ToolEntry
+from agentrun.cassettes.differences import first_difference, in_words
+from agentrun.cassettes.keys import request_in_words
 
 
 def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any] | None, played: int) -> str:
     """`recorded` is the request that is nearest to it; None: all that were recorded are played."""
-    which = f"the request of {turn_in_words(key)} is not in the cassette"
+    which = f"the request of {request_in_words(key)} is not in the cassette"
     if recorded is None:
         return f"{which}: all {played} that were recorded are played" if played else f"{which}: none was recorded"
     before, after = _with_named_tools(recorded), _with_named_tools(now)
@@ -47,14 +48,3 @@ def nearest(requests: Mapping[int, Asked], now: Asked, canon: Canon) -> int | No
         return beginning, canon.tools(asked) == canon.tools(now), sum(same), -number
 
     return max(requests, key=alike, default=None)
-
-
-_TURN = re.compile(r"turn-(\d+)")
-
-
-def turn_in_words(key: str) -> str:
-    """Of a journal's key: `turn-2`, or `turn-1/call-0/turn-2` of an agent behind a call."""
-    *above, last = key.split("/")
-    turn = _TURN.match(last)
-    what = f"turn {turn[1]}" if turn else "a summary"
-    return f"{what} of an agent behind a tool" if above else what

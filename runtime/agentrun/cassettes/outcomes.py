@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from agentrun.cassettes.canonical import key_of
 from agentrun.cassettes.cassette import ApprovalEntry, Interrupted, ModelFailed, Result, ToolEntry, ToolFailed
-from agentrun.cassettes.members import Members, each
-from agentrun.cassettes.replies import derived_message, sent_form
+from agentrun.cassettes.members import Members
+from agentrun.cassettes.replies import derived_message
 from agentrun.engine.arguments import parse_json
 from agentrun.engine.messages import FinishReason, Message, Reply, ToolCall, Usage
 from agentrun.engine.output import as_text
@@ -38,13 +38,12 @@ def written_outcome(outcome: Reply | ModelFailed | Interrupted) -> dict[str, Any
 
 
 def read_outcome(one: Members) -> Reply | ModelFailed | Interrupted:
-    kind = one.exactly_one(("reply", "error", "interrupted"))
-    node = None if kind is None else one.take(kind)
-    if node is None or kind == "interrupted":
-        return Interrupted()
-    if kind == "error":
-        return _read_failure(Members(node, "an error", one.found))
-    return _read_reply(Members(node, "a reply", one.found))
+    match one.exactly_one(("reply", "error", "interrupted")):
+        case "reply":
+            return _read_reply(one.inner("reply", "a reply"))
+        case "error":
+            return _read_failure(one.inner("error", "an error"))
+    return Interrupted()
 
 
 def _read_failure(one: Members) -> ModelFailed:
@@ -98,13 +97,12 @@ def _read_reply(one: Members) -> Reply:
     else:
         one.take("fields")
     finish_reason: Any = one.choice("finish_reason", get_args(FinishReason), default)
-    usage = one.take("usage")
     reply = Reply(
         Message(message),
         (content or "") if text is None else text,
         calls,
         finish_reason,
-        None if usage is None else _read_usage(Members(usage, "`usage`", one.found)),
+        None if one.take("usage") is None else _read_usage(one.inner("usage", "`usage`")),
         refusal,
         one.whole("model_index") or 0,
     )
@@ -114,14 +112,14 @@ def _read_reply(one: Members) -> Reply:
 
 def _written_call(call: ToolCall, sent: dict[str, Any]) -> dict[str, Any]:
     data: dict[str, Any] = {"name": call.name, "arguments": _written_arguments(call.arguments), "id": call.id}
-    if fields := {name: value for name, value in sent.items() if name not in sent_form(call)}:
+    if fields := {name: value for name, value in sent.items() if name not in call.chat_form()}:
         data["fields"] = fields
     return data
 
 
 def _read_calls(one: Members) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]:
     calls, listed = [], []
-    for call in each(one.nodes("tool_calls"), "a call", one.found, lambda inner: inner):
+    for call in one.each("tool_calls", "a call") or ():
         fields = call.mapping("fields")
         calls.append(ToolCall(call.text("id"), call.text("name"), _read_arguments(call)))
         listed.append({"fields": fields})
@@ -183,10 +181,7 @@ def read_tool(one: Members) -> ToolEntry:
         case "result":
             outcome = _read_result(one)
         case "error":
-            outcome = _read_tool_failure(Members(one.node.content["error"], "an error", one.found))
-            one.take("error")
-        case "interrupted":
-            one.take("interrupted")
+            outcome = _read_tool_failure(one.inner("error", "an error"))
     written = arguments if isinstance(arguments, (dict, str)) else {}
     return ToolEntry(call_id, name, written, outcome, one.node.span.line)
 

@@ -7,7 +7,8 @@ with a `ModelError` of code `cassette_miss`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from typing import TypeVar
 
 from agentrun.cassettes.canonical import Canon, arguments_of, canonical_request, key_of
 from agentrun.cassettes.cassette import (
@@ -20,14 +21,16 @@ from agentrun.cassettes.cassette import (
     ToolEntry,
     ToolFailed,
 )
+from agentrun.cassettes.keys import run_of
 from agentrun.cassettes.masked import Masking
 from agentrun.cassettes.misses import call_missed, nearest, request_missed
-from agentrun.cassettes.recorder import run_of
 from agentrun.cassettes.turns import Turns
 from agentrun.engine.agent import Mask
 from agentrun.engine.messages import Reply, Request, ToolCall
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
 from agentrun.errors import ModelError, ToolFailure
+
+T = TypeVar("T")
 
 MISS = "cassette_miss"
 INTERRUPTED = "interrupted"
@@ -60,16 +63,19 @@ class Player:
         self._answers = {number: one for number, one in entries if isinstance(one, ApprovalEntry)}
         self._unused = self._replies.keys() | self._calls.keys() | self._answers.keys()
         self._turns = Turns({one for one in self._unused if one not in self._calls or not live(self._calls[one].name)})
-        self._canon = Canon(live)
-        self._by_request: dict[Hashable, list[int]] = {}
-        for number, reply in self._replies.items():
-            self._by_request.setdefault(self._canon.key(reply.asked), []).append(number)
-        self._by_call: dict[tuple[str, str], list[int]] = {}
-        for number, call in self._calls.items():
-            self._by_call.setdefault((call.name, key_of(call.arguments)), []).append(number)
+        self._unheard: set[str] = set()
+        self._compare()
+        self._by_call = _grouped(self._calls, lambda one: (one.name, key_of(one.arguments)))
+        self._by_question = _grouped(self._answers, lambda one: (one.tool, key_of(one.arguments)))
         self._used_by_run: list[int] = []
         self._missed: ModelError | None = None
         self._was_interrupted = False
+
+    def ignore_results(self, tool: str) -> None:
+        """From now on what the model is told of this tool's calls is not compared: it was decided anew about one."""
+        if tool not in self._unheard:
+            self._unheard.add(tool)
+            self._compare()
 
     def use(self, mask: Mask) -> None:
         """The conversation goes on with this agent's secrets hidden."""
@@ -132,14 +138,18 @@ class Player:
 
     async def answer(self, question: ApprovalQuestion, otherwise: Approver) -> ApprovalAnswer:
         """The answer that was given to the same question; what is new is asked."""
-        wanted = question.tool, key_of(self._masking.data(question.arguments))
-        same = (number for number, one in self._answers.items() if (one.tool, key_of(one.arguments)) == wanted)
+        same = self._by_question.get((question.tool, key_of(self._masking.data(question.arguments))), ())
         number = self._first(same)
         if number is None:
             with self._turns.something_real():
                 return await otherwise.ask(question)
-        await self._play(number)
         entry = self._answers[number]
+        if entry.by == "user":
+            await self._play(number)
+        else:
+            self._use(number)
+            if not self._turns.took_at_once(number):  # nothing goes on between a question and nobody's answer
+                await self._turns.wait(number)
         return ApprovalAnswer(entry.approved, entry.by, entry.message)
 
     # -- what was played
@@ -150,21 +160,31 @@ class Player:
         return next(filter(is_meant, left), left[0] if left else None)
 
     async def _play(self, number: int) -> None:
+        self._use(number)
+        await self._turns.wait(number)
+
+    def _use(self, number: int) -> None:
         self._unused.discard(number)
         self._used_by_run.append(number)
-        await self._turns.wait(number)
 
     def _refuse_after_a_miss(self) -> None:
         """Of all that follows from a miss, the first says why."""
         if self._missed is not None:
             raise self._missed
 
+    def _compare(self) -> None:
+        self._canon = Canon(self._is_not_compared)
+        self._by_request = _grouped(self._replies, lambda one: self._canon.key(one.asked))
+
+    def _is_not_compared(self, tool: str) -> bool:
+        return tool in self._unheard or self._live(tool)
+
     def _request_missed(self, key: str, now: Asked) -> ModelError:
         left = {number: one.asked for number, one in self._replies.items() if number in self._unused}
         number = nearest(left, now, self._canon)
         near = None if number is None else self._replies[number]
-        recorded = None if near is None else canonical_request(near.asked, self._live)
-        message = request_missed(key, canonical_request(now, self._live), recorded, len(self._replies))
+        recorded = None if near is None else canonical_request(near.asked, self._is_not_compared)
+        message = request_missed(key, canonical_request(now, self._is_not_compared), recorded, len(self._replies))
         return self._miss(message, near)
 
     def _miss(self, message: str, near: ModelEntry | ToolEntry | None) -> ModelError:
@@ -180,6 +200,14 @@ class _Recalling:
 
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
         return await self._player.answer(question, self._otherwise)
+
+
+def _grouped(entries: Mapping[int, T], key: Callable[[T], Hashable]) -> dict[Hashable, list[int]]:
+    """The numbers of what is the same."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, one in entries.items():
+        groups.setdefault(key(one), []).append(number)
+    return groups
 
 
 def _as_error(failed: ModelFailed) -> ModelError:

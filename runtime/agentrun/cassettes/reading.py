@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from agentrun.cassettes.cassette import (
     ModelEntry,
     UserEntry,
 )
-from agentrun.cassettes.members import Members, each
+from agentrun.cassettes.members import Members
 from agentrun.cassettes.outcomes import read_approval, read_outcome, read_tool
 from agentrun.cassettes.replies import in_history, told
 from agentrun.cassettes.streams import parts_of, read_stream
@@ -72,23 +72,21 @@ def _cassette(path: str, node: Node, found: list[Diagnostic]) -> Cassette:
     if written is not None and written != VERSION:
         raise UsageError(f"the cassette `{path}` is of version {written}; this agentrun reads version {VERSION}")
     functions = _functions(file.take("functions"), found)
-    conversations = tuple(
-        each(file.nodes("conversations"), "a conversation", found, lambda one: _conversation(one, functions))
-    )
-    _refuse_second_names(file.nodes("conversations") or (), found)
+    listed = file.each("conversations", "a conversation") or ()
+    conversations = tuple(_conversation(one, functions) for one in listed)
+    _refuse_second_names(listed)
     file.end()
     return Cassette(conversations)
 
 
-def _refuse_second_names(nodes: Sequence[Node], found: list[Diagnostic]) -> None:
+def _refuse_second_names(conversations: Iterable[Members]) -> None:
     """A case plays the conversation of its name: there is one."""
     seen = set()
-    for node in nodes:
-        name = node.get("name")
+    for one in conversations:
+        name = one.take("name")
         if name is not None and isinstance(name.content, str):
             if name.content in seen:
-                message = f"another conversation is named {shown(name.content)} too"
-                found.append(Diagnostic("AR304", "error", message, name.span))
+                one.wrong(name.span, f"another conversation is named {shown(name.content)} too", "AR304")
             seen.add(name.content)
 
 
@@ -117,7 +115,7 @@ def _conversation(one: Members, functions: dict[str, FunctionTool]) -> Conversat
         date=_day(one),
         model=one.optional_text("model"),
         args=one.mapping("args") or {},
-        entries=tuple(each(one.nodes("exchanges"), "an exchange", one.found, timeline.entry)),
+        entries=tuple(map(timeline.entry, one.each("exchanges", "an exchange") or ())),
     )
     one.end()
     return conversation

@@ -25,11 +25,13 @@ from agentrun.cassettes.cassette import (
     ToolFailed,
     UserEntry,
 )
-from agentrun.cassettes.masked import Heard, Masking
+from agentrun.cassettes.keys import run_of
+from agentrun.cassettes.masked import Masking
 from agentrun.engine.agent import Mask
 from agentrun.engine.arguments import parse_json
 from agentrun.engine.messages import Reply, Request, ToolCall
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Progress, Tell, ToolResult
+from agentrun.engine.progress import MaskedProgress
 from agentrun.errors import ModelError, ToolFailure
 
 
@@ -82,14 +84,16 @@ class Recorder:
     ) -> Reply:
         asked = self._masking.asked(request)
         self._explain_cut_off(key, asked)
-        heard = Heard(self._masking.mask)
+        heard: list[Progress] = []
+        hear = MaskedProgress(self._masking.mask, heard.append)
 
-        def both(progress: Any) -> None:
-            heard(progress)
+        def both(progress: Progress) -> None:
+            hear(progress)
             tell(progress)
 
         def keep(outcome: Reply | ModelFailed | Interrupted) -> None:
-            self._entries.append(ModelEntry(asked, outcome, heard.end(), within=run_of(key)))
+            hear.end()
+            self._entries.append(ModelEntry(asked, outcome, tuple(heard), within=run_of(key)))
 
         try:
             reply = await make(both)
@@ -148,13 +152,6 @@ class _Listening:
         answer = await self._otherwise.ask(question)
         self._recorder.decided(question, answer)
         return answer
-
-
-def run_of(key: str) -> str:
-    """The part of a key that says whose run it is: that of the conversation, or of an agent behind a call."""
-    parts = key.split("/")
-    of_a_call = parts[-1].startswith("call-")  # turn-1/call-0/turn-2/call-1: a call of the run turn-1/call-0
-    return "/".join(parts[:-2] if of_a_call else parts[:-1])
 
 
 def _failure_told(content: str) -> ToolFailed | None:

@@ -6,45 +6,21 @@ gave; the pieces of a stream, where nothing else is known of them, from the repl
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from agentrun.cassettes.cassette import Interrupted, Result, ToolEntry, ToolFailed
 from agentrun.engine.arguments import parse_arguments
+from agentrun.engine.conversation import history_form
 from agentrun.engine.messages import Reply, ToolCall
 from agentrun.engine.output import as_text
 from agentrun.engine.ports import CallProgress, Progress, TextProgress
 from agentrun.errors import ToolFailure
 
 
-def sent_form(call: ToolCall) -> dict[str, Any]:
-    """A call in the assistant message: with a name and arguments that services take."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:64]
-    arguments = call.arguments if _is_json_object(call.arguments) else "{}"
-    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
 def in_history(reply: Reply) -> dict[str, Any]:
-    """The message that the next request has of a reply: arguments that were no JSON are left out."""
-    bad = {call.id for call in reply.calls if not _parses(call.arguments)}
-    message = dict(reply.message.data)
-    if bad:
-        message["tool_calls"] = [
-            {**call, "function": {**call["function"], "arguments": "{}"}} if call.get("id") in bad else call
-            for call in message.get("tool_calls", [])
-        ]
-    return message
+    """The message that the next request has of a reply."""
+    return dict(history_form(reply, {call.id for call in reply.calls if not _parses(call.arguments)}).data)
 
 
 def _parses(arguments: str) -> bool:
@@ -73,7 +49,7 @@ def derived_message(written: Mapping[str, Any], calls: Sequence[ToolCall]) -> di
         message["refusal"] = written["refusal"]
     if calls:
         fields = [one.get("fields") or {} for one in written["tool_calls"]]
-        message["tool_calls"] = [{**sent_form(call), **more} for call, more in zip(calls, fields, strict=True)]
+        message["tool_calls"] = [{**call.chat_form(), **more} for call, more in zip(calls, fields, strict=True)]
     return {**message, **(written.get("fields") or {})}
 
 
@@ -82,14 +58,3 @@ def whole(reply: Reply) -> tuple[Progress, ...]:
     text: list[Progress] = [TextProgress(reply.text)] if reply.text else []
     calls = (CallProgress(index, call.name, call.arguments) for index, call in enumerate(reply.calls))
     return (*text, *calls)
-
-
-def joined(progress: Iterable[Progress], kind: type[Progress], index: int = 0) -> str:
-    """The text of one stream: the answer, the reasoning, or the arguments of a call."""
-    pieces = []
-    for one in progress:
-        if isinstance(one, CallProgress) and kind is CallProgress and one.index == index:
-            pieces.append(one.arguments)
-        elif isinstance(one, kind) and not isinstance(one, CallProgress):
-            pieces.append(getattr(one, "text", ""))
-    return "".join(pieces)

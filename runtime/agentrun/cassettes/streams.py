@@ -6,11 +6,11 @@ reply: where the lengths no longer fit, it comes in one piece. What a retry made
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
 
-from agentrun.cassettes.members import Members, each
-from agentrun.cassettes.replies import joined, whole
+from agentrun.cassettes.members import Members
+from agentrun.cassettes.replies import whole
 from agentrun.engine.messages import Reply
 from agentrun.engine.ports import (
     CallProgress,
@@ -21,6 +21,10 @@ from agentrun.engine.ports import (
     TextProgress,
 )
 
+# A stream of a reply: its text, its reasoning, or the arguments of one of its calls.
+Stream = tuple[Literal["text", "reasoning", "call"], int]
+_TEXT: Stream = ("text", 0)
+_REASONING: Stream = ("reasoning", 0)
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
@@ -29,7 +33,7 @@ def written_stream(progress: Sequence[Progress], reply: Reply | None) -> list[An
     if tuple(progress) == (() if reply is None else whole(reply)):
         return None
     void, last = _split(progress)
-    return _items(void, {}) + _items(last, {} if reply is None else _known(last, reply))
+    return _items(void) + _items(last, frozenset() if reply is None else _known(last, reply))
 
 
 def read_stream(items: Sequence[dict[str, Any]] | None, reply: Reply | None) -> tuple[Progress, ...]:
@@ -53,28 +57,42 @@ def _split(progress: Sequence[Progress]) -> tuple[tuple[Progress, ...], tuple[Pr
     return tuple(progress[:end]), tuple(progress[end:])
 
 
-def _known(last: Sequence[Progress], reply: Reply) -> dict[tuple[str, int], str]:
+def _joined(progress: Sequence[Progress]) -> dict[Stream, str]:
+    """What was told of each stream."""
+    pieces: dict[Stream, list[str]] = {}
+    for one in progress:
+        match one:
+            case TextProgress(text):
+                pieces.setdefault(_TEXT, []).append(text)
+            case ReasoningProgress(text):
+                pieces.setdefault(_REASONING, []).append(text)
+            case CallProgress(index, _, arguments):
+                pieces.setdefault(("call", index), []).append(arguments)
+    return {stream: "".join(told) for stream, told in pieces.items()}
+
+
+def _known(last: Sequence[Progress], reply: Reply) -> frozenset[Stream]:
     """The streams whose text stands in the reply."""
-    texts = _texts(reply)
-    kinds: dict[str, type[Progress]] = {"text": TextProgress, "reasoning": ReasoningProgress, "call": CallProgress}
-    return {key: text for key, text in texts.items() if joined(last, kinds[key[0]], key[1]) == text}
+    told = _joined(last)
+    return frozenset(stream for stream, text in _texts(reply).items() if told.get(stream, "") == text)
 
 
-def _texts(reply: Reply) -> dict[tuple[str, int], str]:
-    texts = {("call", index): call.arguments for index, call in enumerate(reply.calls)}
+def _texts(reply: Reply) -> dict[Stream, str]:
+    texts: dict[Stream, str] = {("call", index): call.arguments for index, call in enumerate(reply.calls)}
     reasoning = next(
         (said for name in _REASONING_FIELDS if isinstance(said := reply.message.data.get(name), str)), None
     )
     if reasoning is not None:
-        texts["reasoning", 0] = reasoning
-    texts["text", 0] = reply.text
+        texts[_REASONING] = reasoning
+    texts[_TEXT] = reply.text
     return texts
 
 
 def _fits(last: Sequence[Progress], reply: Reply) -> bool:
-    if joined(last, TextProgress) != reply.text:
+    streams = _joined(last)
+    if streams.get(_TEXT, "") != reply.text:
         return False
-    told = [joined(last, CallProgress, index).strip() for index in range(len(reply.calls))]
+    told = [streams.get(("call", index), "").strip() for index in range(len(reply.calls))]
     return all(
         call.arguments.strip() in (text, "{}" if text in ("", "null") else text)
         for text, call in zip(told, reply.calls, strict=True)
@@ -84,7 +102,7 @@ def _fits(last: Sequence[Progress], reply: Reply) -> bool:
 # -- as it is written ---------------------------------------------------------------------------------------
 
 
-def _items(progress: Sequence[Progress], known: dict[tuple[str, int], str]) -> list[Any]:
+def _items(progress: Sequence[Progress], known: Collection[Stream] = ()) -> list[Any]:
     items: list[Any] = []
     for one in progress:
         item, pieces = _item(one, known)
@@ -99,13 +117,13 @@ def _items(progress: Sequence[Progress], known: dict[tuple[str, int], str]) -> l
     return items
 
 
-def _item(one: Progress, known: dict[tuple[str, int], str]) -> tuple[dict[str, Any], str | None]:
+def _item(one: Progress, known: Collection[Stream]) -> tuple[dict[str, Any], str | None]:
     """A piece, and the key under which the next one of its kind joins it."""
     match one:
         case TextProgress(text):
-            return {"text": [len(text) if ("text", 0) in known else text]}, "text"
+            return {"text": [len(text) if _TEXT in known else text]}, "text"
         case ReasoningProgress(text):
-            return {"reasoning": [len(text) if ("reasoning", 0) in known else text]}, "reasoning"
+            return {"reasoning": [len(text) if _REASONING in known else text]}, "reasoning"
         case CallProgress(index, name, arguments):
             piece = len(arguments) if ("call", index) in known else arguments
             return {"call": index, "name": name, "arguments": [piece]}, "arguments"
@@ -119,8 +137,8 @@ def _item(one: Progress, known: dict[tuple[str, int], str]) -> tuple[dict[str, A
 
 
 def parts_of(one: Members) -> list[dict[str, Any]] | None:
-    nodes = one.nodes("stream")
-    return None if nodes is None else list(each(nodes, "a part of a stream", one.found, _part))
+    parts = one.each("stream", "a part of a stream")
+    return None if parts is None else list(map(_part, parts))
 
 
 def _part(one: Members) -> dict[str, Any]:
@@ -132,16 +150,14 @@ def _part(one: Members) -> dict[str, Any]:
         case "call":
             part = {"call": one.whole("call") or 0, "name": one.text("name"), "arguments": _pieces(one, "arguments")}
         case "retry":
-            retry = Members(one.node.content["retry"], "a retry", one.found)
+            retry = one.inner("retry", "a retry")
             attempt, cause, delay = retry.whole("attempt") or 1, retry.text("cause"), retry.number("delay") or 0.0
             retry.end()
             part = {"retry": {"attempt": attempt, "cause": cause, "delay": delay}}
         case "fallback":
-            other = Members(one.node.content["fallback"], "a fallback", one.found)
+            other = one.inner("fallback", "a fallback")
             part = {"fallback": {"model": other.text("model"), "cause": other.text("cause")}}
             other.end()
-    if kind is not None:
-        one.take(kind)
     one.end()
     return part
 
@@ -160,21 +176,21 @@ def _pieces(one: Members, key: str) -> Sequence[int | str]:
 def _told(items: Sequence[dict[str, Any]], reply: Reply | None) -> list[Progress] | None:
     """None where lengths don't fit the reply."""
     texts = {} if reply is None else _texts(reply)
-    at: dict[tuple[str, int], int] = {}
+    at: dict[Stream, int] = {}
     told: list[Progress] = []
 
-    def cut(key: tuple[str, int], piece: int | str) -> str:
+    def cut(stream: Stream, piece: int | str) -> str:
         if isinstance(piece, str):
             return piece
-        start = at.get(key, 0)
-        at[key] = start + piece
-        return texts.get(key, "")[start : start + piece]
+        start = at.get(stream, 0)
+        at[stream] = start + piece
+        return texts.get(stream, "")[start : start + piece]
 
     for item in items:
         if "text" in item:
-            told += [TextProgress(cut(("text", 0), piece)) for piece in item["text"]]
+            told += [TextProgress(cut(_TEXT, piece)) for piece in item["text"]]
         elif "reasoning" in item:
-            told += [ReasoningProgress(cut(("reasoning", 0), piece)) for piece in item["reasoning"]]
+            told += [ReasoningProgress(cut(_REASONING, piece)) for piece in item["reasoning"]]
         elif "call" in item:
             index = item["call"]
             told += [CallProgress(index, item["name"], cut(("call", index), piece)) for piece in item["arguments"]]
@@ -183,7 +199,7 @@ def _told(items: Sequence[dict[str, Any]], reply: Reply | None) -> list[Progress
             told.append(RetryProgress(retry["attempt"], retry["cause"], retry["delay"]))
         else:
             told.append(FallbackProgress(item["fallback"]["model"], item["fallback"]["cause"]))
-    fits = all(length == len(texts.get(key, "")) for key, length in at.items())
+    fits = all(length == len(texts.get(stream, "")) for stream, length in at.items())
     return told if fits else None
 
 

@@ -35,6 +35,14 @@ class Turns:
             self._going_on -= 1
             self._move()
 
+    def took_at_once(self, number: int) -> bool:
+        """Whether it is this one's turn, without a look at what else may come; then it is over."""
+        if number != min(self._open, default=number):
+            return False
+        self._open.discard(number)
+        self._move()
+        return True
+
     async def wait(self, number: int) -> None:
         """Until it is this one's turn, which is over at once."""
         self._waiting.add(number)

@@ -76,24 +76,25 @@ class _Labels:
     def __init__(self, conversations: Iterable[Conversation]) -> None:
         self.functions: dict[str, dict[str, Any]] = {}
         self._labels: dict[str, str] = {}
-        asked = [one.asked for each in conversations for one in each.entries if isinstance(one, ModelEntry)]
-        for tool in (tool for one in asked for tool in one.tools):
-            self._add(tool)
+        self._lists = Once[list[str]](lambda tools: list(map(self._label, tools)))
+        for one in (one for each in conversations for one in each.entries if isinstance(one, ModelEntry)):
+            self.of(one.asked.tools)
 
-    def _add(self, tool: FunctionTool) -> None:
+    def of(self, tools: tuple[FunctionTool, ...]) -> list[str]:
+        return self._lists.of(tools)
+
+    def _label(self, tool: FunctionTool) -> str:
         form = _function(tool)
         key = key_of([tool.name, form])
         if key in self._labels:
-            return
+            return self._labels[key]
         label, number = tool.name, 1
         while label in self.functions:
             number += 1
             label = f"{tool.name}#{number}"
         self._labels[key] = label
         self.functions[label] = form
-
-    def of(self, tools: Iterable[FunctionTool]) -> list[str]:
-        return [self._labels[key_of([tool.name, _function(tool)])] for tool in tools]
+        return label
 
 
 def _function(tool: FunctionTool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from agentrun.errors import UsageError, reason_of
-from agentrun.spec.schema import Kind, schema_of
+from agentrun.spec.schema import Kind, for_editors
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -37,7 +37,7 @@ def command(kind: Kind | None, folder: Path | None) -> int:
     """
     kinds = (kind,) if kind else KINDS
     if folder is None:
-        click.echo(schema_text(kind) if kind else _as_json({one: schema_of(one) for one in kinds}), nl=False)
+        click.echo(schema_text(kind) if kind else _as_json({one: for_editors(one) for one in kinds}), nl=False)
         return 0
     for path in write_schemas(folder, kinds):
         click.echo(path)
@@ -46,7 +46,7 @@ def command(kind: Kind | None, folder: Path | None) -> int:
 
 def schema_text(kind: Kind) -> str:
     """The text of KIND.schema.json."""
-    return _as_json(schema_of(kind))
+    return _as_json(for_editors(kind))
 
 
 def write_schemas(folder: Path, kinds: tuple[Kind, ...] = KINDS) -> list[Path]:

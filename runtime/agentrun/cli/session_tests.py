@@ -19,15 +19,16 @@ from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.writing import text_of
 from agentrun.cli.cases.paths import Suite, read_suite, split_case
 from agentrun.diagnostics import counted, did_you_mean, one_of
-from agentrun.discovery import display, find_root
+from agentrun.discovery import TEST_ENDING, display, find_root
 from agentrun.errors import SpecError, UsageError, reason_of
 from agentrun.project import Project
 from agentrun.testing.from_session import SessionCase, file_name, file_text, session_case
 from agentrun.testing.rehearsal import Rehearsal
-from agentrun.testing.runner import run_cases
+from agentrun.testing.runner import Manner, Runner
 from agentrun.testing.tapes import Tapes
 
-_TEST, _CASSETTE = ".test.yaml", ".cassette.yaml"
+_CASSETTE = ".cassette.yaml"
+_ENDINGS = re.compile(r"(\.cassette)?\.ya?ml$")
 _SCHEMA = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
 
@@ -50,7 +51,8 @@ class Saved(msgspec.Struct, frozen=True):
 async def save_conversation(conversation: Conversation, name: str, place: Place) -> Saved:
     """A cassette and a test in `tests/`, called after `name`, or else after the first message."""
     tests = place.root / "tests"
-    test, cassette = _free(tests, file_name(name.removesuffix(_TEST))) if name else _next_free(tests, conversation)
+    chosen = file_name(name.removesuffix(TEST_ENDING))
+    test, cassette = _free(tests, chosen) if name else _next_free(tests, conversation)
     rehearsal = Rehearsal(place.root, place.environ, tools=place.tools)
     (case,) = await _rehearsed(rehearsal, [conversation])
     text = file_text([case], cassette.name, _schema_comment(rehearsal.project, test))
@@ -63,7 +65,7 @@ async def save_recording(source: Path, into: Path | None, place: Place) -> Saved
     path, name = split_case(source)
     chosen = _chosen(path, read_cassette(path).conversations, name)
     rehearsal = Rehearsal(place.root, place.environ, tools=place.tools)
-    test = into or place.root / "tests" / f"{file_name(re.sub(r'(.cassette)?.ya?ml$', '', path.name))}{_TEST}"
+    test = into or place.root / "tests" / f"{file_name(_ENDINGS.sub('', path.name))}{TEST_ENDING}"
     _refuse_place(test, place.root)
     cases = await _rehearsed(rehearsal, chosen)
     text = file_text(cases, _beside(test, path), _schema_comment(rehearsal.project, test))
@@ -115,10 +117,10 @@ def _chosen(path: Path, conversations: Sequence[Conversation], name: str | None)
 
 def _free(tests: Path, name: str) -> tuple[Path, Path]:
     """The test and the cassette of a name that somebody chose."""
-    test, cassette = tests / f"{name}{_TEST}", tests / f"{name}{_CASSETTE}"
+    test, cassette = tests / f"{name}{TEST_ENDING}", tests / f"{name}{_CASSETTE}"
     for path in (test, cassette):
         if os.path.lexists(path):
-            free = _numbered(tests, name)[0].name.removesuffix(_TEST)
+            free = _numbered(tests, name)[0].name.removesuffix(TEST_ENDING)
             raise UsageError(f"`{display(path)}` is there already", help=f"another name, such as `{free}`")
     return test, cassette
 
@@ -132,7 +134,7 @@ def _numbered(tests: Path, name: str) -> tuple[Path, Path]:
     number = 1
     while True:
         stem = name if number == 1 else f"{name}-{number}"
-        test, cassette = tests / f"{stem}{_TEST}", tests / f"{stem}{_CASSETTE}"
+        test, cassette = tests / f"{stem}{TEST_ENDING}", tests / f"{stem}{_CASSETTE}"
         if not os.path.lexists(test) and not os.path.lexists(cassette):
             return test, cassette
         number += 1
@@ -140,10 +142,10 @@ def _numbered(tests: Path, name: str) -> tuple[Path, Path]:
 
 def _refuse_place(test: Path, root: Path) -> None:
     tests = root / "tests"
-    if not test.name.endswith(_TEST) or not test.resolve().is_relative_to(tests.resolve()):
-        raise UsageError(f"`{test}` is no place for a test", help=f"name it `{display(tests)}/NAME{_TEST}`")
+    if not test.name.endswith(TEST_ENDING) or not test.resolve().is_relative_to(tests.resolve()):
+        raise UsageError(f"`{test}` is no place for a test", help=f"name it `{display(tests)}/NAME{TEST_ENDING}`")
     if os.path.lexists(test):
-        free = _numbered(test.parent, test.name.removesuffix(_TEST))[0]
+        free = _numbered(test.parent, test.name.removesuffix(TEST_ENDING))[0]
         raise UsageError(f"`{display(test)}` is there already", help=f"another one: `--into {display(free)}`")
 
 
@@ -215,7 +217,7 @@ async def _proven(test: Path, rehearsal: Rehearsal, place: Place) -> list[str]:
     except SpecError as error:
         first = error.report.diagnostics[0]
         raise UsageError(f"no case can be made of it: {first.message}", help=first.help) from None
-    done = await run_cases(suite.cases, suite.benches, tapes=Tapes())
+    done = await Runner(suite.cases, suite.benches, Manner(tapes=Tapes())).run()
     for result in done.results:
         for attempt in result.attempts:
             if attempt.status != "passed":

@@ -25,6 +25,7 @@ from agentrun.visible import visible
 @click.option(
     "-k",
     "words",
+    multiple=True,
     metavar="EXPR",
     help="Cases with these words in their name, file or tags. Example: -k 'refund and not (slow or live)'",
 )
@@ -133,7 +134,7 @@ def command(paths: tuple[Path, ...], env_file: Path | None, tools: tuple[Path, .
         environment(env_file),
         tools,
         options["model"],
-        Wish(options["words"], options["tags"]),
+        Wish(_expression(options["words"]), options["tags"]),
         options["last_failed"],
         manner,
         options["cassettes"],
@@ -173,6 +174,14 @@ def _given_beside(*known: str) -> bool:
     return any(name not in known for name in written)
 
 
+def _expression(written: Sequence[str]) -> str | None:
+    if len(written) > 1:
+        given = " ".join(f"-k '{one}'" for one in written)
+        help = f"say in one what is meant: -k '({written[0]}) and ({written[1]})', or with `or`"
+        raise UsageError(f"`-k` is given {len(written)} times: {given}", help=help)
+    return written[0] if written else None
+
+
 def _refuse_what_does_nothing(asked: Asked, *, lists: bool, watches: bool) -> None:
     wording = asked.wording
     if wording.quiet and wording.verbose:
@@ -181,6 +190,10 @@ def _refuse_what_does_nothing(asked: Asked, *, lists: bool, watches: bool) -> No
         raise UsageError("`--list` runs nothing, so there is nothing to report or to watch")
     if watches and wording.format != "text":
         raise UsageError("`--watch` is for people: it prints text", help="write reports with `--output-file`")
+    if watches and asked.manner.fail_fast:
+        raise UsageError(
+            "`--watch` and `-x` don't go together: what was not run would be run by no change", help="take `-x` out"
+        )
     if asked.cassettes == "record" and watches:
         raise UsageError("`--watch` would record again and again", help="use `--cassettes auto`, or record first")
     if asked.cassettes != "replay" and asked.manner.fail_fast:

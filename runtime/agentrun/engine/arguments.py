@@ -11,6 +11,8 @@ from agentrun.errors import ToolFailure
 
 MAX_CHARS = 1_048_576
 MAX_DEPTH = 64
+MAX_DIGITS = 4_300  # what Python reads
+_SHOWN_DIGITS = 20
 NO_OBJECT = "the arguments are not one JSON object"
 
 
@@ -54,7 +56,9 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"it is longer than {MAX_CHARS:,} characters")
     if _depth(text) > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    value = json.loads(
+        text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
+    )
     if "\\ud" in text.lower() and not _is_encodable(value):
         raise ValueError("it holds half a surrogate pair, which is no character")
     return value
@@ -105,11 +109,21 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"the number {_beginning(digits)} has more than {MAX_DIGITS:,} digits")
+    return int(digits)
+
+
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise ValueError(f"the number {digits} is too large")
+        raise ValueError(f"the number {_beginning(digits)} is too large")
     return number
+
+
+def _beginning(digits: str) -> str:
+    return digits if len(digits) <= _SHOWN_DIGITS else f"{digits[:_SHOWN_DIGITS]}…"
 
 
 def _kind(value: Any) -> str:

@@ -15,7 +15,7 @@ from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage
 from agentrun.engine.overflow import Overflow
 from agentrun.engine.ports import FallbackProgress, Journal, Progress, RetryProgress, Tell
-from agentrun.engine.progress import ProgressEvents
+from agentrun.engine.progress import MaskedProgress, progress_event
 from agentrun.errors import ModelError
 
 _NO_TOOLS = ToolList(())
@@ -48,7 +48,7 @@ class Asker:
         self._asides = asides
         self._emit = emit
         self._tool_choice = agent.tool_choice
-        self._progress = ProgressEvents(agent.mask, emit)
+        self._progress = MaskedProgress(agent.mask, lambda progress: progress_event(progress, emit))
         self._overflow = Overflow(
             agent.context,
             messages,

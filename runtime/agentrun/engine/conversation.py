@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from agentrun.engine.agent import Agent
-from agentrun.engine.calls import Planned
 from agentrun.engine.context import held_untrusted
 from agentrun.engine.handoff import PREFIX
 from agentrun.engine.messages import Message, Reply
 
 
-def history_form(reply: Reply, planned: Sequence[Planned]) -> Message:
-    """The assistant message as received, but for arguments that were no JSON: services refuse those in a history."""
-    bad = {one.call.id for one in planned if not one.parsed}
-    if not bad:
+def history_form(reply: Reply, broken: Collection[str]) -> Message:
+    """The assistant message as received, but for the arguments of `broken` calls, named by their ids.
+
+    They were no JSON, and services refuse those in a history.
+    """
+    if not broken:
         return reply.message
     data = dict(reply.message.data)
     data["tool_calls"] = [
-        {**call, "function": {**call["function"], "arguments": "{}"}} if call.get("id") in bad else call
+        {**call, "function": {**call["function"], "arguments": "{}"}} if call.get("id") in broken else call
         for call in data.get("tool_calls", [])
     ]
     return Message(data)

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 
 
 class Deadline:
-    """Ends what stands in its `async with`, with a `TimeoutError`. `explained` says whose time is over."""
+    """`timeout` ends what stands in its `async with`, with a `TimeoutError`. `explained` says whose time is over."""
 
     def __init__(self, seconds: float) -> None:
-        self._timeout = asyncio.timeout(seconds)
-        self._latest = 0.0
+        self.timeout = asyncio.timeout(seconds)
+        self._latest = self.timeout.when() or 0.0
         self._of_the_run = self.explained = f"the run took longer than {seconds:g} s"
-
-    async def __aenter__(self) -> Deadline:
-        await self._timeout.__aenter__()
-        self._latest = self._timeout.when() or 0.0
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._timeout.__aexit__(kind, error, trace)
-
-    @property
-    def expired(self) -> bool:
-        return self._timeout.expired()
 
     def for_agent(self, name: str, seconds: float) -> None:
         """An agent takes over: its own time begins."""
-        if self.expired:
+        if self.timeout.expired():
             return
         own = asyncio.get_running_loop().time() + seconds
-        self._timeout.reschedule(min(own, self._latest))
+        self.timeout.reschedule(min(own, self._latest))
         is_shorter = own < self._latest
         self.explained = f"the agent `{name}` took longer than {seconds:g} s" if is_shorter else self._of_the_run

@@ -15,7 +15,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -32,8 +32,8 @@ from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, system, tool_result, user
-from agentrun.engine.outcome import ENDED_WELL, EXPLAINED, Outcome
-from agentrun.engine.output import as_text, brief
+from agentrun.engine.outcome import End, Outcome
+from agentrun.engine.output import as_text, sendable
 from agentrun.engine.ports import Approver, DirectJournal, Journal, RunInfo
 from agentrun.errors import ModelError, ToolFailure, UsageError
 
@@ -58,17 +58,15 @@ async def run(
     the agent's parameters.
     """
     conversation = [] if messages is None else messages
-    filled = _checked_arguments(agent, arguments, typed=text is not None, begins=not conversation)
+    given = sendable(dict(arguments or {}))
+    filled = _checked_arguments(agent, given, typed=text is not None, begins=not conversation)
     budget = Budget(agent.limits)
     info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
     this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info)
-    return await this.go(text, filled)
+    return await this.go(None if text is None else as_text(text), filled)
 
 
-def _checked_arguments(
-    agent: Agent, arguments: Mapping[str, Any] | None, *, typed: bool, begins: bool
-) -> dict[str, Any]:
-    given = dict(arguments or {})
+def _checked_arguments(agent: Agent, given: dict[str, Any], *, typed: bool, begins: bool) -> dict[str, Any]:
     if not typed:
         return check_arguments(agent.arguments, given)
     # What is typed takes the place of `input`: only what the prompt uses must be there, where it is rendered.
@@ -77,17 +75,6 @@ def _checked_arguments(
     if missing:
         raise ToolFailure("invalid_arguments", f"the system prompt needs the argument `{missing[0]}`", missing=missing)
     return filled
-
-
-class _End(Exception):
-    """Ends the run from anywhere in a turn."""
-
-    def __init__(self, reason: Reason, text: str = "", output: Any = None, error: dict[str, Any] | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.text = text
-        self.output = output
-        self.error = error
 
 
 class _Run:
@@ -164,24 +151,24 @@ class _Run:
         )
         self._known = arguments
         try:
-            async with self._deadline:
+            async with self._deadline.timeout:
                 while True:
                     await self._take_turn()
-        except _End as end:
+        except End as end:
             return self._finish(end)
         except ModelError as error:
             told = {"type": error.code, "message": error.message}
             if error.help:
                 told["help"] = error.help
-            return self._finish(_End("model_error", error=told))
+            return self._finish(End("model_error", error=told))
         except asyncio.CancelledError:
-            self._finish(_End("cancelled", error={"type": "cancelled", "message": "the run was cancelled"}))
+            self._finish(End("cancelled", error={"type": "cancelled", "message": "the run was cancelled"}))
             raise
         except BaseException as error:
-            if isinstance(error, TimeoutError) and self._deadline.expired:
-                return self._finish(_End("timeout", error={"type": "timeout", "message": self._deadline.explained}))
+            if isinstance(error, TimeoutError) and self._deadline.timeout.expired():
+                return self._finish(End("timeout", error={"type": "timeout", "message": self._deadline.explained}))
             message = f"{type(error).__name__}: {error}"
-            self._finish(_End("model_error", error={"type": "internal", "message": message}))
+            self._finish(End("model_error", error={"type": "internal", "message": message}))
             raise
 
     def _begin(self, text: str | None, arguments: dict[str, Any]) -> None:
@@ -193,22 +180,9 @@ class _Run:
         if self.parent is None:
             self.journal.begin(said)
 
-    def _finish(self, end: _End) -> Outcome:
+    def _finish(self, end: End) -> Outcome:
         self._close_calls()
-        error = end.error
-        if error is None and end.reason not in ENDED_WELL:
-            error = {"type": end.reason, "message": EXPLAINED.get(end.reason, end.reason)}
-        mask = self.agent.mask
-        outcome = Outcome(
-            reason=end.reason,
-            text=mask.text(end.text),
-            output=mask.data(end.output),
-            messages=list(self.messages),
-            usage=self._whole.usage,
-            cost_usd=self._whole.cost_usd,
-            error=error and {name: brief(mask.text(said)) for name, said in error.items()},
-            agent=self.agent,
-        )
+        outcome = end.outcome(self.agent, self.messages, self._whole)
         self.emit(
             events.RunFinished,
             reason=outcome.reason,
@@ -231,7 +205,7 @@ class _Run:
             limit = "max_turns"
         if reason := cut_short(reply):
             await self._keep(reply, reason)
-            raise _End(reason, reply.refusal or reply.text)
+            raise End(reason, reply.refusal or reply.text)
         if not reply.calls:
             self.messages.append(reply.message)
             self._answer(reply, limit)
@@ -239,7 +213,7 @@ class _Run:
         turn = self.caller.plan(reply.calls, limit)
         await self._make(reply, turn)
         if turn.final is not None and turn.final.failure is None:
-            raise _End("final_tool", as_text(turn.final.arguments), turn.final.arguments)
+            raise End("final_tool", as_text(turn.final.arguments), turn.final.arguments)
         if turn.ended is not None:
             await self._end_at(turn.ended, reply.text)
 
@@ -247,12 +221,12 @@ class _Run:
         """Ends the run, unless the answer breaks the response format for the first time."""
         problem, output = answer_problem(self.agent.answer, reply.text)
         if problem is None:
-            raise _End("answered", reply.text, output)
+            raise End("answered", reply.text, output)
         if self._answer_corrected:
             limit = "model_error"
         if limit is not None:
             error = {"type": "response_format", "message": f"the answer breaks the response format: {problem}"}
-            raise _End(limit, reply.text, error=error)
+            raise End(limit, reply.text, error=error)
         self._answer_corrected = True
         self.messages.append(
             user(f"Your answer breaks the response format: {problem}. Answer again with the JSON alone.")
@@ -262,7 +236,7 @@ class _Run:
 
     async def _make(self, reply: Reply, turn: Turn) -> None:
         """Make the calls. The turn and one result for each call go into the history, and who took over goes on."""
-        self.messages.append(history_form(reply, turn.planned))
+        self.messages.append(history_form(reply, {one.call.id for one in turn.planned if not one.parsed}))
         self._open_calls = turn.planned
         try:
             await self.caller.make(turn, self._turn)
@@ -298,14 +272,14 @@ class _Run:
         self._serve(agent, Budget(agent.limits, self._whole), self.caller.untrusted_seen)
         self.emit(events.HandedOff, agent=agent.name)
 
-    async def _end_at(self, limit: Reason, text: str = "") -> None:
+    async def _end_at(self, limit: Reason, text: str = "") -> NoReturn:
         """The run ends at a limit; with `on_limit: answer`, of this agent or the first, one last turn may sum up."""
         if "answer" in (self.agent.limits.on_limit, self._whole.limits.on_limit):
             self._turn += 1
             reply, _ = await self._asker.ask(self._turn, may_call=False)
             await self._keep(reply, limit)
             text = reply.refusal or reply.text
-        raise _End(limit, text)
+        raise End(limit, text)
 
     async def _run_child(self, key: str, agent: Agent, arguments: dict[str, Any]) -> Any:
         """Another agent's run as a tool call of this one: shared limits, nested events."""

@@ -6,6 +6,7 @@ conversation costs what an early one does. Translation to other APIs happens in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -58,6 +59,20 @@ class ToolCall(msgspec.Struct, frozen=True):
     name: str
     arguments: str
 
+    def chat_form(self) -> dict[str, Any]:
+        """The call in an assistant message: a name or arguments that services would refuse are replaced."""
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", self.name)[:64]
+        arguments = self.arguments if is_json_object(self.arguments) else "{}"
+        return {"id": self.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def is_json_object(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
 
 class Usage(msgspec.Struct, frozen=True):
     """Tokens. `cached_tokens` are those of `input_tokens` that the provider's prompt cache served."""
@@ -79,7 +94,8 @@ class Usage(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """A complete turn of the model: a finish was seen.
 
-    `message` is the assistant message as received, unknown fields included; it goes into the history.
+    `message` is the assistant message as received, unknown fields included; it goes into the history. A client adds
+    what the chat form can't hold, and who said it where others may refuse that: neither is sent as it is.
     `calls` are in arrival order, with ids that are unique in the reply. `refusal` is the text of a refusal.
     `model_index` says which model answered: 0 is the one that was asked for, 1 its first fallback.
     """

@@ -8,7 +8,9 @@ import msgspec
 
 from agentrun.engine.agent import Agent
 from agentrun.engine.events import Reason
+from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Usage
+from agentrun.engine.output import brief
 
 ENDED_WELL = ("answered", "final_tool")
 
@@ -35,7 +37,33 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.reason in ENDED_WELL
 
 
-EXPLAINED: dict[str, str] = {
+class End(Exception):
+    """Ends a run from anywhere in a turn. Its members are as those of `Outcome`, with secrets."""
+
+    def __init__(self, reason: Reason, text: str = "", output: Any = None, error: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.text = text
+        self.output = output
+        self.error = error
+
+    def outcome(self, agent: Agent, messages: list[Message], budget: Budget) -> Outcome:
+        error = self.error
+        if error is None and self.reason not in ENDED_WELL:
+            error = {"type": self.reason, "message": _EXPLAINED.get(self.reason, self.reason)}
+        return Outcome(
+            reason=self.reason,
+            text=agent.mask.text(self.text),
+            output=agent.mask.data(self.output),
+            messages=list(messages),
+            usage=budget.usage,
+            cost_usd=budget.cost_usd,
+            error=error and {name: brief(agent.mask.text(said)) for name, said in error.items()},
+            agent=agent,
+        )
+
+
+_EXPLAINED: dict[str, str] = {
     "refused": "the model refused",
     "max_turns": "the limit of model turns (`limits.max_turns`) is reached",
     "max_tool_calls": "the limit of tool calls (`limits.max_tool_calls`) is reached",

@@ -27,6 +27,15 @@ def as_text(value: Any) -> str:
     return text
 
 
+def sendable(value: Any) -> Any:
+    """Data whose texts can all be sent, as `as_text` makes them."""
+    if isinstance(value, str):
+        return as_text(value)
+    if isinstance(value, dict):
+        return {sendable(name): sendable(child) for name, child in value.items()}
+    return [sendable(child) for child in value] if isinstance(value, list) else value
+
+
 def cut(text: str, max_chars: int) -> str:
     """Head and tail of a long text, at most `max_chars` in all, with the gap stated between them."""
     return _cut(text, max_chars, tail=1 / 3)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from agentrun.lsp.case_keys import argument_schemas, keys_of_backend
 from agentrun.lsp.json_schema_keys import KEYS, TYPES, is_schema, within_schema
 from agentrun.lsp.naming import bases_for, expected_at, named_at
 from agentrun.lsp.outline import Cursor, Token, cursor_at
@@ -121,11 +122,14 @@ def _schema_keys(place: Place, route: tuple[str | int, ...], siblings: frozenset
     first: dict[str, Choice] = {}
     others: dict[str, Choice] = {}
     shut = {name for group in _GROUPS if group & siblings for name in group - siblings}
+    fitting = keys_of_backend(place, route)
     for branch in place.branches(route):
         properties: dict[str, JsonSchema] = branch.get("properties", {})
         required = branch.get("required", ())
         for key, schema in properties.items():
             if schema.get("x-later") is True or (key in shut and _is_group(shut, properties)):
+                continue
+            if fitting is not None and key not in fitting:
                 continue
             detail = kind_of_value(place.kind, schema) + (", required" if key in required else "")
             (first if key in required else others)[key] = Choice(key, "key", detail, description_of(schema))
@@ -145,24 +149,8 @@ def _free_keys(place: Place, route: tuple[str | int, ...]) -> Iterator[Choice]:
     elif place.kind == "test" and named_at(msgspec.structs.replace(place, route=(*route, "")), "key") == "tool":
         yield from (_document(tool) for tool in place.tools())
         yield from _handoffs(*_who_answers(place)) if route[-1:] != ("tools",) else ()
-    elif place.kind == "test" and route[-1:] == ("args",):
-        agent = place.agent()
-        yield from _parameters(_declared(agent) if agent is not None else {}, "key")
-    elif place.kind == "test" and route[-1:] in (("arguments",), ("where",)):
-        yield from _arguments(place, place.written(*route[:-1], "name"))
-    elif place.kind == "test" and route[-1:] == ("when",):
-        yield from _arguments(place, next((str(one) for one in reversed(route[:-1]) if isinstance(one, str)), None))
-
-
-def _arguments(place: Place, name: str | None) -> Iterator[Choice]:
-    tool = next((one for one in place.tools() if one.name == name), None)
-    yield from _parameters(_declared(tool) if tool is not None else {}, "key")
-
-
-def _declared(document: Document) -> dict[str, Any]:
-    from agentrun.spec.rules.parameters import declared
-
-    return declared(document) or {}
+    else:
+        yield from _parameters(argument_schemas(place, route), "key")
 
 
 # -- values
@@ -189,6 +177,7 @@ def _values(place: Place, role: str, siblings: frozenset[str]) -> Iterator[Choic
     if place.kind == "tool" and place.route == ("require_approval",):
         yield from (Choice(word, "value") for word in ("auto", "always", "never"))
     yield from _schema_values(place)
+    yield from _argument_values(place)
     yield from _json_schema_values(place, siblings)
 
 
@@ -229,6 +218,14 @@ def _schema_values(place: Place) -> Iterator[Choice]:
                 seen.add(option)
                 is_default = "default" in schema and plain(schema["default"]) == option
                 yield Choice(option, "value", "default" if is_default else "")
+
+
+def _argument_values(place: Place) -> Iterator[Choice]:
+    """What the schema of an argument allows, where that is a few values."""
+    schema = argument_schemas(place, place.route[:-1]).get(str(place.route[-1])) if place.route else None
+    if isinstance(schema, dict):
+        options = schema.get("enum", (True, False) if schema.get("type") == "boolean" else ())
+        yield from (Choice(plain(option), "value") for option in options if isinstance(option, (str, bool, int)))
 
 
 def _options(place: Place, schema: JsonSchema) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from agentrun.lsp.case_keys import argument_schemas
 from agentrun.lsp.json_schema_keys import KEYS, is_schema, within_schema
 from agentrun.lsp.naming import name_at
 from agentrun.lsp.outline import Token, cursor_at
@@ -55,6 +56,9 @@ def _key(place: Place, token: Token) -> Hover | None:
     if token.role != "key" or not token.has_colon:
         return None
     key = str(place.route[-1])
+    arguments = argument_schemas(place, place.route[:-1])
+    if key in arguments:
+        return Hover(about_parameter(key, arguments[key]), token.start, token.end)
     rest = within_schema(place.kind, place.route)
     if rest and key in KEYS and is_schema(rest[:-1]):
         return Hover(f"**{key}**: JSON Schema\n\n{KEYS[key]}", token.start, token.end)

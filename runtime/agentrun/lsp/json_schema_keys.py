@@ -41,11 +41,17 @@ _SCHEMAS: dict[Kind, tuple[Route, ...]] = {
 }
 
 
+_DATA = frozenset(("arguments", "equals", "includes", "json", "one_of"))  # of a test: what stands below is the author's
+
+
 def within_schema(kind: Kind, route: Route) -> Route | None:
     """The rest of a route that leads into a JSON Schema, or None."""
     for one in _SCHEMAS[kind]:
         if route[: len(one)] == one:
             return route[len(one) :]
+    if kind == "test" and "expect" in route and "schema" in route:
+        at = route.index("schema")
+        return route[at + 1 :] if not _DATA.intersection(route[:at]) else None
     return None
 
 

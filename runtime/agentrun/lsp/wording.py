@@ -31,7 +31,7 @@ def _plural(words: str) -> str:
 def default_of(schema: JsonSchema) -> str | None:
     """The default as it is written; None where there is none, or it needs no words."""
     default = schema.get("default")
-    if default in (None, [], {}) or isinstance(default, dict):
+    if default in (None, [], {}, "") or isinstance(default, dict):
         return None
     return default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
 

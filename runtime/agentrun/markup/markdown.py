@@ -30,7 +30,7 @@ def escaped(text: str) -> str:
 
 def place(span: Span) -> str:
     """`file:line:column`, with a link to the line in a GitHub workflow."""
-    text = escaped(f"{span.file}:{span.line}:{span.column}")
+    text = escaped(str(span))
     address = address_of(span.file, span.line)
     return f"[{text}]({address})" if address else text
 

@@ -5,14 +5,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from agentrun.diagnostics import Span
 from agentrun.secrets import MASKED
 from agentrun.spec.credential_words import has_key, is_dummy, names_credential
+from agentrun.spec.nodes import LINE_BREAK
 
 _ENTRY = re.compile(r"(?<![\w-])([\w-]++)[\"']?:[ \t]+[\"']?(?=([^\s\"'#&*!|>{\[$][^,}\]]{,80}))")
 _NO_CREDENTIALS = ("array", "boolean", "false", "integer", "number", "object", "string", "true")
 _INDENT = r"\s*(?:- +)*"
 _BEGIN = {False: re.compile(_INDENT), True: re.compile(_INDENT + r"(?:[\"']?[\w-]+[\"']?:[ \t]+)?")}
+
+
+def lines_to_show(span: Span, sources: Mapping[str, str]) -> list[str]:
+    """The lines of the file of a place; none where the one that it is about must not be shown."""
+    lines = LINE_BREAK.split(sources.get(span.file, ""))
+    line = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
+    return [] if looks_secret(line) else lines
 
 
 def looks_secret(line: str) -> bool:

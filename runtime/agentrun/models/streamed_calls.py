@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
-
-from agentrun.engine.messages import ToolCall, encode
+from agentrun.engine.messages import ToolCall, encode, is_json_object
 from agentrun.engine.ports import CallProgress
 from agentrun.models.deltas import merge
 
@@ -43,10 +40,8 @@ class StreamedCall:
         return ToolCall(self.id, self.name, "{}" if self.text in ("", "null") else self.text)
 
     def as_sent(self) -> dict[str, Any]:
-        """The call as it is sent back: a name or arguments that servers would refuse are replaced."""
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", self.name)[:64]
-        arguments = self.text if self.is_whole else "{}"
-        return {"id": self.id, "type": "function", "function": {"name": name, "arguments": arguments}, **self.extras}
+        """The call as it is sent back."""
+        return {**ToolCall(self.id, self.name, self.text).chat_form(), **self.extras}
 
 
 class StreamedCalls:
@@ -116,14 +111,6 @@ class StreamedCalls:
 def made_id(turn: int, position: int, salt: int = 0) -> str:
     """Nine alphanumerics, as Mistral wants them, the same whenever the same turn is assembled again."""
     return hashlib.sha256(f"{turn}/{position}/{salt}".encode()).hexdigest()[:9]
-
-
-def is_json_object(text: str) -> bool:
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def _word(value: Any) -> str:

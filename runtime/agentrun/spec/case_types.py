@@ -83,7 +83,7 @@ class ValueExpect(Closed, frozen=True):
     starts_with: Annotated[str | None, doc("Its beginning.")] = None
     ends_with: Annotated[str | None, doc("Its end.")] = None
     matches: Annotated[str | None, doc("A regular expression, in Python's syntax, found in it.")] = None
-    similar_to: Annotated[SimilarTo | None, doc("A text that it is close to.")] = None
+    similar_to: Annotated[str | SimilarTo | None, doc("A text that it is close to.")] = None
     length: Annotated[Count | Bounds | None, doc("Characters of a text, members of a list or mapping.")] = None
     at_least: Annotated[float | None, doc("The smallest number.")] = None
     at_most: Annotated[float | None, doc("The largest number.")] = None
@@ -164,12 +164,13 @@ class CallsExpect(Closed, frozen=True):
     )
 
 
+_VOTES = "How often it is asked; the majority decides; default: as the file's `judge`, else 1."
+
+
 class JudgeExpect(Closed, frozen=True):
     criteria: Annotated[Texts, doc("What a good conversation fulfils.")]
     model: Annotated[str | ModelSpec | None, doc("The judging model; default: the file's `judge`.", env=True)] = None
-    votes: Annotated[Annotated[int, Meta(ge=1, le=9)] | None, doc("How often it is asked; the majority decides.")] = (
-        None
-    )
+    votes: Annotated[Annotated[int, Meta(ge=1, le=9)] | None, doc(_VOTES)] = None
 
 
 class ExpectSpec(Closed, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from agentrun.diagnostics import Diagnostic, Edit, Fix, Span, did_you_mean, nearest, one_of
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Edit, Fix, Span, did_you_mean, nearest, one_of
 from agentrun.spec.each_rows import Row, Rows, label
 from agentrun.spec.nodes import Node
 from agentrun.spec.spelling import is_same_word
@@ -28,9 +28,10 @@ class Told:
         self._rows = rows
         self._once: set[tuple[Span, str]] = set()
         self._meant: set[str] = set()
+        self._warnings = 0
 
     def tell(self, message: str, place: Span, help: str | None = None, fix: Fix | None = None) -> None:
-        if (place, message) not in self._once:
+        if (place, message) not in self._once and len(self._once) < MAX_TOLD:
             self._once.add((place, message))
             self.found.append(Diagnostic("AR910", "error", message, place, help, fix=fix))
 
@@ -116,6 +117,9 @@ class Told:
             self._warn(f"the case doesn't use the value `{name}` of `each`", place, help)
 
     def _warn(self, message: str, place: Span, help: str, fix: Fix | None = None) -> None:
+        self._warnings += 1
+        if self._warnings > MAX_TOLD:
+            return
         self.found.append(Diagnostic("AR911", "warning", message, place, help, fix=fix))
 
 

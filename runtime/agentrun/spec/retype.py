@@ -51,7 +51,7 @@ def retyped(
 
 # What is written before and behind a text, or a number, that stands for a mapping of one entry in a test file.
 _TEXTS_OF_ENTRIES = {"model": ("content: ", ""), "conversation": ("user: ", ""), "tool_calls": ("{name: ", "}")}
-_TEXTS = {"similar_to": ("{text: ", "}"), "judge": ("{model: ", "}")}
+_TEXTS = {"judge": ("{model: ", "}")}
 _NUMBERS = {"cost_usd": ("{at_most: ", "}"), "latency": ("{at_most: ", "}")}
 _STATUS = ("{status: ", "}")
 

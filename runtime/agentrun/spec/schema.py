@@ -50,6 +50,44 @@ def schema_of(kind: Kind) -> JsonSchema:
     }
 
 
+_EACH: JsonSchema = {"type": "string", "pattern": r"\{\{[^}]*\beach\b"}
+
+
+def for_editors(kind: Kind) -> JsonSchema:
+    """The schema of a kind of file as it is written: what `each` fills in later may be of any type."""
+    schema = schema_of(kind)
+    if kind != "test":
+        return schema
+    definitions = {name: {**one} for name, one in schema["$defs"].items()}
+    for name, definition in definitions.items():
+        if name != "TestSpec" and "properties" in definition:
+            members = definition["properties"].items()
+            definition["properties"] = {key: one if key == "each" else _or_each(one) for key, one in members}
+    return {**schema, "$defs": {**definitions, "Each": _EACH}}
+
+
+def _or_each(schema: JsonSchema) -> JsonSchema:
+    """A schema, and those of entries in it, or a template in their place, where no text may stand there anyway."""
+    made = _or_each_in(schema)
+    options: list[JsonSchema] = made.pop("anyOf", [])
+    options = [_or_each_in(one) for one in options]
+    if any(_is_open(one) for one in options or [made]):
+        return {**made, "anyOf": options} if options else made
+    told: JsonSchema = {key: made.pop(key) for key in ("description", "default") if key in made}
+    return {**told, "anyOf": [*(options or [made]), {"$ref": "#/$defs/Each"}]}
+
+
+def _or_each_in(schema: JsonSchema) -> JsonSchema:
+    entries = {key: _or_each(schema[key]) for key in ("items", "additionalProperties") if schema.get(key)}
+    return {**schema, **entries}
+
+
+def _is_open(schema: JsonSchema) -> bool:
+    """Whether a schema takes any text, or anything at all."""
+    is_text = schema.get("type") == "string" and "enum" not in schema and "pattern" not in schema
+    return is_text or not schema.keys() - {"description", "default", "title"}
+
+
 def branches(kind: Kind, schema: JsonSchema) -> Iterator[JsonSchema]:
     """The alternatives of a schema with references followed; a schema without alternatives is its own."""
     if "$ref" in schema:

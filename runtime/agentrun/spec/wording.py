@@ -171,7 +171,7 @@ _FORMS_OF_TESTS = {
     "model": CASE_MODEL_HELP,
     "not": "write what must not hold: `not: {contains: …}`",
     "refuse": "write what the model is told, `{NAME: …}`, or a list of names",
-    "similar_to": "write `{text: …}`",
+    "similar_to": "write the text, or `{text: …, ratio: 0.9}`",
     "skip": "write why it is not run",
     "tokens": _COUNTED,
     "tools": "write `NAME: {…}` for each tool",

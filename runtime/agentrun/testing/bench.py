@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from agentrun.diagnostics import Span
+from agentrun.diagnostics import Diagnostic, Span
 from agentrun.engine.agent import Agent
 from agentrun.errors import UsageError
 from agentrun.project import Project, read_project
 from agentrun.resolve import BoundModel, resolve, resolve_model
+from agentrun.secrets import Masker
+from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node
 from agentrun.spec.types import ModelSpec
 from agentrun.testing.plan import Case
 from agentrun.testing.stage import Stage
+from agentrun.testing.stand_ins import stand_ins
 
 Variables = frozenset[tuple[str, str]]
-_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
-_IN_HOST = re.compile(r"https?://[^/]*")
 
 
 class Bench:
@@ -50,20 +50,24 @@ class Bench:
     def agent(self, case: Case, *, is_real: bool | None = None) -> Agent:
         """`is_real`: its model is really asked; default: where the case says `live`.
 
-        Raises `SpecError` where the agent has errors, and `UsageError` where what is really asked misses a variable.
+        Raises `SpecError` where the agent has errors, and `UsageError` where a model that is really asked, and costs
+        money, misses a variable, or a tool that it may call. Else a tool tells so where it is really called.
         """
         is_real = case.is_live if is_real is None else is_real
-        calls_tools = case.live_tools or (is_real and case.source == "cassette")
         variables = frozenset(case.env.items())
-        _refuse_unset(case, self.project(variables), models=is_real and self._model != "offline", tools=calls_tools)
+        as_given = self.project(variables)
+        if is_real:
+            calls_tools = case.live_tools or case.source == "cassette"
+            _refuse_unset(case, as_given, models=self._model != "offline", tools=calls_tools)
         variables |= self._stand_ins(variables)
         project = self.project(variables)
         key = case.agent, variables, is_real
         if key not in self._agents:
             document = project.catalog.agents[case.agent]
+            stage = Stage(_unset_of_tools(as_given, as_given.catalog.agents[case.agent]))
             environ = {**self._environ, **dict(variables)}
             model = self._model if is_real else None
-            self._agents[key] = resolve(project, document, environ, model=model, stage=Stage())
+            self._agents[key] = resolve(project, document, environ, model=model, stage=stage)
         return self._agents[key]
 
     def project(self, variables: Variables = frozenset()) -> Project:
@@ -81,7 +85,9 @@ class Bench:
         return self._addresses[variables]
 
     def hidden(self, text: str) -> str:
-        """A text without the secrets of the agents that were bound."""
+        """A text without the secrets that the files took from the environment, and those of the agents' clients."""
+        documents = (one for project in self._projects.values() for one in project.catalog.documents())
+        text = Masker({secret for one in documents for secret in one.secrets}).text(text)
         for agent in self._agents.values():
             text = agent.mask.text(text)
         return text
@@ -138,45 +144,24 @@ class Benches:
 
 
 def _refuse_unset(case: Case, project: Project, *, models: bool, tools: bool) -> None:
-    """A variable that is missed matters where a model or a tool is really asked."""
     asked = [
         one
         for one in project.reachable(project.catalog.agents[case.agent])
         if (models and one.kind == "agent") or (tools and one.kind == "tool" and one.name not in case.stubs)
     ]
-    for document in asked:
-        for finding in (*document.diagnostics, *project.crossed.get(document, ())):
-            if finding.code == "AR510":
-                raise UsageError(finding.message, help=finding.help)
+    for finding in (found for document in asked for found in _unset(project, document)):
+        raise UsageError(finding.message, help=finding.help)
 
 
-def stand_ins(project: Project, environ: Mapping[str, str]) -> dict[str, str]:
-    """Values for the variables without one that the addresses of tools are made of: a stub needs no service.
-
-    A request that is looked at says whose it would be: `http://orders-url.test/orders/7`.
-    """
-    found: dict[str, str] = {}
-    for document in project.catalog.documents():
-        for key in ("base_url", "url"):
-            node = document.node.get("http", key) if document.kind == "tool" else None
-            written = node.source.strip("\"'") if node is not None else ""
-            for variable in _VARIABLE.finditer(written):
-                if not environ.get(variable[1]):
-                    found.setdefault(variable[1], _stand_in(variable[1], written, variable))
-    return {name: value for name, value in found.items() if value}
+def _unset_of_tools(project: Project, agent: Document) -> dict[str, str]:
+    """What is said of the first variable that a tool of an agent misses, by the tool's name."""
+    found = ((one.name, _unset(project, one)) for one in project.reachable(agent) if one.kind == "tool")
+    return {name: findings[0].message for name, findings in found if findings}
 
 
-def _stand_in(name: str, written: str, place: re.Match[str]) -> str:
-    """What makes an address of a text; nothing behind the host, where all is well without."""
-    before, label = written[: place.start()], name.lower().replace("_", "-")
-    if not before:
-        return f"http://{label}.test"
-    if not _IN_HOST.fullmatch(before):
-        return ""
-    if before[-1] == ":":
-        return "80"
-    is_whole = before[-1] == "/" and written[place.end() :][:1] in ("", "/", ":")
-    return f"{label}.test" if is_whole else label
+def _unset(project: Project, document: Document) -> list[Diagnostic]:
+    found = (*document.diagnostics, *project.crossed.get(document, ()))
+    return [one for one in found if one.code == "AR510"]
 
 
 def _is_within(inner: Span, outer: Span) -> bool:

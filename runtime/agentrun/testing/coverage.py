@@ -6,7 +6,7 @@ calls count wherever they were made. Agents that no test file leads to are known
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,9 +15,8 @@ from agentrun.engine.agent import Agent, BoundTool
 from agentrun.project import Project
 from agentrun.testing.observed import ObservedCall, ObservedStep
 from agentrun.testing.plan import Case, needed
+from agentrun.testing.reached import agents_reached
 from agentrun.testing.results import AgentCoverage, CaseResult
-from agentrun.testing.stage import StagedTool
-from agentrun.tools.agent import AgentTool
 
 
 class _Seen(msgspec.Struct):
@@ -42,7 +41,7 @@ def coverage_of(results: Iterable[CaseResult], agent_of: Callable[[Case], Agent]
         if not steps:
             continue
         agent = agent_of(result.case)
-        for reached in _reached(agent):
+        for reached in agents_reached(agent):
             seen.setdefault(reached.name, _Seen(reached))
         own = seen[agent.name]
         own.is_under_test = True
@@ -56,27 +55,6 @@ def untested(project: Project) -> tuple[str, ...]:
     """The agents that no test file is about, and that none of those that are leads to."""
     led_to = {one for test in project.catalog.tests for one in needed(project, test)}
     return tuple(agent.name for agent in project.catalog.agents.values() if agent not in led_to)
-
-
-def _reached(agent: Agent) -> Iterator[Agent]:
-    """The agent, those behind its tools, and those that it hands over to."""
-    found: dict[str, Agent] = {}
-    waiting = [agent]
-    while waiting:
-        one = waiting.pop(0)
-        if one.name not in found:
-            found[one.name] = one
-            waiting += [behind for tool in one.tools.values() if (behind := _agent_behind(tool)) is not None]
-            waiting += [one.peers[tool.hands_to] for tool in one.handoffs.values() if tool.hands_to is not None]
-    yield from found.values()
-
-
-def _agent_behind(tool: BoundTool) -> Agent | None:
-    backend = tool.backend.backend if isinstance(tool.backend, StagedTool) else tool.backend
-    if not isinstance(backend, AgentTool):
-        return None
-    agent: Agent = backend.agent
-    return agent
 
 
 def _given_arguments(case: Case) -> set[str]:

@@ -141,7 +141,7 @@ def _between(
 
     if a == b or c == d:
         return
-    if b - a + d - c <= _MAX_LINES_AT_ONCE and _steps(old[a:b], new[c:d]) <= _MAX_STEPS:
+    if b - a + d - c <= _MAX_LINES_AT_ONCE and steps(old[a:b], new[c:d]) <= _MAX_STEPS:
         for i, j, length in SequenceMatcher(None, old[a:b], new[c:d], autojunk=False).get_matching_blocks():
             if length:
                 yield a + i, c + j, length
@@ -157,7 +157,7 @@ def _between(
     yield from _between(old, new, old_at, b, new_at, d, depth + 1)
 
 
-def _steps(old: Sequence[str], new: Sequence[str]) -> int:
+def steps(old: Sequence[str], new: Sequence[str]) -> int:
     """How much work `difflib` has for one pass over two sequences: each equal pair is a step."""
     counts = Counter(new)
     return sum(number * counts[one] for one, number in Counter(old).items()) + len(old) + len(new)

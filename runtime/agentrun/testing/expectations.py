@@ -15,7 +15,7 @@ from agentrun.testing.expect.claims import Claim, under
 from agentrun.testing.expect.credentials import secret_claims
 from agentrun.testing.expect.made import NOTHING_SENT, Made, Sent, made_in
 from agentrun.testing.expect.numbers import bounds_claims
-from agentrun.testing.expect.shown import joined
+from agentrun.testing.expect.shown import tools
 from agentrun.testing.expect.value import answer_value, text_value
 from agentrun.testing.expect.values import value_claims
 from agentrun.testing.observed import Observed, ObservedStep
@@ -53,7 +53,8 @@ def _failures(node: Node | None, claims: Iterator[Claim]) -> Iterator[Failure]:
         return
     for claim in claims:
         if not claim.holds:
-            yield Failure(claim.wrong, node.key_place(claim.route), claim.expected, claim.got)
+            place = node.key_place(claim.route)
+            yield Failure(claim.wrong, place, claim.expected, claim.got, claim.is_unknown)
 
 
 def _claims(
@@ -89,11 +90,8 @@ def _claims(
 
 
 def _approvals(expected: list[str], asked: list[str]) -> Claim:
-    def told(names: list[str]) -> str:
-        return joined((f"`{name}`" for name in names), most=8).replace("; ", ", ") or "nothing"
-
-    wrong = f"approval was asked for {told(asked)}, not for {told(expected)}"
-    said = f"approval was asked for {told(expected)}"
+    said = f"approval was asked for {tools(expected) or 'nothing'}"
+    wrong = f"approval was asked for {tools(asked) or 'nothing'}, not for {tools(expected) or 'nothing'}"
     return Claim(("approvals",), asked == expected, said, wrong, "\n".join(expected), "\n".join(asked))
 
 
@@ -105,23 +103,27 @@ def _numbers(expect: ExpectSpec, steps: Sequence[ObservedStep]) -> Iterator[Clai
         yield from under(("turns",), bounds_claims(took, expect.turns, turns, "turn"))
     unknown = _unknown_usage(steps)
     if expect.tokens is not None and unknown:
-        yield Claim(("tokens",), None, "the tokens are known", f"the tokens are not known: {unknown}")
+        yield _unknown("tokens", "the tokens are", unknown)
     elif expect.tokens is not None:
         tokens = sum(step.usage.total_tokens for step in steps)
         yield from under(("tokens",), bounds_claims(took, expect.tokens, tokens, "token"))
     if expect.cost_usd is not None and unknown:
-        yield Claim(("cost_usd",), None, "the cost is known", f"the cost is not known: {unknown}")
+        yield _unknown("cost_usd", "the cost is", unknown)
     elif expect.cost_usd is not None:
         costs = [step.cost_usd for step in steps if step.cost_usd is not None or step.usage.total_tokens]
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs):
-            yield Claim(("cost_usd",), None, "the cost is known", "the cost is not known: the model has no known price")
+            yield _unknown("cost_usd", "the cost is", "the model has no known price")
         else:
             cost = took.replace("took", "cost")
             yield from under(("cost_usd",), bounds_claims(cost, expect.cost_usd, sum(known), "USD"))
     if expect.latency is not None:
         seconds = sum(step.duration_s for step in steps)
         yield from under(("latency",), bounds_claims(took, expect.latency, seconds, "s"))
+
+
+def _unknown(key: str, what: str, why: str) -> Claim:
+    return Claim((key,), None, f"{what} known", f"{what} not known: {why}", is_unknown=True)
 
 
 def _unknown_usage(steps: Sequence[ObservedStep]) -> str:

@@ -16,10 +16,11 @@ import msgspec
 from agentrun.cassettes.cassette import Conversation, UserEntry
 from agentrun.cassettes.player import INTERRUPTED
 from agentrun.cassettes.yaml_text import dump
+from agentrun.engine.agent import Agent
 from agentrun.engine.arguments import parse_arguments
 from agentrun.engine.outcome import ENDED_WELL
-from agentrun.testing.defaults import agents_reached
 from agentrun.testing.observed import ObservedCall, ObservedStep
+from agentrun.testing.reached import agents_reached
 from agentrun.testing.rehearsal import Played
 from agentrun.visible import one_line
 
@@ -88,19 +89,22 @@ def _case(case: SessionCase, cassette: str) -> dict[str, Any]:
     data: dict[str, Any] = {"name": case.name}
     if played.args:
         data["args"] = played.args
-    expected = [_expected(step, played) for step in played.steps]
+    declared = _declared(played.agent)
+    expected = [_expected(step, played.agent.name, declared) for step in played.steps]
     if played.users is None:
         return data | {"cassette": cassette, "expect": expected[0]}
     steps = zip(played.users, expected, strict=True)
     return data | {"conversation": [{"user": text, "expect": one} for text, one in steps], "cassette": cassette}
 
 
-def _expected(step: ObservedStep, played: Played) -> dict[str, Any]:
-    declared = _declared(played)
+_Declared = Mapping[tuple[str, str], frozenset[str]]  # the parameters of each tool, by agent and tool
+
+
+def _expected(step: ObservedStep, agent: str, declared: _Declared) -> dict[str, Any]:
     data: dict[str, Any] = {} if (answer := _answer(step)) is None else {"answer": answer}
     calls = [_call(one, declared) for one in step.calls]
     data |= {"calls": {"exact": calls} if calls else [], "reason": step.reason}
-    if step.agent != played.agent.name:
+    if step.agent != agent:
         data["agent"] = step.agent
     data["turns"] = step.turns
     return data | {"approvals": step.asked} if step.asked else data
@@ -117,15 +121,12 @@ def _answer(step: ObservedStep) -> Any:
     return {"starts_with": beginning} if beginning else None
 
 
-_Declared = Mapping[tuple[str, str], frozenset[str]]
-
-
-def _declared(played: Played) -> _Declared:
-    """The parameters of each tool that may be called, by agent and tool."""
+def _declared(agent: Agent) -> _Declared:
+    """Those of all tools that may be called."""
     return {
-        (agent.name, name): frozenset(tool.function.parameters.get("properties") or ())
-        for agent in agents_reached(played.agent, set())
-        for name, tool in agent.tools.items()
+        (one.name, name): frozenset(tool.function.parameters.get("properties") or ())
+        for one in agents_reached(agent)
+        for name, tool in one.tools.items()
     }
 
 

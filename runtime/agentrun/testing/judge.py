@@ -139,14 +139,14 @@ def _unmeasured(attempt: Attempt, why: str) -> Attempt:
 
 
 def _failure(wanted: _Wanted, judgement: Judgement) -> Failure:
+    """The message gives one reason; below it stands what it doesn't tell: other votes, and the end of a long reason."""
     reason = next(vote.reason for vote in judgement.votes if vote.passed is False)
+    told = one_line(reason, _MAX_REASON_CHARS)
     by = f", by {judgement.count(False)} of {len(judgement.votes)} votes" if len(judgement.votes) > 1 else ""
-    message = f"the judge {judgement.model} says no{by}: {one_line(reason, _MAX_REASON_CHARS)}"
-    got = "\n".join(f"{_WORDS[vote.passed]}: {vote.reason}" for vote in judgement.votes)
-    return Failure(message, wanted.node.key_place(("judge",)), wanted.criteria, got)
-
-
-_WORDS = {True: "yes", False: "no", None: "no verdict"}
+    message = f"the judge {judgement.model} says no{by}: {told}"
+    votes = dict.fromkeys(vote.told for vote in judgement.votes)
+    got = "\n".join(vote for vote in votes if vote != f"no: {told}")
+    return Failure(message, wanted.node.key_place(("judge",)), wanted.criteria, got or None)
 
 
 # -- what is judged -----------------------------------------------------------------------------------------------
@@ -176,12 +176,11 @@ def _listed(criteria: str | list[str]) -> str:
 
 def conversation(observed: Observed, steps: int) -> dict[str, Any]:
     """The first steps as data: who said what, and what tools were called. `input` stands for the first message."""
-    rounds = [_round(step, observed) for step in observed.steps[:steps]]
+    rounds = [_round(step, observed.user_message(index)) for index, step in enumerate(observed.steps[:steps])]
     return {"system_prompt": observed.system_prompt, "conversation": rounds}
 
 
-def _round(step: ObservedStep, observed: Observed) -> dict[str, Any]:
-    said = step.user if step.user is not None else _first_message(observed)
+def _round(step: ObservedStep, said: str) -> dict[str, Any]:
     calls = [_call(call) for call in step.calls]
     answer = {"agent": step.agent, "answer": step.text}
     return {"user": said, **({"tool_calls": calls} if calls else {}), **answer, "ended": step.reason}
@@ -190,10 +189,6 @@ def _round(step: ObservedStep, observed: Observed) -> dict[str, Any]:
 def _call(call: ObservedCall) -> dict[str, Any]:
     arguments = call.raw_arguments if call.arguments is None else call.arguments
     return {"agent": call.agent, "tool": call.name, "arguments": arguments, "result": call.result}
-
-
-def _first_message(observed: Observed) -> str:
-    return next((str(one["content"]) for one in observed.messages if one.get("role") == "user"), "")
 
 
 # -- asking -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from agentrun.engine.events import Event, Reason
 from agentrun.engine.messages import Usage
 from agentrun.errors import ToolFailure
 
+TEST_ERROR = "test"  # the code of a `ModelError` by which a case ends a run
+
 
 class HttpRequest(msgspec.Struct, frozen=True, tag="http"):
     """`url` is without its query, `body` as text."""
@@ -71,6 +73,13 @@ class Decided(msgspec.Struct, frozen=True):
     rule: int
 
 
+class ObservedRetry(msgspec.Struct, frozen=True):
+    """A request that failed and was made again, or of another model. `calls` is how many were made before it."""
+
+    cause: str
+    calls: int
+
+
 class ObservedStep(msgspec.Struct):
     """The run that answered one user message. `user` is None where the agent's `input` was the message.
 
@@ -90,6 +99,15 @@ class ObservedStep(msgspec.Struct):
     calls: list[ObservedCall] = []
     asked: list[str] = []
     rules: list[Decided] = []
+    retries: list[ObservedRetry] = []
+
+    @property
+    def ended_by_the_test(self) -> bool:
+        """It asked for what the case doesn't have: a stub, a turn of the script, an exchange of the cassette."""
+        return self.error is not None and self.error.get("type") in _OF_THE_TEST
+
+
+_OF_THE_TEST = (TEST_ERROR, "cassette_miss")
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -101,6 +119,13 @@ class Observed(msgspec.Struct, frozen=True):
     @property
     def calls(self) -> list[ObservedCall]:
         return [call for step in self.steps for call in step.calls]
+
+    def user_message(self, index: int) -> str:
+        """The one that a step answers. An agent's `input` is seen in the messages only."""
+        step = self.steps[index]
+        if step.user is not None:
+            return step.user
+        return next((str(one["content"]) for one in self.messages if one.get("role") == "user"), "")
 
     @property
     def system_prompt(self) -> str:
@@ -148,6 +173,8 @@ class StepObserver:
                 call.arguments = arguments
             case events.ToolFinished():
                 self._tool_finished(event)
+            case events.Retried(cause=cause) | events.Fallback(cause=cause):
+                self.step.retries.append(ObservedRetry(cause, len(self.step.calls)))
             case events.RunFinished():
                 self._run_finished(event)
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -24,17 +22,15 @@ from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.overflow import TOO_LONG
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Journal
-from agentrun.errors import AgentrunError, ToolFailure, UsageError
-from agentrun.testing.defaults import defaults_of
+from agentrun.errors import ToolFailure, UsageError
+from agentrun.spec.nodes import Route
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
 from agentrun.testing.plan import Case
+from agentrun.testing.reached import defaults_of
 from agentrun.testing.results import Attempt, AttemptStatus, Failure
 from agentrun.testing.scene import Scene, enter
 from agentrun.testing.stubs import StubBook
-from agentrun.testing.subset import Route
-
-_MAX_BUG_CHARS = 300
 
 
 class Tape(Journal, Protocol):
@@ -52,21 +48,7 @@ async def attempt(case: Case, agent: Agent, tape: Tape | None = None, *, is_real
     tools without a stub are called too.
     """
     is_real = case.is_live if is_real is None else is_real
-    (ended,) = await asyncio.gather(_attempt(case, agent, tape, is_real), return_exceptions=True)
-    if isinstance(ended, Attempt):
-        return ended
-    if isinstance(ended, Exception) and not isinstance(ended, AgentrunError):
-        return _ended_by_a_bug(case, agent, ended)
-    raise ended
-
-
-def _ended_by_a_bug(case: Case, agent: Agent, bug: Exception) -> Attempt:
-    """Of ours: it takes no other case with it."""
-    at = traceback.extract_tb(bug.__traceback__)[-1]
-    said = agent.mask.text(f"{type(bug).__name__}: {bug}")[:_MAX_BUG_CHARS]
-    message = f"a bug of agentrun ended the case: {said} ({Path(at.filename).name}, line {at.lineno})"
-    told = agent.mask.text("".join(traceback.format_exception(bug)))
-    return Attempt("failed", Observed((), ()), 0.0, (Failure(message, case.span, None, told),))
+    return await asyncio.create_task(_attempt(case, agent, tape, is_real))
 
 
 async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -> Attempt:
@@ -94,8 +76,10 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
     failures += [Failure(agent.mask.text(problem), _place(case, route)) for problem, route in scene.problems.items()]
     if not failures:
         failures += failures_of(case, observed, scene.requests)
-        is_down = is_real and failures and not _expects_a_failure(case)
+        is_down = is_real and failures and not case.expects_a_failure
         missing = scene.missing or (played.service_failures if is_down else [])
+        if not missing and case.is_live and all(one.is_unknown for one in failures):
+            missing = [one.message for one in failures]
         if missing:
             why = agent.mask.text(missing[0])
             return Attempt("unmeasured", observed, time.monotonic() - started, error=why)
@@ -108,10 +92,6 @@ def _place(case: Case, route: Route) -> Span:
     """Where the case says what a problem is about; what its file says for all cases, the case does not."""
     is_its_own = bool(route) and case.node.get(*route) is not None
     return case.node.key_place(route) if is_its_own else case.span
-
-
-def _expects_a_failure(case: Case) -> bool:
-    return any(one.reason == "model_error" for one in (case.expect, *(step.expect for step in case.steps)))
 
 
 def _left_over(case: Case, scene: Scene) -> Iterator[str]:

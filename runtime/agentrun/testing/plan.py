@@ -70,6 +70,11 @@ class Case(msgspec.Struct, frozen=True, eq=False):
     def is_live(self) -> bool:
         return self.source == "live"
 
+    @property
+    def expects_a_failure(self) -> bool:
+        """Of the model."""
+        return any(one.reason == "model_error" for one in (self.expect, *(step.expect for step in self.steps)))
+
 
 def cases_of(tests: Iterable[Document]) -> list[Case]:
     """The cases of checked test files, in the order of files and of what stands in them."""

@@ -92,7 +92,7 @@ class Rehearsal:
         properties: Mapping[str, Any] = agent.parameters.get("properties") or {}
         args = {name: value for name, value in conversation.args.items() if name in properties}
         player = Player(conversation, agent.mask)
-        done = await attempt(msgspec.structs.replace(case, args=args), agent, player, is_real=False)
+        done = await attempt(msgspec.structs.replace(case, args=args), agent, player)
         steps = done.observed.steps
         good = next((number for number, step in enumerate(steps) if _is_unplayed(step)), len(steps))
         error = steps[good].error if good < len(steps) else None

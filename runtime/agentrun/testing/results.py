@@ -18,13 +18,23 @@ Status = Literal["passed", "failed", "unmeasured", "skipped"]
 class Failure(msgspec.Struct, frozen=True):
     """Something that was expected and is not so. `span` is where the test file says it.
 
-    `expected` and `got` are texts to be shown beside each other, where that tells more than `message`.
+    `expected` and `got` are texts to be shown beside each other, where that tells more than `message`; `got` may stand
+    alone. `is_unknown`: nobody was told whether it is so, as of a cost without a price.
     """
 
     message: str
     span: Span
     expected: str | None = None
     got: str | None = None
+    is_unknown: bool = False
+
+    @property
+    def has_difference(self) -> bool:
+        """Whether there is more to show than the message says: both texts, or what came alone, in several lines."""
+        return self.got is not None and (self.expected is not None or "\n" in self.got)
+
+
+_WORDS = {True: "yes", False: "no", None: "no verdict"}
 
 
 class Vote(msgspec.Struct, frozen=True):
@@ -32,6 +42,10 @@ class Vote(msgspec.Struct, frozen=True):
 
     passed: bool | None
     reason: str
+
+    @property
+    def told(self) -> str:
+        return f"{_WORDS[self.passed]}: {self.reason}"
 
 
 class Judgement(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from agentrun.errors import AgentrunError, SpecError
 from agentrun.resolve import BoundModel
 from agentrun.spec.nodes import Node
 from agentrun.spec.types import ModelSpec
+from agentrun.testing.bugs import ended_by_a_bug
 from agentrun.testing.judge import judged
 from agentrun.testing.observed import Observed
 from agentrun.testing.one_case import attempt
@@ -27,7 +28,6 @@ from agentrun.testing.results import Attempt, CaseResult, Failure, TestRun
 if TYPE_CHECKING:
     from agentrun.testing.tapes import Tapes
 
-AT_ONCE = 8
 NO_LIVE = "it asks a real model, and `--no-live` is given"
 
 
@@ -36,6 +36,7 @@ class Agents(Protocol):
 
     def agent(self, case: Case, *, is_real: bool | None = None) -> Agent: ...
     def judge(self, case: Case, written: str | ModelSpec, node: Node | None) -> BoundModel: ...
+    def hidden(self, text: str) -> str: ...
     async def close(self) -> None: ...
 
 
@@ -45,7 +46,7 @@ class Manner(msgspec.Struct, frozen=True):
     With `fail_fast` what is reported ends with the first case, in their order, that failed.
     """
 
-    at_once: int = AT_ONCE
+    at_once: int = 8
     repeat: int = 1
     fail_fast: bool = False
     no_live: bool = False
@@ -60,37 +61,23 @@ class Hearer(Protocol):
     def result(self, result: CaseResult) -> None: ...
 
 
-async def run_cases(
-    cases: Sequence[Case],
-    bench: Agents,
-    *,
-    at_once: int = AT_ONCE,
-    tapes: Tapes | None = None,
-    tell: Callable[[CaseResult], None] = lambda result: None,
-) -> TestRun:
-    """All of them, once. `tell` hears each result as it comes, in the order of the cases. `tapes` plays cassettes."""
-    return await Runner(cases, bench, Manner(at_once=at_once, tapes=tapes), _Told(tell)).run()
-
-
-class _Told:
-    def __init__(self, tell: Callable[[CaseResult], None]) -> None:
-        self._tell = tell
-
+class _Nobody:
     def began(self, case: Case) -> None: ...
     def ended(self, result: CaseResult) -> None: ...
-    def result(self, result: CaseResult) -> None:
-        self._tell(result)
+    def result(self, result: CaseResult) -> None: ...
 
 
 class Runner:
     """One run of some cases. What is done is known at any time, also after it was cancelled."""
 
-    def __init__(self, cases: Sequence[Case], bench: Agents, manner: Manner, hearer: Hearer) -> None:
+    def __init__(
+        self, cases: Sequence[Case], bench: Agents, manner: Manner | None = None, hearer: Hearer | None = None
+    ) -> None:
         self._cases = cases
         self._bench = bench
-        self._manner = manner
-        self._hearer = hearer
-        self._gate = asyncio.Semaphore(manner.at_once)
+        self._manner = manner or Manner()
+        self._hearer = hearer or _Nobody()
+        self._gate = asyncio.Semaphore(self._manner.at_once)
         self._started = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
         self._results: dict[int, CaseResult] = {}
@@ -98,7 +85,7 @@ class Runner:
         self._end = len(cases)
 
     async def run(self) -> TestRun:
-        """Ends all that it began, and closes the connections of the agents. A bug of ours ends it at once."""
+        """Ends all that it began, and closes the connections of the agents."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._tasks = [group.create_task(self._one(index)) for index in range(len(self._cases))]
@@ -144,22 +131,30 @@ class Runner:
     async def _attempt(self, case: Case) -> Attempt:
         async with self._gate:
             self._hearer.began(case)
-            tapes = self._manner.tapes if case.source == "cassette" else None
-            is_real = case.is_live or (tapes is not None and tapes.records(case))
-            try:
-                agent = self._bench.agent(case, is_real=is_real)
-            except SpecError:
-                raise
-            except AgentrunError as error:
-                return Attempt("unmeasured", Observed((), ()), 0.0, error=error.message)
-            try:
-                tape = None if tapes is None else tapes.open(case, agent)
-            except AgentrunError as error:
-                return Attempt("failed", Observed((), ()), 0.0, (Failure(error.message, case.span),))
-            done = await attempt(case, agent, tape, is_real=is_real)
-            if tapes is not None and (why := tapes.ended(case)) is not None:
-                done = msgspec.structs.replace(done, warnings=(*done.warnings, why))
-            return await judged(case, done, self._bench.judge)
+            (ended,) = await asyncio.gather(self._measured(case), return_exceptions=True)
+        if isinstance(ended, Attempt):
+            return ended
+        if isinstance(ended, Exception) and not isinstance(ended, AgentrunError):
+            return ended_by_a_bug(case, ended, self._bench.hidden)
+        raise ended
+
+    async def _measured(self, case: Case) -> Attempt:
+        tapes = self._manner.tapes if case.source == "cassette" else None
+        is_real = case.is_live or (tapes is not None and tapes.records(case))
+        try:
+            agent = self._bench.agent(case, is_real=is_real)
+        except SpecError:
+            raise
+        except AgentrunError as error:
+            return Attempt("unmeasured", Observed((), ()), 0.0, error=error.message)
+        try:
+            tape = None if tapes is None else tapes.open(case, agent)
+        except AgentrunError as error:
+            return Attempt("failed", Observed((), ()), 0.0, (Failure(error.message, case.span),))
+        done = await attempt(case, agent, tape, is_real=is_real)
+        if tapes is not None and (why := tapes.ended(case)) is not None:
+            done = msgspec.structs.replace(done, warnings=(*done.warnings, why))
+        return await judged(case, done, self._bench.judge)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -13,10 +13,10 @@ from agentrun.engine.ports import Model, Tell
 from agentrun.errors import ModelError
 from agentrun.models.retry import Retrying
 from agentrun.models.scripted import Scripted
+from agentrun.spec.nodes import Route
 from agentrun.spec.types import ModelSpec, ScriptTurn
-from agentrun.testing.observed import ToolRequest
+from agentrun.testing.observed import TEST_ERROR, ToolRequest
 from agentrun.testing.stubs import StubBook
-from agentrun.testing.subset import Route
 
 _JITTER = 0.5  # of the delays that a script's retries tell of; none of them is waited for
 
@@ -75,12 +75,12 @@ class Scene:
     def fail(self, problem: str, *route: str) -> ModelError:
         """What ends the run: the case can't go on."""
         self.problems.setdefault(problem, route)
-        return ModelError(problem, code="test")
+        return ModelError(problem, code=TEST_ERROR)
 
     def give_up(self, reason: str) -> ModelError:
         """What ends the run where nothing can be said about the agent."""
         self.missing.append(reason)
-        return ModelError(reason, code="test")
+        return ModelError(reason, code=TEST_ERROR)
 
 
 SCENE: ContextVar[Scene] = ContextVar("scene")

@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"""\s*(?:(?P<bracket>[()])|"(?P<double>[^"]*)"|'(?P<single>
 _OPERATORS = ("and", "or", "not")
 _MAX_DEPTH = 100
 _NAME_CHARS = 60
+_LONG_NAME_CHARS = 200
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -63,8 +64,8 @@ def of_name(cases: Sequence[Case], file: str, name: str) -> list[Case]:
     found = found or [case for case in cases if _as_argument(case.name).startswith(f"{wanted} [")]  # as `each` does
     if found:
         return found
-    names = [one_line(case.name, _NAME_CHARS) for case in cases]
-    known = f"its cases: {one_of(names)}" if names else "the file has no cases"
+    names = [one_line(case.name, _LONG_NAME_CHARS) for case in cases]
+    known = f"its cases: {_listed(cases)}" if names else "the file has no cases"
     raise UsageError(f"there is no case `{name}` in `{file}`", help=did_you_mean(name, names, known))
 
 
@@ -185,4 +186,9 @@ def _near(wish: Wish, cases: Sequence[Case]) -> str:
     for word in _words(wish.words or ""):
         if word.casefold() not in text and (near := did_you_mean(word.casefold(), there)):
             return near
-    return f"cases here: {one_of([one_line(case.name, _NAME_CHARS) for case in cases])}"
+    return f"cases here: {_listed(cases)}"
+
+
+def _listed(cases: Iterable[Case]) -> str:
+    """In backticks: a name may have commas in it."""
+    return one_of([f"`{one_line(case.name, _NAME_CHARS)}`" for case in cases])

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from agentrun.diagnostics import Report
 from agentrun.discovery import display
 from agentrun.errors import SpecError
-from agentrun.markup.secret_lines import looks_secret
+from agentrun.markup.secret_lines import lines_to_show
 from agentrun.markup.snippet import snippet
 from agentrun.project import read_project
 from agentrun.resolve import check_runnable
-from agentrun.spec.nodes import LINE_BREAK, text_of
 from agentrun.testing.bench import Bench
-from agentrun.testing.plan import Case, cases_of, variables_of
+from agentrun.testing.plan import Case, cases_of, needed, variables_of
 from agentrun.visible import in_a_line
 
 if TYPE_CHECKING:
@@ -56,10 +55,9 @@ class Shelf:
             raise InvalidFile(_findings(self.project.report([], files=[display(file)])) or f"{file.name} is not read")
         # Whether an agent is sound may depend on the variables that the file sets.
         project = self.bench.project(frozenset(variables_of(document).items()))
-        agent = project.catalog.agents.get(text_of(document.node.get("agent")) or "")
-        needed = [*project.reached_from({document.path}), *(project.reachable(agent) if agent else ())]
+        tests = (one for one in project.catalog.tests if one.path == document.path)
         try:
-            check_runnable(project, list(dict.fromkeys(needed)), unset=True)
+            check_runnable(project, [one for test in tests for one in needed(project, test)], unset=True)
         except SpecError as error:
             raise InvalidFile(_findings(error.report)) from None
         return self._cases.get(document.path, [])
@@ -70,11 +68,8 @@ def _findings(report: Report) -> str:
     for one in report.diagnostics:
         if one.severity != "error":
             continue
-        span = one.span
-        lines = LINE_BREAK.split(report.sources.get(span.file, ""))
-        told.append(in_a_line(f"{span.file}:{span.line}:{span.column}: {one.code} {one.message}"))
-        if 0 < span.line <= len(lines) and not looks_secret(lines[span.line - 1]):
-            told += snippet(lines, span, _WIDTH)
+        told.append(in_a_line(f"{one.span}: {one.code} {one.message}"))
+        told += snippet(lines_to_show(one.span, report.sources), one.span, _WIDTH)
         if one.help:
             told.append(in_a_line(f"  help: {one.help}"))
     return "\n".join(told)

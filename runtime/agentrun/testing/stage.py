@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from agentrun.engine.exchange import OnExchange
 from agentrun.engine.ports import CallContext, Model, Tool, ToolResult
 from agentrun.errors import UsageError
 from agentrun.spec.case_types import StubSpec
@@ -70,12 +71,11 @@ _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 class Stage:
-    """Hands out stand-ins while an agent is bound."""
+    """Hands out stand-ins while an agent is bound. `unset` says of tools which variable they miss."""
 
-    shell = ShellTool
-
-    def __init__(self) -> None:
-        self.shell = StagedShell
+    def __init__(self, unset: Mapping[str, str] | None = None) -> None:
+        self.shell: type[ShellTool] = StagedShell
+        self._unset = unset or {}
 
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model:
         return StagedModel(specs, real)
@@ -86,9 +86,9 @@ class Stage:
             backend = make()
         except UsageError as error:
             return StagedTool(name, timeout_s, None, error)
-        return None if backend is None else StagedTool(name, timeout_s, backend)
+        return None if backend is None else StagedTool(name, timeout_s, backend, unset=self._unset.get(name))
 
-    def network(self, watch: Any) -> Network:
+    def network(self, watch: OnExchange | None) -> Network:
         return StagedNetwork(watch=watch)
 
     def tokens(self, network: Network) -> Network:
@@ -102,11 +102,19 @@ class Stage:
 
 
 class StagedTool:
-    def __init__(self, name: str, timeout_s: float, backend: Tool | None, error: UsageError | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        timeout_s: float,
+        backend: Tool | None,
+        error: UsageError | None = None,
+        unset: str | None = None,
+    ) -> None:
         self.name = name
         self.timeout_s = timeout_s
         self.backend = backend
         self._error = error
+        self._unset = unset
 
     async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
         scene = SCENE.get()
@@ -119,6 +127,8 @@ class StagedTool:
         if self.backend is None:
             reason = f"the tool `{self.name}` can't be made: {self._error}"
             raise scene.fail(reason) if call.is_stubbed else scene.give_up(reason)
+        if self._unset is not None and scene.live_tools and not call.is_stubbed:
+            raise scene.give_up(f"`{self.name}` is really called, and {self._unset}")
         token = _CALL.set(call)
         try:
             if call.is_stubbed and not isinstance(self.backend, HttpTool | ShellTool):
@@ -144,18 +154,16 @@ class StagedNetwork(Network):
         headers: Sequence[tuple[str, str]],
         content: bytes | None,
         *,
-        checked: bool,
         max_bytes: Callable[[int], int],
         hidden: str | None = None,
+        **options: Any,
     ) -> Answer:
         call = _CALL.get()
         if call is not None:
             call.requests.append(_http_request(method, url, headers, content, hidden))
             if call.is_stubbed:
                 return _limited(_answer(await call.stub(str(url.origin))), max_bytes)
-        return await super().exchange(
-            method, url, headers, content, checked=checked, max_bytes=max_bytes, hidden=hidden
-        )
+        return await super().exchange(method, url, headers, content, max_bytes=max_bytes, hidden=hidden, **options)
 
 
 class _TokenNetwork(Network):

@@ -9,7 +9,7 @@ import msgspec
 
 from agentrun.errors import FailureType, ToolFailure
 from agentrun.spec.case_types import Stubs, StubSpec
-from agentrun.testing.subset import includes
+from agentrun.spec.subset import includes
 from agentrun.tools.network import NetworkFailure
 
 _MAX_GIVEN_CHARS = 300

@@ -5,13 +5,13 @@ Many cases may share a file, and run at once: each has a tape of its own, and a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from agentrun.cassettes.cassette import Cassette, Conversation, Interrupted, ModelEntry, ToolEntry
+from agentrun.cassettes.known import known_cassette, names_told
 from agentrun.cassettes.player import Player
-from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import refuse_unwritable, write_cassette
 from agentrun.engine.agent import Agent
@@ -32,7 +32,6 @@ class Tapes:
 
     def __init__(self, mode: Mode = "replay") -> None:
         self._mode = mode
-        self._read: dict[Path, Cassette | AgentrunError] = {}
         self._recording: dict[tuple[Path, str], tuple[Case, Recorder]] = {}
         self._done: list[tuple[Case, Conversation]] = []
 
@@ -44,7 +43,7 @@ class Tapes:
         if not path.exists():
             return True
         try:
-            return _own(self._cassette(path), case) is None
+            return _read(path).of_case(case.name) is None
         except AgentrunError:
             return False  # a file with mistakes is not written over
 
@@ -55,9 +54,11 @@ class Tapes:
             return self._recorder(case, agent, path)
         if not path.exists():
             raise UsageError(f"there is no cassette `{path}`: {_RECORDS}")
-        conversation = _own(self._cassette(path), case)
+        cassette = _read(path)
+        conversation = cassette.of_case(case.name)
         if conversation is None:
-            raise UsageError(f"the cassette `{path}` has no conversation of this name: {_RECORDS}")
+            there = names_told(cassette)
+            raise UsageError(f"the cassette `{path}` has no conversation of this name; {there}; {_RECORDS}")
         return _CaseTape(case, conversation, agent, str(path))
 
     def ended(self, case: Case) -> str | None:
@@ -75,17 +76,16 @@ class Tapes:
     def save(self) -> None:
         """Write each file that cases were recorded for. Conversations of other cases stay in it."""
         for path in dict.fromkeys(_path(case) for case, _ in self._done):
-            before = self._cassette(path).conversations if path.exists() else ()
+            before = _read(path).conversations if path.exists() else ()
             done = [one for one in self._done if _path(one[0]) == path]
             write_cassette(path, Cassette(_merged(before, done)), make_folder=True)
-            self._read.pop(path, None)
         self._done = []
         self._recording = {}
 
     def _recorder(self, case: Case, agent: Agent, path: Path) -> Recorder:
         """What could not be written in the end is refused before a model is paid for it."""
         if path.exists():
-            self._cassette(path)
+            _read(path)
         refuse_unwritable(path)
         other, _ = self._recording.get((path, case.name), (case, None))
         if other.id != case.id:
@@ -95,23 +95,9 @@ class Tapes:
         self._recording[path, case.name] = case, recorder
         return recorder
 
-    def _cassette(self, path: Path) -> Cassette:
-        """Read once, for all its cases."""
-        if path not in self._read:
-            try:
-                self._read[path] = read_cassette(path)
-            except SpecError as error:
-                self._read[path] = UsageError(_first_finding(error))
-            except UsageError as error:
-                self._read[path] = error
-        found = self._read[path]
-        if isinstance(found, AgentrunError):
-            raise found
-        return found
-
 
 class _CaseTape(Player):
-    """What the case says itself, its stubs and whom it approves, comes before what was recorded."""
+    """What the case says itself, its stubs and what it approves or refuses, comes before what was recorded."""
 
     def __init__(self, case: Case, conversation: Conversation, agent: Agent, source: str) -> None:
         def is_live(name: str) -> bool:
@@ -120,17 +106,22 @@ class _CaseTape(Player):
         super().__init__(conversation, agent.mask, live=is_live, source=source, again=AGAIN)
 
     def approver(self, otherwise: Approver) -> Approver:
-        return _CaseFirst(otherwise, super().approver(otherwise))
+        return _CaseFirst(otherwise, super().approver(otherwise), self)
 
 
 class _CaseFirst:
-    def __init__(self, case: Approver, recording: Approver) -> None:
+    def __init__(self, case: Approver, recording: Approver, tape: Player) -> None:
         self._case = case
         self._recording = recording
+        self._tape = tape
 
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
         answer = await self._case.ask(question)
-        return await self._recording.ask(question) if answer.by == "nobody" else answer
+        if answer.by == "nobody":
+            return await self._recording.ask(question)
+        if not answer.approved:
+            self._tape.ignore_results(question.tool)
+        return answer
 
 
 def _path(case: Case) -> Path:
@@ -139,19 +130,18 @@ def _path(case: Case) -> Path:
     return case.cassette
 
 
-def _own(cassette: Cassette, case: Case) -> Conversation | None:
-    """The conversation of the case's name; or the only one of a file, if it has no name."""
-    conversations = cassette.conversations
-    named = next((one for one in conversations if one.name == case.name), None)
-    alone = len(conversations) == 1 and conversations[0].name is None
-    return conversations[0] if named is None and alone else named
+def _read(path: Path) -> Cassette:
+    try:
+        return known_cassette(path)
+    except SpecError as error:
+        first = error.report.diagnostics[0]
+        raise UsageError(f"{first.span}: {first.message}") from None
 
 
 def _is_whole(case: Case, conversation: Conversation) -> bool:
     """Whether a recording is worth keeping: it ends with a reply, or with the failure that the case expects."""
     asked = [one for one in conversation.entries if isinstance(one, ModelEntry)]
-    expects_failure = any(one.reason == "model_error" for one in (case.expect, *(step.expect for step in case.steps)))
-    return expects_failure or isinstance(asked[-1].outcome, Reply)
+    return case.expects_a_failure or isinstance(asked[-1].outcome, Reply)
 
 
 def _merged(before: Sequence[Conversation], done: Sequence[tuple[Case, Conversation]]) -> tuple[Conversation, ...]:
@@ -171,10 +161,3 @@ def _merged(before: Sequence[Conversation], done: Sequence[tuple[Case, Conversat
 
 def _order(case: Case) -> tuple[str, int, int]:
     return case.file, case.span.line, case.span.column
-
-
-def _first_finding(error: SpecError) -> str:
-    first: Iterable[str] = (
-        f"{one.span.file}:{one.span.line}:{one.span.column}: {one.message}" for one in error.report.diagnostics
-    )
-    return next(iter(first), error.message)

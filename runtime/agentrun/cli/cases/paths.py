@@ -14,7 +14,7 @@ import msgspec
 
 from agentrun.cli.checking import joined, named, projects_below
 from agentrun.diagnostics import Report, one_of
-from agentrun.discovery import display, find_root
+from agentrun.discovery import TEST_ENDING, display, find_root
 from agentrun.errors import SpecError, UsageError
 from agentrun.project import Project, read_project
 from agentrun.spec.nodes import text_of
@@ -24,7 +24,6 @@ from agentrun.testing.plan import Case, cases_of, needed, variables_of
 from agentrun.testing.selection import of_name
 
 _MARK = "::"
-_TEST = ".test.yaml"
 
 
 class Suite(msgspec.Struct, frozen=True, eq=False):
@@ -121,8 +120,7 @@ def _test_files(project: Project, wanted: _Wanted) -> set[str]:
     unread = {path for path in project.unreadable if ".test.y" in path}
     found: set[str] = set()
     for path in wanted.places:
-        here = project.files_under([path]) if path.resolve() != project.root else tests | unread
-        of_tests = here & (tests | unread)
+        of_tests = _under(project, path) & (tests | unread)
         if not of_tests:
             raise _no_tests(project, path)
         found |= of_tests
@@ -134,8 +132,8 @@ def _no_tests(project: Project, path: Path) -> UsageError:
     if path.is_dir():
         below = projects_below(whole) if whole == project.root else []
         others = [display(one) for one in below if (one / "tests").is_dir()]
-        strays = [display(one) for one in sorted(path.glob(f"*{_TEST}"))]
-        help = f"write them to `tests/NAME{_TEST}`"
+        strays = [display(one) for one in sorted(path.glob(f"*{TEST_ENDING}"))]
+        help = f"write them to `tests/NAME{TEST_ENDING}`"
         if others:
             help = f"name the projects below it: {one_of(others)}"
         elif strays:
@@ -143,7 +141,7 @@ def _no_tests(project: Project, path: Path) -> UsageError:
         return UsageError(f"there are no test files in `{display(path)}`", help=help)
     agents = [one.name for one in project.catalog.agents.values() if Path(one.path).resolve() == whole]
     of_agents = [one.path for one in project.catalog.tests if text_of(one.node.get("agent")) in agents]
-    help = f"its tests: {one_of(of_agents)}" if of_agents else f"the name of a test file ends in `{_TEST}`"
+    help = f"its tests: {one_of(of_agents)}" if of_agents else f"the name of a test file ends in `{TEST_ENDING}`"
     return UsageError(f"`{path}` is no test file", help=help)
 
 
@@ -181,4 +179,7 @@ def _cases(project: Project, files: set[str], wanted: _Wanted) -> list[Case]:
 
 
 def _under(project: Project, path: Path) -> set[str]:
-    return set(project.files) if path.resolve() == project.root else project.files_under([path])
+    """The project's folder stands for all of its files, wherever they are."""
+    if path.resolve() == project.root:
+        return {*project.files, *project.unreadable}
+    return project.files_under([path])

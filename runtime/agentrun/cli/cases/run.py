@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -30,6 +30,9 @@ from agentrun.testing.selection import Wish, chosen, only
 from agentrun.testing.state import LastFailed
 from agentrun.visible import one_line, visible
 
+if TYPE_CHECKING:
+    from agentrun.testing.tapes import Mode
+
 
 class Asked(msgspec.Struct, frozen=True):
     """What a command line asks for. `manner` is without tapes: `cassettes` says how those are used."""
@@ -41,7 +44,7 @@ class Asked(msgspec.Struct, frozen=True):
     wish: Wish
     last_failed: bool
     manner: Manner
-    cassettes: Literal["replay", "record", "auto"]
+    cassettes: Mode
     coverage: bool
     wording: Wording
 
@@ -63,17 +66,17 @@ def _listed(case: Case) -> str:
 def run(asked: Asked) -> int:
     suite = read(asked)
     cases = choose(asked, suite)
-    attempt = Attempted(asked, suite, cases)
+    going = ToldRun(asked, suite, cases)
     ended_by: int | None = None
     try:
         with _printing_apart(asked.wording):
-            if asyncio.run(interruptible(attempt.runner.run())) is None:
+            if asyncio.run(interruptible(going.runner.run())) is None:
                 ended_by = EXIT_INTERRUPTED
     except Terminated:
         ended_by = EXIT_TERMINATED
     finally:
-        attempt.output.close()
-    done = attempt.finish()
+        going.output.close()
+    done = going.finish()
     if ended_by is None:
         return done.exit_code
     click.echo(f"interrupted: {len(done.results)} of {counted(len(cases), 'case')} were run", err=True)
@@ -115,7 +118,7 @@ def choose(asked: Asked, suite: Suite) -> list[Case]:
     return found
 
 
-class Attempted:
+class ToldRun:
     """A run of some cases with what tells of it."""
 
     def __init__(self, asked: Asked, suite: Suite, cases: Sequence[Case]) -> None:

@@ -19,7 +19,7 @@ import click
 
 from agentrun.cli import tell_error
 from agentrun.cli.cases.paths import Suite, roots_of
-from agentrun.cli.cases.run import Asked, Attempted, choose, read
+from agentrun.cli.cases.run import Asked, ToldRun, choose, read
 from agentrun.cli.colors import wants_color
 from agentrun.cli.columns import line_width
 from agentrun.cli.formats.text import findings_text
@@ -36,7 +36,7 @@ _EVERY_S = 0.5
 _SHARE = 40  # looking takes no more than this part of the time
 _ALL, _FAILED, _QUIT = "all", "failed", "quit"
 _KEYS = {"\n": _ALL, "\r": _ALL, "f": _FAILED, "F": _FAILED, "q": _QUIT, "Q": _QUIT, "\x04": _QUIT}
-Wish = str | frozenset[str]  # a key's meaning, or the files that changed
+Cue = str | frozenset[str]  # a key's meaning, or the files that changed
 
 
 def watch(asked: Asked) -> int:
@@ -64,18 +64,18 @@ class _Session:
 
     async def go(self) -> None:
         with _pressed_keys(self._keys) if self._has_keys else contextlib.nullcontext():
-            wish: Wish = _ALL
-            while wish != _QUIT:
-                suite, cases = self._cases(wish)
-                wish = (suite and cases and await self._run(suite, cases)) or await self._next()
+            cue: Cue = _ALL
+            while cue != _QUIT:
+                suite, cases = self._cases(cue)
+                cue = (suite and cases and await self._run(suite, cases)) or await self._next()
 
     # -- one run
 
-    def _cases(self, wish: Wish) -> tuple[Suite | None, list[Case]]:
+    def _cases(self, cue: Cue) -> tuple[Suite | None, list[Case]]:
         """What is to be run now: all, those that failed, or those that some changed files concern."""
         before = self._suite.cases if self._suite is not None and self._is_current else None
-        if isinstance(wish, frozenset) and self._suite is not None:
-            forget(wish, self._suite.projects)
+        if isinstance(cue, frozenset) and self._suite is not None:
+            forget(cue, self._suite.projects)
         self._is_current, self._blamed = False, set()
         try:
             suite = self._suite = read(self._asked)
@@ -91,19 +91,19 @@ class _Session:
             return None, []
         finally:
             self._seen = {**snapshot(self._paths()), **self._seen}  # what changes from now on is seen
-        if wish == _FAILED:
+        if cue == _FAILED:
             cases = [case for case in cases if self._status.get(case.id) in ("failed", "unmeasured")]
             if not cases:
                 self._tell("nothing failed")
-        elif isinstance(wish, frozenset) and before is not None:  # after findings everything may be different
-            cases = _concerned(wish, suite, cases, {case.id for case in before})
+        elif isinstance(cue, frozenset) and before is not None:  # after findings everything may be different
+            cases = _concerned(cue, suite, cases, {case.id for case in before})
         return suite, cases
 
-    async def _run(self, suite: Suite, cases: Sequence[Case]) -> Wish | None:
+    async def _run(self, suite: Suite, cases: Sequence[Case]) -> Cue | None:
         """`_QUIT` where that key ended it."""
-        attempt = Attempted(self._asked, suite, cases)
+        going = ToldRun(self._asked, suite, cases)
         self.is_running = True
-        runs, quits = asyncio.create_task(attempt.runner.run()), asyncio.create_task(self._quit())
+        runs, quits = asyncio.create_task(going.runner.run()), asyncio.create_task(self._quit())
         try:
             await asyncio.wait([runs, quits], return_when=asyncio.FIRST_COMPLETED)
             is_over = runs.done()
@@ -111,8 +111,8 @@ class _Session:
             runs.cancel()
             quits.cancel()
             await asyncio.wait([runs, quits])
-            attempt.output.close()
-            self._status |= {result.case.id: result.status for result in attempt.finish().results}
+            going.output.close()
+            self._status |= {result.case.id: result.status for result in going.finish().results}
             recorded = {str(case.cassette.absolute()) for case in cases if case.cassette is not None}
             # What this run imported or wrote is no change.
             self._seen = {**snapshot(modules_of(suite.projects)), **self._seen, **snapshot(recorded)}
@@ -128,7 +128,7 @@ class _Session:
 
     # -- between runs
 
-    async def _next(self) -> Wish:
+    async def _next(self) -> Cue:
         """The key that is pressed, or the files that change."""
         how = "Enter runs all, f what failed, q quits" if self._has_keys else "Ctrl-C ends"
         self._tell(f"waiting for changes: {how}")

@@ -12,6 +12,4 @@ def as_concise(report: Report, checked: int) -> str:
 
 
 def _line(found: Diagnostic) -> str:
-    span = found.span
-    place = f"{span.file}:{span.line}:{span.column}"
-    return in_a_line(f"{place}: {found.severity} {found.code} {with_help(found)}")
+    return in_a_line(f"{found.span}: {found.severity} {found.code} {with_help(found)}")

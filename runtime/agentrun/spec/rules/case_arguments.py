@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Fix, Span, did_you_mean, nearest, one_of
-from agentrun.json_schema import Validator
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, name_place, text_of, texts
 from agentrun.spec.other_words import USER_WORDS
 from agentrun.spec.rules.case_places import Call, agent_under_test, cases_of, expected_calls, stubs_of
-from agentrun.spec.rules.case_play import plays_of
+from agentrun.spec.rules.case_play import ScriptedCall, plays_of
 from agentrun.spec.rules.case_values import names_asked
 from agentrun.spec.rules.parameters import declared, has_default
-from agentrun.spec.rules.taker import Taker, quoted, renamed, taker_of
+from agentrun.spec.rules.taker import Taker, quoted, renamed, taker_of, values_alone
 from agentrun.spec.rules.toolbox import takes_more, toolbox
 from agentrun.spec.schema_problems import SchemaProblem, problems_of
 from agentrun.templates import template_of
@@ -68,10 +67,7 @@ def _values(agent: Document, given: dict[str, Node]) -> Iterator[Diagnostic]:
     """Each argument by itself: what is missing or not declared is told by name."""
     schema = agent.node.get("parameters")
     whole = schema.data() if schema is not None else {"properties": {"input": {"type": "string"}}}
-    try:
-        validator = Validator({key: whole[key] for key in ("$defs", "definitions", "properties") if key in whole})
-    except ValueError:  # it refers to what was left out
-        return
+    validator = values_alone(whole)
     for name, node in given.items():
         value = validator.with_defaults({name: node.data()})[name]
         violation = next(iter(validator.violations({name: value})), None)
@@ -124,22 +120,28 @@ def arguments_in_scripts(catalog: Catalog, document: Document) -> Iterator[Diagn
         if call.node is not None and (error := call.node.get("error")) is not None and error.content is not False
     }
     for play in plays_of(catalog, document):
-        for call in play.calls:
+        mended: dict[str, int] = {}  # the last turn in which a tool takes what the script sends
+        for call in reversed(play.calls):
             taker = taker_of(play.box, call.name, takers)
             arguments = call.node.get("arguments")
             if taker is None or (id(play.case), call.name) in failing or (arguments and not arguments.is_mapping):
                 continue
-            others = [other for other in play.calls if other.name == call.name and other.turn > call.turn]
-            if any(taker.accepted(other.node.get("arguments")) is not None for other in others):
-                continue
-            unknown = next(taker.names(call.node, "arguments"), None)
-            refusal = taker.refusal(arguments) if arguments is not None else None
-            if unknown is not None:
-                yield unknown
-            elif refusal is not None:
-                help = f"if that is what the case shows, expect it: `{{name: {call.name}, error: invalid_arguments}}`"
-                message = f"`{call.name}` refuses this call of the script: {refusal[1]}"
-                yield Diagnostic("AR907", "warning", message, refusal[0].span, help, fix=quoted(*refusal))
+            if taker.accepted(arguments) is not None:
+                mended.setdefault(call.name, call.turn)
+            if mended.get(call.name, -1) <= call.turn:
+                yield from _refused(taker, call)
+
+
+def _refused(taker: Taker, call: ScriptedCall) -> Iterator[Diagnostic]:
+    unknown = next(taker.names(call.node, "arguments"), None)
+    refusal = taker.refusal(call.node)
+    if unknown is not None:
+        yield unknown
+    elif refusal is not None:
+        value, why = refusal
+        help = f"if that is what the case shows, expect it: `{{name: {call.name}, error: invalid_arguments}}`"
+        message = f"`{call.name}` refuses this call of the script: {why}"
+        yield Diagnostic("AR907", "warning", message, value.span, help, fix=quoted(value, why))
 
 
 _Scripted = dict[tuple[int | None, str], list[Any]]

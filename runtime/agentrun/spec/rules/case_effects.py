@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from agentrun.diagnostics import Diagnostic, Related, Severity, Span, did_you_mean, nearest
+from agentrun.diagnostics import Diagnostic, Related, Severity, Span, did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import rename_key
 from agentrun.spec.nodes import Node, items, members, text_of, texts
@@ -20,12 +21,18 @@ from agentrun.spec.rules.case_places import (
     texts_listed,
     values_in,
 )
-from agentrun.spec.rules.permissions import covers
+from agentrun.spec.rules.permissions import MAX_RULES, covers
 from agentrun.spec.spelling import is_same_word
 from agentrun.templates import template_of
 
 _COUNTS = ("turns", "tokens", "cost_usd", "latency")
 _TEXTS = ("contains", "icontains", "starts_with", "ends_with", "matches")
+_USAGE: dict[str, tuple[str, ...]] = {
+    "input_tokens": ("prompt_tokens", "input", "prompt"),
+    "output_tokens": ("completion_tokens", "output", "completion"),
+    "total_tokens": ("total", "tokens"),
+    "cached_tokens": ("cached", "cache_read_input_tokens"),
+}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)")
 _VALUES = ("answer", "system_prompt", "result", "not")
 _HELP = "write what is expected, or leave it out"
@@ -89,8 +96,8 @@ def approvals_that_are_refused(catalog: Catalog, document: Document) -> Iterator
     """`refuse` is asked first, that of the file too. That a case refuses what its file approves is well meant."""
     for above in (document.node, *cases_of(document)) if document.kind == "test" else ():
         refused = [*_refused(document.node), *(_refused(above) if above is not document.node else ())]
-        for node in texts_listed(above.get("approve")):
-            other = next((span for pattern, span in refused if covers(pattern, node.content)), None)
+        for node in islice(texts_listed(above.get("approve")), MAX_RULES):
+            other = next((span for pattern, span in refused[:MAX_RULES] if covers(pattern, node.content)), None)
             if other is not None:
                 message = f"`approve` has no effect for `{node.content}`: `refuse` says no before it"
                 yield _finding(message, node.span, "write one of them", Related("refused here", other))
@@ -117,6 +124,18 @@ def inputs_of_conversations(catalog: Catalog, document: Document) -> Iterator[Di
             yield _finding(message, case.key_place(("args", "input")), "leave it out, or write it as a message")
 
 
+def other_usage(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """Counts of a turn under names that nothing reads, such as those of OpenAI's API."""
+    for above in (document.node, *cases_of(document)) if document.kind == "test" else ():
+        for turn in items(above.get("model")):
+            for name in members(turn.get("usage")).keys() - _USAGE.keys():
+                place = turn.key_place(("usage", name))
+                meant = next((key for key, others in _USAGE.items() if name in others), None)
+                fix = rename_key(catalog.texts, place, name, meant, safe=True) if meant else None
+                help = f"write `{meant}`" if meant else f"it has {one_of(_USAGE)}"
+                yield Diagnostic("AR918", "warning", f"nothing reads `{name}` of `usage`", place, help, fix=fix)
+
+
 def misspelt_variables(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     """A program or a function may read any variable: only one that is nearly known is told."""
     written = members(document.node.get("env"))
@@ -138,4 +157,10 @@ def _finding(
     return Diagnostic("AR918", severity, message, place, help, (related,) if related else ())
 
 
-RULES = (expectations_that_always_hold, approvals_that_are_refused, inputs_of_conversations, misspelt_variables)
+RULES = (
+    expectations_that_always_hold,
+    approvals_that_are_refused,
+    inputs_of_conversations,
+    other_usage,
+    misspelt_variables,
+)

@@ -12,18 +12,21 @@ from agentrun.spec.nodes import Node, items, members, name_place, text_of
 from agentrun.spec.rules.case_places import Expected, calls_in, expected, steps_of, texts_listed
 from agentrun.spec.rules.case_play import (
     Play,
-    Scripted,
+    ScriptedCall,
     is_never_asked_about,
     is_surely_let_pass,
+    limit_of,
     needs_a_stub,
     plays_of,
 )
-from agentrun.spec.rules.case_stubs import STUB_KEYS, holds
+from agentrun.spec.rules.case_stubs import STUB_KEYS
 from agentrun.spec.rules.taker import Taker, taker_of
 from agentrun.spec.rules.toolbox import backend
+from agentrun.spec.subset import includes
 
 # What a turn of the script must say, for a run to end so.
 _FINISH = {"length": "length", "content_filter": "content_filter", "refused": "refusal"}
+_MAX_PATTERNS = 100  # that a name is compared with
 _ENDED_WELL = (None, "answered", "final_tool")
 
 
@@ -36,9 +39,13 @@ def cases_that_fail(catalog: Catalog, document: Document) -> Iterator[Diagnostic
             contradicted.add(id(one.node))
             yield finding
     takers: dict[str, Taker | None] = {}
+    by_case: dict[int, list[Expected]] = {}
+    for one in expected(document):
+        if id(one.node) not in contradicted:
+            by_case.setdefault(id(one.case), []).append(one)
     for play in plays_of(catalog, document):
         yield from _calls_without_a_stub(play, takers)
-        above = [one for one in expected(document) if one.case is play.case and id(one.node) not in contradicted]
+        above = by_case.get(id(play.case), [])
         for one in above:
             yield from _calls_that_are_not_made(play, one)
             yield from _approvals(play, one)
@@ -61,8 +68,8 @@ def _contradictions(one: Expected) -> Iterator[Diagnostic]:
         if calls is not None and _most(count) == 0
     ]
     forbidden = [*((node.content, node.span) for node in never), *none]
-    for name, place in _wanted(one):
-        other = next((span for pattern, span in forbidden if fnmatchcase(name, pattern)), None)
+    for name, place in dict(reversed([*_wanted(one)])).items() if forbidden else ():
+        other = next((span for pattern, span in forbidden[:_MAX_PATTERNS] if fnmatchcase(name, pattern)), None)
         if other is not None:
             message = f"a call of `{name}` is expected, and must never be made"
             yield _warning(message, other, "leave out one of them", Related("expected here", place))
@@ -133,7 +140,7 @@ def _no_stub_left(stub: Node, given: dict[str, Any], taker: Taker, used: dict[in
     spent = False
     for entry in entries:
         when, times = entry.get("when"), entry.get("times")
-        if not holds(given, when.data() if when is not None else {}):
+        if not includes(given, when.data() if when is not None else {}):
             continue
         most = _number(times) if times is not None else 1 if stub.is_list and not members(when) else None
         if most is None or used.get(id(entry), 0) < most:
@@ -147,13 +154,11 @@ def _no_stub_left(stub: Node, given: dict[str, Any], taker: Taker, used: dict[in
 
 
 def _calls_that_are_not_made(play: Play, one: Expected) -> Iterator[Diagnostic]:
-    names = [call.name for call in play.calls]
+    names = {call.name for call in play.calls}
     if not all(map(play.box.may_have, names)):
         return  # a name that no tool has may be meant for the other
-    told = set()
-    for name, place in _wanted(one):
-        if name not in told and play.box.may_have(name) and not any(fnmatchcase(called, name) for called in names):
-            told.add(name)
+    for name, place in dict(reversed([*_wanted(one)])).items():
+        if play.box.may_have(name) and not any(fnmatchcase(called, name) for called in names):
             yield _warning(f"a call of `{name}` is expected, and the script makes none", place, "add it to a turn")
 
 
@@ -185,7 +190,7 @@ def _calls_that_are_made(play: Play, one: Expected) -> Iterator[Diagnostic]:
             yield _warning(message, calls.key_place(("count", name)), None)
 
 
-def _first(calls: list[Scripted], pattern: str) -> Scripted | None:
+def _first(calls: list[ScriptedCall], pattern: str) -> ScriptedCall | None:
     return next((call for call in calls if fnmatchcase(call.name, pattern)), None)
 
 
@@ -209,6 +214,24 @@ def _turns(play: Play, one: Expected) -> Iterator[Diagnostic]:
     if turns is not None and least is not None and least > most and least <= (_most(turns) or least):
         message = f"the run can't take so many turns: the script has {counted(most, 'turn')}, failures left out"
         yield _warning(message, turns.span, None)
+    elif turns is not None and (upper := _most(turns)) is not None and upper < _sure_turns(play):
+        message = f"the run takes more turns: the script surely plays {counted(_sure_turns(play), 'turn')}"
+        yield _warning(message, turns.span, None)
+    for key in ("tokens", "cost_usd"):
+        if key in one.node.content and not any(turn.get("usage") for turn in play.turns):
+            help = "write `usage: {input_tokens: …, output_tokens: …, total_tokens: …}` in its turns"
+            yield _warning(
+                "no turn of the script has `usage`, so that this is not known", one.node.key_place((key,)), help
+            )
+
+
+def _sure_turns(play: Play) -> int:
+    """Turns of the agent itself: each with calls that are surely made, and one behind them."""
+    if any(tool.called_agent for call in play.calls for tool in play.box.tools.get(call.name, ())):
+        return 0
+    turns = {call.turn for call in play.calls if call.is_sure}
+    goes_on = turns and not any(_may_be_final(play, call.name) for call in play.calls if call.turn == max(turns))
+    return min(len(turns) + bool(goes_on), limit_of(play.agent, "max_turns", 25))
 
 
 def _reasons(play: Play) -> Iterator[Diagnostic]:

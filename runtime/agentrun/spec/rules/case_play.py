@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from agentrun.diagnostics import Span
@@ -21,7 +22,7 @@ from agentrun.spec.types import ScriptTurn, ToolSpec
 _TURN = frozenset(ScriptTurn.__struct_encode_fields__)
 
 
-class Scripted(NamedTuple):
+class ScriptedCall(NamedTuple):
     """A call of a script. `is_sure`: the model makes it, whatever comes of the calls before."""
 
     name: str
@@ -40,7 +41,7 @@ class Play(NamedTuple):
     document: Document
     case: Node
     turns: list[Node]
-    calls: list[Scripted]
+    calls: list[ScriptedCall]
     box: Toolbox
     agents: list[Document]
 
@@ -62,7 +63,12 @@ class Play(NamedTuple):
         return [name for one in found for name in (*texts(one), *members(one))]
 
 
-def plays_of(catalog: Catalog, document: Document) -> Iterator[Play]:
+@lru_cache(maxsize=4)
+def plays_of(catalog: Catalog, document: Document) -> list[Play]:
+    return list(_plays(catalog, document))
+
+
+def _plays(catalog: Catalog, document: Document) -> Iterator[Play]:
     agent = agent_under_test(catalog, document)
     if agent is None:
         return
@@ -88,15 +94,16 @@ def _script(document: Document, case: Node) -> list[Node]:
     return []
 
 
-def _calls(turns: list[Node], case: Node, box: Toolbox, agent: Document) -> list[Scripted] | None:
+def _calls(turns: list[Node], case: Node, box: Toolbox, agent: Document) -> list[ScriptedCall] | None:
     """None where one can't be read."""
-    found: list[Scripted] = []
+    found: list[ScriptedCall] = []
     is_sure = True
-    answers = 0
+    answers = alike = 0
     messages = max(1, len(steps_of(case)))
-    alone = all(tool.called_agent is None for tools in box.tools.values() for tool in tools)
-    most_turns = _limit(agent, "max_turns", 25)
-    most_calls = min(_limit(agent, "max_tool_calls", 100), 2 * _limit(agent, "max_repeated_calls", 4))
+    alone = not box.runs_agents
+    most_turns = limit_of(agent, "max_turns", 25)
+    most_calls = limit_of(agent, "max_tool_calls", 100)
+    most_alike = limit_of(agent, "max_repeated_calls", 4)
     for index, turn in enumerate(turns):
         calls = turn.get("tool_calls")
         if calls is not None and not calls.is_list:
@@ -107,24 +114,25 @@ def _calls(turns: list[Node], case: Node, box: Toolbox, agent: Document) -> list
             name = call.get("name")
             if name is None or not isinstance(name.content, str):
                 return None
-            sure = is_sure and len(found) < most_calls
-            found.append(Scripted(name.content, call, index, sure))
+            alike = alike + 1 if found and _is_the_same(found[-1].node, call) else 1
+            is_sure = is_sure and len(found) < most_calls and alike < most_alike
+            found.append(ScriptedCall(name.content, call, index, is_sure))
         ends = not items(calls)
         answers += ends
-        goes_on = not any(_is_final(box, one.name) for one in found if one.turn == index)
+        goes_on = not any(box.is_final(text_of(call.get("name"))) for call in items(calls))
         is_sure = is_sure and goes_on and (not ends or (alone and answers < messages))
     return found
 
 
-def _limit(agent: Document, key: str, default: int) -> int:
+def _is_the_same(one: Node, other: Node) -> bool:
+    return one is other or one.data() == other.data()
+
+
+def limit_of(agent: Document, key: str, default: int) -> int:
     found = agent.node.get("limits", key)
     if any(agent.node.get("limits", one) is not None for one in ("max_total_tokens", "max_cost_usd", "timeout")):
         return 1
     return default if found is None or type(found.content) is not int else found.content
-
-
-def _is_final(box: Toolbox, name: str) -> bool:
-    return any(tool.node.get("final") is not None for tool in box.tools.get(name, ()))
 
 
 # -- what becomes of a call
@@ -136,7 +144,7 @@ def needs_a_stub(play: Play, name: str) -> bool:
     return bool(tools) and all(backend(tool) in ("http", "shell", "python") for tool in tools)
 
 
-def is_surely_let_pass(play: Play, call: Scripted) -> bool:
+def is_surely_let_pass(play: Play, call: ScriptedCall) -> bool:
     """Whether nobody refuses a call, whatever was read before it."""
     if any(fnmatchcase(call.name, pattern) for pattern in play.names("refuse")):
         return False

@@ -15,7 +15,7 @@ from agentrun.spec.wording import shown
 
 _HTTP = ("method", "url", "query", "headers", "json", "form", "body")
 _SHELL = ("argv", "cwd", "env", "stdin")
-_KEYS = {"http": _HTTP, "openapi": _HTTP, "shell": _SHELL}
+REQUEST_KEYS = {"http": _HTTP, "openapi": _HTTP, "shell": _SHELL}
 
 
 def requests(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -28,19 +28,20 @@ def requests(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         node = call.node
         if node is None or kind in ("", "None"):
             continue
-        if kind not in _KEYS:
+        if kind not in REQUEST_KEYS:
             article = "an" if kind in ("agent", "mcp") else "a"
             message = f"`{call.tool}` makes no request that is seen: it is {article} {kind} tool"
             help = "leave `request` out; it is for http and shell tools"
             yield Diagnostic("AR907", "warning", message, node.key_place(("request",)), help)
             continue
         key = next(
-            (key for key in members(node.get("request")) if key in (*_HTTP, *_SHELL) and key not in _KEYS[kind]), None
+            (key for key in members(node.get("request")) if key in (*_HTTP, *_SHELL) and key not in REQUEST_KEYS[kind]),
+            None,
         )
         if key is not None:
             article = "a" if kind == "shell" else "an"
             message = f"`{key}` is nothing that `{call.tool}` sends, which is {article} {kind} tool"
-            help = f"such a request has {one_of(_KEYS[kind])}"
+            help = f"such a request has {one_of(REQUEST_KEYS[kind])}"
             yield Diagnostic("AR907", "warning", message, node.key_place(("request", key)), help)
         elif kind == "http" and box is not None:
             yield from _other_requests(call.tool, node, box.tools[call.tool])

@@ -14,6 +14,7 @@ from agentrun.spec.edits import rename_key
 from agentrun.spec.nodes import Node, items, members
 from agentrun.spec.rules.case_places import agent_under_test, stubs_of
 from agentrun.spec.rules.toolbox import backend, toolbox
+from agentrun.spec.subset import includes
 
 # What a stub of each backend may say, beside `error`, `delay`, `when` and `times`.
 STUB_KEYS: dict[str, tuple[str, ...]] = {
@@ -103,7 +104,7 @@ def _never_reached(name: str, stub: Node) -> Iterator[Diagnostic]:
         asked = when.data() if when is not None else {}
         if not entry.is_mapping or not isinstance(asked, dict):
             continue
-        other = next((node for node, taken in before if holds(asked, taken)), None)
+        other = next((node for node, taken in before if includes(asked, taken)), None)
         if other is not None:
             message = f"this stub of `{name}` is never used: one before it answers all of its calls"
             related = (Related("the one before it", other.span),)
@@ -114,15 +115,6 @@ def _never_reached(name: str, stub: Node) -> Iterator[Diagnostic]:
 
 
 _MAX_COMPARED = 200
-
-
-def holds(narrow: Any, wide: Any) -> bool:
-    """Whether what fits the one always fits the other, as subsets: `testing.subset` decides so about a call."""
-    if isinstance(wide, dict):
-        return isinstance(narrow, dict) and all(key in narrow and holds(narrow[key], wide[key]) for key in wide)
-    if isinstance(wide, list):
-        return isinstance(narrow, list) and len(narrow) == len(wide) and all(map(holds, narrow, wide))
-    return isinstance(narrow, bool) == isinstance(wide, bool) and bool(narrow == wide)
 
 
 def _entries(stub: Node) -> list[Node]:

@@ -107,7 +107,7 @@ def _may_end(script: Script, turn: Node) -> bool:
 
 
 def _may_be_final(box: Toolbox, name: str | None) -> bool:
-    return name is None or name not in box.names or _is_final(box, name)
+    return name is None or name not in box.names or box.is_final(name)
 
 
 def calls_of_unknown_tools(script: Script) -> Iterator[Diagnostic]:
@@ -164,7 +164,6 @@ def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
     if agent is None:
         return
     box = toolbox(catalog, agent)
-    alone = all(tool.called_agent is None for found in box.tools.values() for tool in found)
     asks_again = any(map(_may_ask_again, catalog.reached(agent)))
     unknown = frozenset(
         call.tool
@@ -177,7 +176,7 @@ def _of_a_test(catalog: Catalog, document: Document) -> Iterator[Script]:
     sound = {id(case) for case in sound_cases(document)}
     for node, played in scripts:
         reasons = {text_of(one.get("expect", "reason")) for case in played for one in (case, *steps_of(case))}
-        runs = [_runs(case) if id(case) in sound else None for case in played] if alone else []
+        runs = [_runs(case) if id(case) in sound else None for case in played] if not box.runs_agents else []
         known = [one for one in runs if one is not None]
         between = (min(known), max(known)) if known and len(known) == len(runs) else None
         may_break_off = bool(reasons - {None, *ENDED_WELL})
@@ -195,10 +194,6 @@ def _runs(case: Node) -> int | None:
 def _calls(turn: Node) -> list[str | None]:
     """The names of a turn's calls; None for one that can't be read."""
     return [text_of(call.get("name")) for call in items(turn.get("tool_calls"))]
-
-
-def _is_final(box: Toolbox, name: str) -> bool:
-    return any(tool.node.get("final") is not None for tool in box.tools.get(name, ()))
 
 
 def _ends_otherwise(turn: Node) -> bool:

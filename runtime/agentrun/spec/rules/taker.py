@@ -70,15 +70,17 @@ class Taker:
         given: dict[str, Any] = whole[0].with_defaults(data)
         return given if all(one.is_valid(given) for one in whole) else None
 
-    def refusal(self, arguments: Node) -> tuple[Node, str] | None:
-        """The value for which the tool refuses the arguments of a call, whichever of its name it is, and why."""
-        data = arguments.data()
+    def refusal(self, call: Node) -> tuple[Node, str] | None:
+        """The value for which the tool refuses a call of a script, whichever of its name it is, and why."""
+        arguments = call.get("arguments")
+        data = arguments.data() if arguments is not None else {}
         found = [one.violations(one.with_defaults(data)) for one in self._whole()]
         if not found or not all(found):
             return None
         first = found[0][0]
         route = tuple(int(one) if one.isdigit() else one for one in re.findall(r"[\w-]+", first.path))
-        value = next((one for end in range(len(route), 0, -1) if (one := arguments.get(*route[:end]))), arguments)
+        whole = arguments or call
+        value = next((one for end in range(len(route), 0, -1) if (one := whole.get(*route[:end]))), whole)
         return value, f"`{first.path}`: {first.message}" if first.path else first.message
 
     def _whole(self) -> list[Validator]:
@@ -96,7 +98,7 @@ class Taker:
 
     def _problem(self, argument: str, value: Any) -> str | None:
         if self._validators is None:
-            self._validators = list(map(_values_alone, self._schemas))
+            self._validators = list(map(values_alone, self._schemas))
         found = [one.violations({argument: value}) for one in self._validators]
         return found[0][0].message if found and all(found) else None
 
@@ -131,7 +133,7 @@ def _compiled(schema: dict[str, Any]) -> Validator:
         return Validator({})
 
 
-def _values_alone(schema: dict[str, Any]) -> Validator:
+def values_alone(schema: dict[str, Any]) -> Validator:
     """A schema of what each argument may be by itself; one that refers to what is left out takes all."""
     try:
         return Validator({key: schema[key] for key in ("$defs", "definitions", "properties") if key in schema})

@@ -38,6 +38,11 @@ class Toolbox(msgspec.Struct, frozen=True, eq=False):
         """Whatever can be called, by name."""
         return sorted({*self.tools, *self.transfers})
 
+    @property
+    def runs_agents(self) -> bool:
+        """Whether a tool runs an agent, which asks its model too."""
+        return any(tool.called_agent is not None for found in self.tools.values() for tool in found)
+
     def may_have(self, pattern: str) -> bool:
         """Whether a name or glob stands for a tool, or for one that can't be known."""
         if not self.complete or pattern in self.tools:
@@ -45,6 +50,10 @@ class Toolbox(msgspec.Struct, frozen=True, eq=False):
         if any(fnmatchcase(name, pattern) for name in (*self.tools, *self.transfers, *self.loose)):
             return True
         return pattern.startswith(self.sets) or self.catalog.may_be_unread("tool", pattern)
+
+    def is_final(self, name: str | None) -> bool:
+        """Whether a call of this name may end the run."""
+        return any(tool.node.get("final") is not None for tool in self.tools.get(name or "", ()))
 
     def meant(self, name: str) -> str | None:
         """The tool that a name was probably meant for. A tool of the project that is not listed was meant as it is."""

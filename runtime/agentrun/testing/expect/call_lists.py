@@ -11,13 +11,13 @@ import msgspec
 
 from agentrun.diagnostics import counted
 from agentrun.spec.case_types import Bounds, CallExpect, Calls, CallsExpect
-from agentrun.testing.expect.calls import beside, closest, fits, wrongs
+from agentrun.spec.nodes import Route
+from agentrun.testing.expect.calls import beside, closest, fits
 from agentrun.testing.expect.claims import Claim, broken, under
 from agentrun.testing.expect.made import Made
 from agentrun.testing.expect.numbers import amount, bounds_claims
 from agentrun.testing.expect.order import aligned, in_any_order
-from agentrun.testing.expect.shown import compact, joined
-from agentrun.testing.subset import Route
+from agentrun.testing.expect.shown import compact, joined, tools
 
 
 def calls_claims(expect: Calls | CallsExpect, calls: Sequence[Made], everything: Sequence[Made]) -> Iterator[Claim]:
@@ -108,9 +108,7 @@ class _List:
         if entry.expect.count is None or self._how == "exact":
             return
         fitting = sum(self._fits(number, call) for call in range(len(self._calls)))
-        so = " as expected" if _says_more_than_its_name(entry.expect) else ""
-        subject = f"`{entry.expect.name}` was called{so}"
-        yield from under(("count",), bounds_claims(subject, entry.expect.count, fitting, "time"))
+        yield from under(("count",), bounds_claims(_was_called(entry.expect), entry.expect.count, fitting, "time"))
 
     def _missing(self, number: int, entry: _Entry) -> Claim:
         name = entry.expect.name
@@ -121,24 +119,24 @@ class _List:
         fitting = [call for call in range(len(self._calls)) if self._fits(number, call)]
         taken = {call for call in self._found if call is not None}
         if fitting:
-            so = " as expected" if _says_more_than_its_name(entry.expect) else ""
             where = "and the list has more of them" if taken.issuperset(fitting) else "but not in this place"
-            return self._out_of_row(said, f"`{name}` was called{so} {amount(len(fitting), 'time')}, {where}")
+            wrong = f"{_was_called(entry.expect)} {amount(len(fitting), 'time')}, {where}"
+            return self._out_of_row(said, wrong)
         free = [made for number, made in enumerate(self._calls) if made.call.name == name and number not in taken]
-        nearest, wrong = closest(entry.expect, free or same_tool, self._everything)
+        nearest, claims = closest(entry.expect, free or same_tool, self._everything)
         self._blamed.append(nearest)
-        of = f"none of the {len(same_tool)} calls of `{name}` is as expected; of the closest, {wrongs(wrong)}"
-        message = of if len(same_tool) > 1 else f"the call of `{name}` is not as expected: {wrongs(wrong)}"
-        return Claim(wrong[0].route if len(wrong) == 1 else (), False, said, message, *beside(wrong))
+        told = joined(claim.wrong for claim in claims)
+        of = f"none of the {len(same_tool)} calls of `{name}` is as expected; of the closest, {told}"
+        message = of if len(same_tool) > 1 else f"the call of `{name}` is not as expected: {told}"
+        return Claim(claims[0].route if len(claims) == 1 else (), False, said, message, *beside(claims))
 
     def _left_over(self) -> Iterator[Claim]:
         taken = {call for call in self._found if call is not None}
         left = [made for number, made in enumerate(self._calls) if number not in taken and made not in self._blamed]
         names = [made.call.name for made in left]
         if names:
-            told = joined((f"`{name}`" for name in names), most=8).replace("; ", ", ")
             verb = "is" if len(names) == 1 else "are"
-            wrong = f"{counted(len(names), 'call')} {verb} not expected: {told}"
+            wrong = f"{counted(len(names), 'call')} {verb} not expected: {tools(names)}"
             yield self._out_of_row("no other calls were made", wrong).under(*self._route)
 
     def _out_of_row(self, said: str, wrong: str) -> Claim:
@@ -168,8 +166,10 @@ def _entry(written: str | CallExpect) -> _Entry:
             return _Entry(expect, number, number)
 
 
-def _says_more_than_its_name(expect: CallExpect) -> bool:
-    return msgspec.structs.replace(expect, count=None) != CallExpect(name=expect.name)
+def _was_called(expect: CallExpect) -> str:
+    """The beginning of a sentence that ends with how often."""
+    is_name_alone = msgspec.structs.replace(expect, count=None) == CallExpect(name=expect.name)
+    return f"`{expect.name}` was called{'' if is_name_alone else ' as expected'}"
 
 
 def _line(name: str, arguments: str) -> str:
@@ -187,7 +187,7 @@ def _seen(made: Made) -> str:
 
 def _never(route: Route, glob: str, calls: Sequence[Made]) -> Claim:
     names = [made.call.name for made in calls if fnmatchcase(made.call.name, glob)]
-    told = joined((f"`{name}`" for name in dict.fromkeys(names)), most=8).replace("; ", ", ")
+    told = tools(dict.fromkeys(names))
     wrong = f"{told} {'was' if len(set(names)) == 1 else 'were'} called {amount(len(names), 'time')}, and must never be"
     return Claim(route, not names, f"`{glob}` was not called", wrong)
 
@@ -206,7 +206,7 @@ def _same_turn(names: Sequence[str], calls: Sequence[Made]) -> Claim:
     lacking = [
         [name for name in dict.fromkeys(names) if turn.count(name) < names.count(name)] for turn in turns.values()
     ]
-    told = joined((f"`{name}`" for name in names), most=8).replace("; ", ", ")
+    told = tools(names)
     shown = "\n".join(", ".join(turn) for turn in turns.values())
     said, wrong = f"{told} were called in one turn", f"{told} were not called in one turn"
     return Claim(("same_turn",), not all(lacking) if turns else False, said, wrong, ", ".join(names), shown)

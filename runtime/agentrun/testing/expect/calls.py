@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agentrun.engine.arguments import parse_json
 from agentrun.spec.case_types import CallExpect
+from agentrun.spec.subset import differing, narrowed
 from agentrun.testing.expect.claims import Claim, broken, under
 from agentrun.testing.expect.made import Made, is_known
 from agentrun.testing.expect.requests import request_claim
@@ -13,7 +14,6 @@ from agentrun.testing.expect.shown import brief, joined, pretty
 from agentrun.testing.expect.value import text_value
 from agentrun.testing.expect.values import place_problem, value_claims, where_claims
 from agentrun.testing.observed import ObservedCall
-from agentrun.testing.subset import differing, narrowed
 
 
 def call_claims(expect: CallExpect, made: Made, everything: Sequence[Made]) -> Iterator[Claim]:
@@ -63,10 +63,6 @@ def beside(claims: Sequence[Claim]) -> tuple[str | None, str | None]:
     expected = [f"{title}{claim.expected}" for title, claim in zip(titles, shown, strict=True)]
     got = [f"{title}{claim.got or ''}" for title, claim in zip(titles, shown, strict=True)]
     return "\n".join(expected), "\n".join(got)
-
-
-def wrongs(claims: Sequence[Claim]) -> str:
-    return joined(claim.wrong for claim in claims)
 
 
 def _arguments(expect: CallExpect, call: ObservedCall) -> Claim:

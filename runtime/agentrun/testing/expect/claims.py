@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from agentrun.testing.subset import Route
+from agentrun.spec.nodes import Route
 
 
 class Claim(msgspec.Struct, frozen=True):
     """`route` leads to the key that makes the claim. `holds` is None where nobody can tell: that fails, `not` or not.
 
     `said` is what the key says, as a sentence, and `wrong` why that isn't so, or can't be told. `expected` and `got`
-    are texts to be shown beside each other.
+    are texts to be shown beside each other. `is_unknown`: what it is about was not told, by the model's service say.
     """
 
     route: Route
@@ -22,6 +22,7 @@ class Claim(msgspec.Struct, frozen=True):
     wrong: str
     expected: str | None = None
     got: str | None = None
+    is_unknown: bool = False
 
     def under(self, *route: str | int) -> Claim:
         return msgspec.structs.replace(self, route=(*route, *self.route))

@@ -7,10 +7,10 @@ from typing import Any
 
 from agentrun.secrets import MASKED
 from agentrun.spec.credential_words import has_key, is_dummy, names_credential, without_keys
+from agentrun.spec.nodes import Route
 from agentrun.testing.expect.claims import Claim
 from agentrun.testing.expect.shown import path
 from agentrun.testing.observed import ObservedCall, ObservedStep
-from agentrun.testing.subset import Route
 
 _SHORTEST = 6
 

@@ -24,10 +24,6 @@ def bounds_claims(subject: str, written: int | Bounds, number: float, unit: str 
             yield Claim((key,), holds, seen, f"{seen}, not {figure(bound)} {words}{exactly}")
 
 
-def is_within(written: int | Bounds, number: float) -> bool:
-    return all(claim.holds for claim in bounds_claims("", written, number))
-
-
 def amount(number: float, unit: str = "") -> str:
     """`2 turns`, `0.25 s`: a unit that is a letter or a sign stays as it is."""
     if len(unit) > 3:

@@ -12,16 +12,11 @@ Fits = Callable[[int, int], bool]  # an expected place and an observed call, by 
 Found = list[int | None]  # for each place the call that is in it
 
 
-def in_order(places: int, calls: int, fits: Fits) -> Found:
-    """Places in the order of the calls; other calls may stand between. As many are filled as can be."""
-    return aligned([True] * places, calls, fits)
-
-
 def aligned(required: Sequence[bool], calls: int, fits: Fits) -> Found:
-    """As `in_order`, with places that may stay empty: filling a required one counts for two.
+    """Places in the order of the calls; other calls may stand between. As many are filled as can be.
 
-    So a matching that leaves neither a call nor a required place over is found where there is one. Of places of which
-    only one can be filled, it is the first.
+    Filling a required place counts for two, so a matching that leaves neither a call nor a required place over is found
+    where there is one. Of places of which only one can be filled, it is the first.
     """
     places = len(required)
     best = [[0] * (calls + 1) for _ in range(places + 1)]

@@ -12,13 +12,13 @@ import msgspec
 from agentrun.engine.arguments import parse_json
 from agentrun.secrets import MASKED
 from agentrun.spec.case_types import RequestExpect, TextExpect
+from agentrun.spec.subset import differing, narrowed
 from agentrun.testing.expect.claims import Claim, broken, under
 from agentrun.testing.expect.made import Made
 from agentrun.testing.expect.shown import brief, compact, joined, path, pretty
 from agentrun.testing.expect.value import text_value
 from agentrun.testing.expect.values import place_problem, value_claims, wanted_text
 from agentrun.testing.observed import HttpRequest, ObservedCall, ProcessRequest, ToolRequest
-from agentrun.testing.subset import differing, narrowed
 
 _SHELL_KEYS = ("argv", "cwd", "env", "stdin")
 _NOT_RUN = ("denied", "unknown_tool", "invalid_arguments", "limit", "interrupted")
@@ -155,8 +155,7 @@ def _header(name: str, wanted: TextExpect, request: HttpRequest) -> _Part:
     """Of a header that was sent more than once, one is enough."""
     values = [value for other, value in request.headers if other.lower() == name.lower()]
     if not values:
-        claim = Claim(("headers", name), False, f"the header `{name}` was sent", f"the header `{name}` was not sent")
-        return _Part(wanted, [claim], f"{name}: {wanted if isinstance(wanted, str) else '‹a value›'}", "")
+        return _missing(("headers", name), f"the header `{name}` was", "sent", f"{name}: ", wanted)
     parts = [_text(("headers", name), f"the header `{name}`", f"{name}: ", wanted, value) for value in values]
     return min(parts, key=lambda part: len(broken(part.claims)))
 
@@ -217,6 +216,11 @@ def _text(route: tuple[str, ...], what: str, mark: str, wanted: TextExpect, got:
     return _Part(wanted, claims, mark + wanted_text(wanted, value), mark + got)
 
 
+def _missing(route: tuple[str, ...], what: str, done: str, mark: str, wanted: TextExpect) -> _Part:
+    claim = Claim(route, False, f"{what} {done}", f"{what} not {done}")
+    return _Part(wanted, [claim], mark + (wanted if isinstance(wanted, str) else "‹a value›"), "")
+
+
 # -- shell --------------------------------------------------------------------------------------------------
 
 
@@ -229,8 +233,7 @@ def _process(expect: RequestExpect, request: ProcessRequest) -> Iterator[_Part]:
         if name in request.env:
             yield _text(("env", name), f"the variable `{name}`", f"env {name}=", wanted, request.env[name])
         else:
-            claim = Claim(("env", name), False, f"the variable `{name}` is set", f"the variable `{name}` is not set")
-            yield _Part(wanted, [claim], f"env {name}={wanted if isinstance(wanted, str) else '‹a value›'}", "")
+            yield _missing(("env", name), f"the variable `{name}` is", "set", f"env {name}=", wanted)
     if expect.stdin is not None:
         yield _text(("stdin",), "standard input", "", expect.stdin, request.stdin)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from agentrun.testing.subset import Route
+from agentrun.spec.nodes import Route
 
 _BRIEF_CHARS = 60
 _EXACT = 2.0**53
@@ -50,10 +50,18 @@ def path(route: Route) -> str:
     return text
 
 
-def joined(messages: Iterable[str], most: int = 5) -> str:
-    listed = list(messages)
-    more = f"; and {len(listed) - most} more" if len(listed) > most else ""
-    return "; ".join(listed[:most]) + more
+def joined(parts: Iterable[str], most: int = 5, between: str = "; ") -> str:
+    listed = list(parts)
+    more = f"{between}and {len(listed) - most} more" if len(listed) > most else ""
+    return between.join(listed[:most]) + more
+
+
+def listed(values: Iterable[str]) -> str:
+    return joined(values, most=8, between=", ")
+
+
+def tools(names: Iterable[str]) -> str:
+    return listed(f"`{name}`" for name in names)
 
 
 def kind_of(value: Any) -> str:

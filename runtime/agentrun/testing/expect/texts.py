@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentrun.spec.case_types import SimilarTo, Texts
+from agentrun.spec.nodes import Route
 from agentrun.testing.expect.alike import differences, only
 from agentrun.testing.expect.claims import Claim
 from agentrun.testing.expect.patterns import PatternError, is_found
-from agentrun.testing.expect.shown import brief, is_brief, joined, kind_of
+from agentrun.testing.expect.shown import brief, is_brief, kind_of, listed
 from agentrun.testing.expect.similarity import similarity
 from agentrun.testing.expect.value import Value
-from agentrun.testing.subset import Route
 
 
 def is_text(route: Route, written: str, what: str, text: str) -> Claim:
@@ -44,7 +44,7 @@ def icontains(written: Texts, value: Value) -> Iterator[Claim]:
 
 def contains_any(written: list[str], value: Value) -> Iterator[Claim]:
     holds = any(_stands_in(value, text, str) for text in written)
-    options = joined(map(brief, written), most=8).replace("; ", ", ")
+    options = listed(map(brief, written))
     if not _may_hold_text(value.looked_at):
         yield _no_text("contains_any", f"{value.what} contains one of {options}", value)
         return
@@ -74,7 +74,8 @@ def matches(written: str, value: Value) -> Iterator[Claim]:
         yield Claim(("matches",), holds, said, wrong, None, _long(value))
 
 
-def similar_to(written: SimilarTo, value: Value) -> Iterator[Claim]:
+def similar_to(written: str | SimilarTo, value: Value) -> Iterator[Claim]:
+    written = SimilarTo(written) if isinstance(written, str) else written
     said = f"{value.what} is similar to {brief(written.text)}"
     if value.text is None:
         yield _no_text("similar_to", said, value)

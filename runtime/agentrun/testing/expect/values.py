@@ -8,12 +8,13 @@ from typing import Any
 
 from agentrun.json_schema import Validator
 from agentrun.spec.case_types import Bounds, TextExpect, ValueExpect
+from agentrun.spec.nodes import Route
+from agentrun.spec.subset import at, differing, includes, narrowed, same
 from agentrun.testing.expect import texts
-from agentrun.testing.expect.claims import Claim, opposite, under
+from agentrun.testing.expect.claims import Claim, broken, opposite, under
 from agentrun.testing.expect.numbers import bounds_claims
-from agentrun.testing.expect.shown import brief, is_brief, joined, kind_of, path, pretty
+from agentrun.testing.expect.shown import brief, is_brief, joined, kind_of, listed, path, pretty
 from agentrun.testing.expect.value import NoData, Value, data_value
-from agentrun.testing.subset import Route, at, differing, includes, narrowed, same
 
 _NAME = re.compile(r"[\w-]+")
 
@@ -33,7 +34,7 @@ def value_claims(expect: Any, value: Value) -> Iterator[Claim]:
 
 def wanted_text(expect: TextExpect, value: Value) -> str:
     """What to show as expected beside a text: the text itself where all holds, else what was to hold."""
-    wrong = [claim for claim in value_claims(expect, value) if not claim.holds]
+    wrong = broken(value_claims(expect, value))
     if not wrong:
         return value.text or ""
     if isinstance(expect, str):
@@ -73,7 +74,7 @@ def _with_kind(data: Any, written: Any) -> str:
 
 def _one_of(written: list[Any], value: Value) -> Iterator[Claim]:
     holds = any(_is_equal((), option, value).holds for option in written)
-    options = joined((brief(option) for option in written), most=8).replace("; ", ", ")
+    options = listed(map(brief, written))
     said = f"{value.what} is one of {options}"
     yield Claim(("one_of",), holds, said, f"{value.what} is {brief(value.looked_at)}, none of {options}")
 

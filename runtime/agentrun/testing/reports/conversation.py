@@ -33,14 +33,6 @@ def conversation(observed: Observed) -> list[Entry]:
     return [*entries, *calls.rest()]
 
 
-def asked(observed: Observed, index: int) -> str:
-    """The user message that a step of the case answers; an agent's `input` is seen in the messages only."""
-    step = observed.steps[index]
-    if step.user is not None:
-        return step.user
-    return next((_text(one.get("content")) for one in observed.messages if one.get("role") == "user"), "")
-
-
 class _Calls:
     """The calls of a run, taken one by one, each with those that agents behind it made."""
 

@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from agentrun.diagnostics import counted
 from agentrun.markup.calls import call_line, duration, failure_text
 from agentrun.markup.lines import cut
-from agentrun.markup.secret_lines import looks_secret
+from agentrun.markup.secret_lines import lines_to_show
 from agentrun.markup.snippet import cells, snippet
-from agentrun.spec.nodes import LINE_BREAK
-from agentrun.testing.differences import differences
-from agentrun.testing.observed import ObservedCall
-from agentrun.testing.reports.conversation import asked
+from agentrun.testing.observed import ObservedCall, ObservedStep
 from agentrun.testing.reports.look import Look
 from agentrun.testing.reports.summary import (
     MARKS,
     attempt_name,
+    difference_of,
     ending,
     failed_attempt,
     judged_lines,
@@ -26,7 +24,7 @@ from agentrun.testing.reports.summary import (
 from agentrun.testing.results import Attempt, CaseResult, Failure
 from agentrun.visible import in_a_line, one_line, visible
 
-LEGEND = ("- expected", "+ got")
+LEGEND = "- expected  + got"
 _MAX_DIFFERENCES = 60
 _MAX_CALLS = 30
 _RESULT_CELLS = 24  # at least, however long the call
@@ -53,46 +51,35 @@ def _body(result: CaseResult, sources: Mapping[str, str], look: Look) -> list[st
         return lines
     if many := attempt_name(result, attempt):
         lines += look.indented(f"{many}:", "  ", "dim")
+    return [*lines, *attempt_lines(attempt, sources, look)]
+
+
+def attempt_lines(attempt: Attempt, sources: Mapping[str, str], look: Look) -> Iterator[str]:
+    """All its failures, then what happened."""
     for failure in attempt.failures:
-        lines += failure_lines(failure, sources, look)
-    return [*lines, *happened_lines(attempt, look)]
+        yield from _failure(failure, sources, look)
+    yield from happened_lines(attempt, look)
 
 
 def legend_of(results: Iterable[CaseResult]) -> str:
     """What the signs of differences mean, where any are shown."""
     failures = [one for result in results for attempt in result.attempts for one in attempt.failures]
-    return "  ".join(LEGEND) if any(has_difference(one) for one in failures) else ""
+    return LEGEND if any(one.has_difference for one in failures) else ""
 
 
-def has_difference(failure: Failure) -> bool:
-    return failure.expected is not None and failure.got is not None
-
-
-def failure_lines(failure: Failure, sources: Mapping[str, str], look: Look) -> list[str]:
+def _failure(failure: Failure, sources: Mapping[str, str], look: Look) -> list[str]:
     span = failure.span
-    place = in_a_line(f"{span.file}:{span.line}:{span.column}:")
+    place = in_a_line(f"{span}:")
     message, *further = visible(message_of(failure)).split("\n")
     first, *rest = look.indented(f"{place} {message}", "  ")
     lines = [first.replace(place, look.paint(place, "info"), 1), *rest]
     for line in further:
         lines += look.indented(line, "  ")
-    pointed = snippet(shown_lines(failure, sources), span, look.room("  "))
+    pointed = snippet(lines_to_show(span, sources), span, look.room("  "))
     lines += [f"  {look.paint(line, 'dim')}" for line in pointed]
-    return [*lines, *_difference(failure, look)]
-
-
-def shown_lines(failure: Failure, sources: Mapping[str, str]) -> list[str]:
-    """The lines of the file that says what was expected; none where the one that does holds a credential."""
-    lines = LINE_BREAK.split(sources.get(failure.span.file, ""))
-    line = lines[failure.span.line - 1] if 0 < failure.span.line <= len(lines) else ""
-    return [] if looks_secret(line) else lines
-
-
-def _difference(failure: Failure, look: Look) -> Iterator[str]:
-    if failure.expected is None or failure.got is None:
-        return
-    for line in differences(failure.expected, failure.got, max_lines=_MAX_DIFFERENCES):
-        yield from look.chopped(visible(line[2:]), "    ", _STYLES.get(line[:1], "dim"), line[:2])
+    for line in difference_of(failure, _MAX_DIFFERENCES):
+        lines += look.chopped(visible(line[2:]), "    ", _STYLES.get(line[:1], "dim"), line[:2])
+    return lines
 
 
 def happened_lines(attempt: Attempt, look: Look) -> Iterator[str]:
@@ -101,14 +88,24 @@ def happened_lines(attempt: Attempt, look: Look) -> Iterator[str]:
         return
     yield from look.indented(f"what happened: {ending(attempt)}", "  ", "dim")
     for index, step in enumerate(observed.steps):
-        yield from _said("user", asked(observed, index), look)
-        for call in step.calls[:_MAX_CALLS]:
+        yield from _said("user", observed.user_message(index), look)
+        for number, call in enumerate(step.calls[:_MAX_CALLS]):
+            yield from _retries(step, number, look)
             yield _call(call, look)
+        yield from _retries(step, min(len(step.calls), _MAX_CALLS), look)
         if len(step.calls) > _MAX_CALLS:
             yield look.paint(f"    … {counted(len(step.calls) - _MAX_CALLS, 'more call')}", "dim")
         yield from _said("answer", step.text, look)
     for judged in judged_lines(attempt):
         yield from look.indented(judged, "    ", "dim")
+
+
+def _retries(step: ObservedStep, calls: int, look: Look) -> Iterator[str]:
+    """The requests that failed, and were made again, after so many calls."""
+    for retry in step.retries:
+        if retry.calls == calls:
+            told = one_line(f"retried: {retry.cause}", 4 * look.width)
+            yield f"    {look.paint(cut(told, look.room('    ')), 'dim')}"
 
 
 def _said(who: str, text: str, look: Look) -> Iterator[str]:

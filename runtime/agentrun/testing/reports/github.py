@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agentrun.markup.workflow import command, place
-from agentrun.testing.differences import differences
 from agentrun.testing.reports.failed import LEGEND
-from agentrun.testing.reports.summary import failed_attempt, message_of, summary, warned, why_unmeasured
+from agentrun.testing.reports.summary import difference_of, failed_attempt, message_of, summary, warned, why_unmeasured
 from agentrun.testing.results import CaseResult, Failure, TestRun
 from agentrun.visible import in_a_line
 
@@ -55,7 +54,5 @@ def _title(result: CaseResult) -> dict[str, object]:
 
 
 def _message(failure: Failure) -> str:
-    if failure.expected is None or failure.got is None:
-        return message_of(failure)
-    lines = differences(failure.expected, failure.got, max_lines=_MAX_LINES)
-    return "\n".join([message_of(failure), "  ".join(LEGEND), *lines])
+    lines = difference_of(failure, _MAX_LINES)
+    return "\n".join([message_of(failure), *([LEGEND, *lines] if lines else [])])

@@ -13,10 +13,11 @@ from importlib.resources import files
 from agentrun import __version__
 from agentrun.testing.reports.coverage import rows, untested_line
 from agentrun.testing.reports.html_case import case_section, escaped
-from agentrun.testing.reports.summary import STATUSES, WORDS, by_file, spent_in_all, summary, warned
+from agentrun.testing.reports.summary import WORDS, by_file, counts, spent_in_all, summary, warned
 from agentrun.testing.results import AgentCoverage, CaseResult, Status, TestRun
 
 _BAR = 1000  # parts that the bar is measured in
+_FILTERS: tuple[Status, ...] = ("failed", "unmeasured", "passed", "skipped")
 
 
 def as_html(run: TestRun, sources: Mapping[str, str]) -> str:
@@ -63,10 +64,9 @@ def _verdict(run: TestRun) -> str:
 def _bar(run: TestRun) -> str:
     parts = []
     at = 0.0
-    for status in ("passed", "failed", "unmeasured", "skipped"):
-        width = _BAR * run.count(status) / max(1, len(run.results))
-        if width:
-            parts.append(f'<rect class="{status}" x="{at:.2f}" y="0" width="{width:.2f}" height="10"/>')
+    for status, number in counts(run):
+        width = _BAR * number / len(run.results)
+        parts.append(f'<rect class="{status}" x="{at:.2f}" y="0" width="{width:.2f}" height="10"/>')
         at += width
     box = f'viewBox="0 0 {_BAR} 10" preserveAspectRatio="none"'
     return f'<svg class="bar" {box} aria-hidden="true">{"".join(parts)}</svg>'
@@ -77,7 +77,7 @@ def _filter(run: TestRun) -> Iterator[str]:
     yield '<legend class="hidden-text">Which cases are shown</legend>'
     yield '<input type="radio" name="show" id="show-all" checked>'
     yield f'<label for="show-all">all {len(run.results)}</label>'
-    for status in STATUSES:
+    for status in _FILTERS:
         if run.count(status):
             yield f'<input type="radio" name="show" id="show-{status}">'
             yield f'<label for="show-{status}" class="{status}">{run.count(status)} {WORDS[status]}</label>'

@@ -10,14 +10,15 @@ from typing import Any
 
 from agentrun.diagnostics import Span
 from agentrun.markup.calls import duration
-from agentrun.testing.differences import differences
+from agentrun.markup.secret_lines import lines_to_show
 from agentrun.testing.observed import HttpRequest, ObservedCall, ToolRequest
 from agentrun.testing.reports.conversation import Said, conversation
-from agentrun.testing.reports.failed import shown_lines
 from agentrun.testing.reports.summary import (
     MARKS,
     WORDS,
     attempt_name,
+    difference_of,
+    how_it_ended,
     judged_lines,
     message_of,
     repeats,
@@ -106,10 +107,10 @@ def _failure(failure: Failure, sources: Mapping[str, str]) -> Iterator[str]:
     yield '<div class="failure">'
     yield f'<p class="message">{_with_code(message_of(failure))}</p>'
     yield f"<p>{_place(failure.span)}</p>"
-    yield from _source(failure.span, shown_lines(failure, sources))
-    if failure.expected is not None and failure.got is not None:
+    yield from _source(failure.span, lines_to_show(failure.span, sources))
+    if lines := difference_of(failure):
         yield '<p class="legend"><span class="expected">- expected</span><span class="got">+ got</span></p>'
-        yield _difference(differences(failure.expected, failure.got))
+        yield _difference(lines)
     yield "</div>"
 
 
@@ -147,7 +148,7 @@ def _conversation(attempt: Attempt) -> Iterator[str]:
     if not entries:
         return
     steps = attempt.observed.steps
-    yield f"<h3>{escaped(' · '.join(['Conversation', *([steps[-1].reason] if steps else [])]))}</h3>"
+    yield f"<h3>{escaped(' · '.join(['Conversation', *([how_it_ended(steps[-1])] if steps else [])]))}</h3>"
     for entry in entries[:MAX_ENTRIES]:
         yield from _said(entry) if isinstance(entry, Said) else _call(entry)
     if len(entries) > MAX_ENTRIES:
@@ -210,7 +211,7 @@ def _tab_stop(text: str, lines: int) -> str:
 
 
 def _place(span: Span) -> str:
-    return f'<span class="place">{escaped(f"{span.file}:{span.line}:{span.column}")}</span>'
+    return f'<span class="place">{escaped(str(span))}</span>'
 
 
 def _pretty(text: str) -> str:

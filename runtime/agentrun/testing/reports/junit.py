@@ -6,10 +6,12 @@ What could not be measured is an error: something that is no fault of what was t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import dedent
 
 from agentrun.markup import xml
 from agentrun.markup.repository import shown_file
-from agentrun.testing.reports.plain import told
+from agentrun.testing.reports.failed import LEGEND, attempt_lines
+from agentrun.testing.reports.look import Look
 from agentrun.testing.reports.summary import (
     by_file,
     cost_of,
@@ -19,7 +21,7 @@ from agentrun.testing.reports.summary import (
     usage_of,
     why_unmeasured,
 )
-from agentrun.testing.results import CaseResult, TestRun
+from agentrun.testing.results import Attempt, CaseResult, TestRun
 
 _TAGS = {"failed": "failure", "unmeasured": "error", "skipped": "skipped"}
 
@@ -94,4 +96,9 @@ def _problem(result: CaseResult, sources: Mapping[str, str]) -> tuple[str, str]:
     if attempt is None:
         return repeats(result), ""
     first, *others = map(message_of, attempt.failures)
-    return first + (f" (and {len(others)} more)" if others else ""), told(attempt, sources)
+    return first + (f" (and {len(others)} more)" if others else ""), _in_full(attempt, sources)
+
+
+def _in_full(attempt: Attempt, sources: Mapping[str, str]) -> str:
+    legend = [f"  {LEGEND}"] if any(one.has_difference for one in attempt.failures) else []
+    return dedent("\n".join([*legend, *attempt_lines(attempt, sources, Look())]))

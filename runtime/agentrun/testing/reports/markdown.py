@@ -13,7 +13,6 @@ from agentrun.diagnostics import counted
 from agentrun.markup.calls import call_line, duration
 from agentrun.markup.lines import beginning
 from agentrun.markup.markdown import escaped, fenced, fitting, place
-from agentrun.testing.differences import differences
 from agentrun.testing.observed import ObservedCall
 from agentrun.testing.reports.conversation import Entry, Said, conversation
 from agentrun.testing.reports.coverage import rows, untested_line
@@ -23,6 +22,7 @@ from agentrun.testing.reports.summary import (
     attempt_name,
     cost_of,
     counts,
+    difference_of,
     dollars,
     ending,
     failed_attempt,
@@ -111,8 +111,7 @@ def _title(result: CaseResult) -> str:
 
 def _failure(failure: Failure) -> Iterator[str]:
     yield f"\n{place(failure.span)}: {escaped(message_of(failure))}"
-    if failure.expected is not None and failure.got is not None:
-        lines = differences(failure.expected, failure.got)
+    if lines := difference_of(failure):
         yield "\n" + fenced("\n".join(["--- expected", "+++ got", *lines]), "diff")
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from agentrun.diagnostics import counted
 from agentrun.engine.messages import Usage
 from agentrun.markup.calls import duration
-from agentrun.markup.lines import beginning
+from agentrun.markup.lines import beginning, cut
+from agentrun.testing.differences import GOT, MAX_CHARS, MAX_LINES, SAME, differences
+from agentrun.testing.observed import ObservedStep
 from agentrun.testing.repeats import pass_all_k, pass_at_k
 from agentrun.testing.results import Attempt, CaseResult, Failure, Status, TestRun
 from agentrun.visible import in_a_line
 
-STATUSES: tuple[Status, ...] = ("failed", "unmeasured", "passed", "skipped")
 WORDS: dict[Status, str] = {
     "passed": "passed",
     "failed": "failed",
@@ -21,13 +22,12 @@ WORDS: dict[Status, str] = {
 }
 MARKS: dict[Status, str] = {"passed": "✓", "failed": "✗", "unmeasured": "?", "skipped": "–"}
 _MESSAGE_CHARS = 4_000  # a service's answer, or a model's words, may be of any length
-_MOST_TRIES = 3  # pass@k is told for one try, and for this many
+_MOST_TOGETHER = 3  # pass@k is told for one attempt, and for this many
 
 
 def counts(run: TestRun) -> list[tuple[Status, int]]:
     """How many cases came out so; what never happened is left out."""
-    order: tuple[Status, ...] = ("passed", "failed", "unmeasured", "skipped")
-    return [(status, run.count(status)) for status in order if run.count(status)]
+    return [(status, run.count(status)) for status in WORDS if run.count(status)]
 
 
 def summary(run: TestRun) -> str:
@@ -44,16 +44,16 @@ def by_file(run: TestRun) -> dict[str, list[CaseResult]]:
 
 
 def pass_rates(result: CaseResult) -> dict[int, float]:
-    """The chance that at least one of k tries passes, by k: for one try, and for three if there are as many."""
+    """The chance that at least one of k attempts passes, by k: for one, and for three if there are as many."""
     measured = [one for one in result.attempts if one.status != "unmeasured"]
     passed = sum(one.status == "passed" for one in measured)
-    return {k: pass_at_k(len(measured), passed, k) for k in sorted({1, min(_MOST_TRIES, len(measured))}) if measured}
+    return {k: pass_at_k(len(measured), passed, k) for k in sorted({1, min(_MOST_TOGETHER, len(measured))}) if measured}
 
 
 def steady_rates(result: CaseResult) -> dict[int, float]:
-    """The chance that all of k tries pass, by k, for three tries or as many as there are; for one it is no other."""
+    """The chance that all of k attempts pass, by k, for three or as many as there are; for one it is no other."""
     measured = [one for one in result.attempts if one.status != "unmeasured"]
-    passed, k = sum(one.status == "passed" for one in measured), min(_MOST_TRIES, len(measured))
+    passed, k = sum(one.status == "passed" for one in measured), min(_MOST_TOGETHER, len(measured))
     return {k: pass_all_k(len(measured), passed, k)} if k > 1 else {}
 
 
@@ -84,6 +84,17 @@ def failed_attempt(result: CaseResult) -> Attempt | None:
 
 def message_of(failure: Failure) -> str:
     return beginning(failure.message, _MESSAGE_CHARS)
+
+
+def difference_of(failure: Failure, max_lines: int = MAX_LINES) -> list[str]:
+    """The lines of what was expected beside what came, or of what came alone; none where the message says it."""
+    if failure.got is None or not failure.has_difference:
+        return []
+    if failure.expected is not None:
+        return differences(failure.expected, failure.got, max_lines=max_lines)
+    lines = [GOT + cut(line, MAX_CHARS) for line in failure.got.rstrip("\n").split("\n")]
+    more = [f"{SAME}… {counted(len(lines) - max_lines, 'more line')}"] if len(lines) > max_lines else []
+    return lines[:max_lines] + more
 
 
 def why_unmeasured(result: CaseResult) -> str:
@@ -131,7 +142,11 @@ def spent_in_all(run: TestRun) -> list[str]:
 def ending(attempt: Attempt) -> str:
     """`answered, 2 turns, 150 tokens`."""
     steps = attempt.observed.steps
-    return ", ".join([*([steps[-1].reason] if steps else []), *spent([attempt])])
+    return ", ".join([*([how_it_ended(steps[-1])] if steps else []), *spent([attempt])])
+
+
+def how_it_ended(step: ObservedStep) -> str:
+    return "ended by the test" if step.ended_by_the_test else step.reason
 
 
 def judged_lines(attempt: Attempt) -> list[str]:
@@ -142,8 +157,7 @@ def judged_lines(attempt: Attempt) -> list[str]:
         if one.passed is False and one.span in told:
             continue
         lines.append(in_a_line(f"judged by {one.model}: {one.count(True)} of {len(one.votes)} say yes"))
-        words = {False: "no", None: "no verdict"}
-        lines += [in_a_line(f"{words[vote.passed]}: {vote.reason}") for vote in one.votes if vote.passed is not True]
+        lines += [in_a_line(vote.told) for vote in one.votes if vote.passed is not True]
     return lines
 
 

@@ -87,8 +87,7 @@ def _of(run: TestRun, status: Status) -> list[CaseResult]:
 def _unmeasured(result: CaseResult, look: Look) -> list[str]:
     mark = look.paint(MARKS["unmeasured"], "warning")
     name = cut(in_a_line(result.case.name), look.room("? "))
-    span = result.case.span
-    place = look.paint(in_a_line(f"{span.file}:{span.line}:{span.column}"), "dim")
+    place = look.paint(in_a_line(str(result.case.span)), "dim")
     return [f"{mark} {name}", f"  {place}", *look.indented(in_a_line(why_unmeasured(result)), "  ")]
 
 

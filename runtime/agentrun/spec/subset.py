@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-Route = tuple[str | int, ...]
+from agentrun.spec.nodes import Route
 
 
 def includes(actual: Any, expected: Any) -> bool:
