@@ -82,6 +82,13 @@ def test_the_secret_that_was_sent_can_be_expected_and_is_not_told(tmp_path, head
     assert KEY not in str(it.shown.observed)
 
 
+def test_a_secret_that_the_author_wrote_is_not_told_either(tmp_path):
+    body = f"tools: {{get: {{json: 1}}}}\n    expect: {{answer: the key is {KEY}}}"
+    (failure,) = results(tmp_path, case(body, CALL, ANSWER))["it"].shown.failures
+    assert failure.expected == "the key is [secret]"
+    assert KEY not in failure.message
+
+
 def test_a_bug_fails_its_case_and_no_other(tmp_path, monkeypatch):
     def failing(case, observed, sent):
         if case.name == "second":

@@ -75,7 +75,7 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
     observed = played.observed()
     failures += [Failure(agent.mask.text(problem), _place(case, route)) for problem, route in scene.problems.items()]
     if not failures:
-        failures += failures_of(case, observed, scene.requests)
+        failures += (_hidden(one, agent.mask) for one in failures_of(case, observed, scene.requests))
         is_down = is_real and failures and not case.expects_a_failure
         missing = scene.missing or (played.service_failures if is_down else [])
         if not missing and case.is_live and all(one.is_unknown for one in failures):
@@ -86,6 +86,12 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
     status: AttemptStatus = "failed" if failures else "passed"
     warnings = () if failures else tuple(_left_over(case, scene))
     return Attempt(status, observed, time.monotonic() - started, tuple(failures), warnings=warnings)
+
+
+def _hidden(failure: Failure, mask: Mask) -> Failure:
+    """What is expected may hold a secret: the author wrote it, and the report goes elsewhere."""
+    expected, got = (None if text is None else mask.text(text) for text in (failure.expected, failure.got))
+    return msgspec.structs.replace(failure, message=mask.text(failure.message), expected=expected, got=got)
 
 
 def _place(case: Case, route: Route) -> Span:

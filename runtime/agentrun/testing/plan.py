@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +117,7 @@ def _case(document: Document, file: TestSpec, case: CaseSpec, node: Node) -> Cas
         args=case.args,
         source=source,
         script=tuple(script),
-        cassette=Path(document.path).parent / (holder.cassette or "") if source == "cassette" else None,
+        cassette=_cassette(document, holder.cassette or "") if source == "cassette" else None,
         date=case.date or file.date,
         stubs={**file.tools, **case.tools},
         live_tools=file.live_tools if case.live_tools is None else case.live_tools,
@@ -142,6 +143,11 @@ def _source(file: TestSpec, case: CaseSpec) -> tuple[Source, TestSpec | CaseSpec
         if holder.model is not None:
             return "script", holder
     return "own", case
+
+
+def _cassette(document: Document, written: str) -> Path:
+    """Its path as a person would write it: without `..`."""
+    return Path(os.path.normpath(Path(document.path).parent / written))
 
 
 def _steps(case: CaseSpec, node: Node) -> tuple[Step, ...]:
