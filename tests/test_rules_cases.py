@@ -394,7 +394,8 @@ def test_in_one_place_there_is_one_model(tmp_path, top, model, expected):
 def test_a_cassette_that_is_there_is_not_missed(tmp_path):
     text = case("", model="    cassette: tapes/one.yaml\n")
     assert codes(tmp_path, text) == [("AR614", "warning")]
-    assert codes(tmp_path, text, {"tests/tapes/one.yaml": "a: 1\n"}) == []
+    recorded = "cassette: 1\nconversations:\n- {agent: desk, date: '2026-01-01', exchanges: [{user: hi}]}\n"
+    assert codes(tmp_path, text, {"tests/tapes/one.yaml": recorded}) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/nowhere/one.yaml"])

@@ -96,7 +96,7 @@ class _List:
         for number, entry in enumerate(self._entries):
             wrong = broken(self._count_claims(number, entry))
             route = (*self._route, number)
-            if wrong:
+            if wrong and not (number in lacking and self._is_only_alike(number, entry)):
                 yield from under(route, wrong)
             elif number in lacking:
                 yield self._missing(number, entry).under(*route)
@@ -109,6 +109,13 @@ class _List:
             return
         fitting = sum(self._fits(number, call) for call in range(len(self._calls)))
         yield from under(("count",), bounds_claims(_was_called(entry.expect), entry.expect.count, fitting, "time"))
+
+    def _is_only_alike(self, number: int, entry: _Entry) -> bool:
+        """The tool was called, and no call fits: how the closest differs tells more than how many there are."""
+        calls = range(len(self._calls))
+        return any(self._calls[call].call.name == entry.expect.name for call in calls) and not any(
+            self._fits(number, call) for call in calls
+        )
 
     def _missing(self, number: int, entry: _Entry) -> Claim:
         name = entry.expect.name
