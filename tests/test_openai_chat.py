@@ -404,7 +404,7 @@ BEFORE_DONE = FINISHED.body.index(b"data: [DONE]")
     ],
 )
 def test_what_breaks_after_the_finish_takes_nothing_away(response):
-    (reply,), _ = ask(response, idle_s=0.2)
+    (reply,), _ = ask(response, idle_s=1.5)
     assert reply.text == "Hello"
 
 
