@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from agentrun.diagnostics import Span
+from agentrun.engine.arguments import parse_json
 from agentrun.markup.calls import duration
 from agentrun.markup.secret_lines import lines_to_show
 from agentrun.testing.observed import HttpRequest, ObservedCall, ToolRequest
@@ -215,12 +216,12 @@ def _place(span: Span) -> str:
 
 
 def _pretty(text: str) -> str:
-    """JSON laid out; any other text, and one that is too long to be shown whole, as it is."""
+    """JSON laid out; any other text, and one that is too long to be shown whole or nested deeply, as it is."""
     if len(text) > MAX_CHARS or not text.startswith(("{", "[")):
         return text
     try:
-        return _laid_out(json.loads(text))
-    except (ValueError, RecursionError):
+        return _laid_out(parse_json(text))
+    except ValueError:
         return text
 
 
