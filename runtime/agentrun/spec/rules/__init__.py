@@ -1,8 +1,9 @@
 """Checks across documents, one family a file. A rule reads a document's data and speaks in routes.
 
-Each rule is a function (catalog, document) -> findings, entered in `RULES`; one that looks at the project as a whole is
-a function (catalog) -> findings in `WHOLE_RULES`. A rule may meet data that the schema already refused: it says nothing
-about what it can't read. What a code means, with an example that has it and one that mends it, stands in `explain/`.
+Each rule is a function (catalog, document) -> findings, entered in `RULES`, or in `TEST_RULES` where it is about test
+files alone; one that looks at the project as a whole is a function (catalog) -> findings in `WHOLE_RULES`. A rule may
+meet data that the schema already refused: it says nothing about what it can't read. What a code means, with an example
+that has it and one that mends it, stands in `explain/`.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ RULES = (
     *permissions.RULES,
     *exposure.RULES,
     *scripts.RULES,
+    *traps.RULES,
+    *unused.RULES,
+)
+TEST_RULES = (
     *cases.RULES,
     *case_tools.RULES,
     *case_stubs.RULES,
@@ -82,8 +87,6 @@ RULES = (
     *case_models.RULES,
     *case_outcomes.RULES,
     *case_effects.RULES,
-    *traps.RULES,
-    *unused.RULES,
 )
 WHOLE_RULES = unused.WHOLE_RULES
 
@@ -95,10 +98,17 @@ def cross_check(catalog: Catalog) -> dict[Document, list[Diagnostic]]:
     have as many as it can takes no longer for it.
     """
     return {
-        document: [found for rule in RULES for found in islice(_once(rule(catalog, document)), MAX_TOLD)]
+        document: _checked(catalog, document)
         for document in catalog.documents()
         if document.complete and not document.is_base and document.node.is_mapping
     }
+
+
+def _checked(catalog: Catalog, document: Document) -> list[Diagnostic]:
+    if document.kind != "test":
+        return [found for rule in RULES for found in islice(rule(catalog, document), MAX_TOLD)]
+    rules = (*RULES, *TEST_RULES)
+    return [found for rule in rules for found in islice(_once(rule(catalog, document)), MAX_TOLD)]
 
 
 def _once(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
