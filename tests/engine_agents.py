@@ -10,7 +10,7 @@ from agentrun.engine.ports import ToolResult
 from agentrun.json_schema import Validator
 from agentrun.models.scripted import Scripted
 from agentrun.secrets import Masker
-from agentrun.spec.types import ScriptTurn
+from agentrun.spec.script_types import ScriptTurn
 
 ANY = {"type": "object", "properties": {}}
 WAIT_S = 20.0  # far more than any of these waits takes

@@ -22,7 +22,16 @@ ALLOWED = {
     "strict": {"strict", "json_schema"},
     "spec": {"spec", "effects", "prices", "templates", "json_schema", "strict", "secrets"} | FOUNDATION,
     "engine": {"engine", "errors"},
-    "models": {"models", "engine.messages", "engine.ports", "engine.exchange", "engine.bm25", "errors", "spec.types"},
+    "models": {
+        "models",
+        "engine.messages",
+        "engine.ports",
+        "engine.exchange",
+        "engine.bm25",
+        "errors",
+        "spec.script_types",
+        "spec.types",
+    },
     "tools": {
         "tools",
         "engine.exchange",

@@ -10,7 +10,7 @@ from agentrun.errors import ModelError
 from agentrun.models.failures import ToolUseFailed
 from agentrun.models.retry import Retrying, next_delay_s
 from agentrun.models.scripted import Scripted
-from agentrun.spec.types import ScriptError, ScriptTurn
+from agentrun.spec.script_types import ScriptError, ScriptTurn
 
 REQUEST = Request([user("q")], ToolList([]))
 GOOD = ScriptTurn(content="Hi")

@@ -8,7 +8,7 @@ from agentrun.engine.messages import Request, ToolCall, ToolList, Usage, user
 from agentrun.engine.ports import CallProgress, TextProgress
 from agentrun.errors import ModelError
 from agentrun.models.scripted import Scripted
-from agentrun.spec.types import ScriptCall, ScriptError, ScriptTurn
+from agentrun.spec.script_types import ScriptCall, ScriptError, ScriptTurn
 
 REQUEST = Request([user("q")], ToolList([]))
 

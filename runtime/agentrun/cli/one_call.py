@@ -16,7 +16,7 @@ from agentrun.engine.messages import ToolList
 from agentrun.engine.ports import Approver
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.models.scripted import Scripted
-from agentrun.spec.types import ScriptCall, ScriptTurn
+from agentrun.spec.script_types import ScriptCall, ScriptTurn
 
 _NAME = "tools call"
 

@@ -18,7 +18,7 @@ from agentrun.errors import ModelError
 from agentrun.models import failures
 from agentrun.models.assemble import Assembly
 from agentrun.models.error_body import Said
-from agentrun.spec.types import ScriptError, ScriptTurn
+from agentrun.spec.script_types import ScriptError, ScriptTurn
 
 
 class Scripted:

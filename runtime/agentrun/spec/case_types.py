@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Union
 from msgspec import Meta, field
 
 from agentrun.spec.definition import Closed, doc
-from agentrun.spec.types import ModelSpec, Positive, Scalar, Schema, Script, Seconds
+from agentrun.spec.script_types import Script
+from agentrun.spec.types import ModelSpec, Positive, Scalar, Schema, Seconds
 
 Count = Annotated[int, Meta(ge=0)]
 Texts = str | list[str]

@@ -1,4 +1,4 @@
-"""How a key of the language is defined: a field of a closed type, with its description and marks.
+"""How a key of the language is defined: a field of a closed type, with its description and marks; and `{file: path}`.
 
 Marks on a field, all inherited by what stands below it:
     env       `${VAR}` is read here
@@ -7,7 +7,7 @@ Marks on a field, all inherited by what stands below it:
     template  what a `{{ }}` text sees: run, call, or result (see `templates.py`); "": it is no template
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -18,3 +18,7 @@ class Closed(Struct, frozen=True, forbid_unknown_fields=True):
 
 def doc(text: str, **marks: Any) -> Meta:
     return Meta(description=text, extra_json_schema={f"x-{name}": value for name, value in marks.items()} or None)
+
+
+class FileRef(Closed, frozen=True):
+    file: Annotated[str, doc("A path relative to the file that names it.")]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.spec import case_types, types
+from agentrun.spec import case_types, definition, script_types, types
 from agentrun.spec.schema import JsonSchema, Kind, marks_of, schema_of
 
 _INTRO = """\
@@ -236,7 +236,8 @@ def _default(section: Section, key: str) -> str:
     """None, a mapping of the language and an empty list or mapping need no words."""
     if key in section.definition.get("required", ()):
         return "required"
-    defined: Any = getattr(types, section.name, None) or getattr(case_types, section.name)
+    modules = (types, case_types, script_types, definition)
+    defined: Any = next(vars(one)[section.name] for one in modules if section.name in vars(one))
     field = next(one for one in msgspec.structs.fields(defined) if one.encode_name == key)
     default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     if default is None or default == [] or default == {} or isinstance(default, msgspec.Struct):

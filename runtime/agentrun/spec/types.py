@@ -3,7 +3,8 @@
 The JSON Schemas in `schemas/` and `docs/reference.md` are generated from here, and the objects that the rest
 of the program reads are these. Types mirror what is written; what a file means once bound is `resolve.py`'s.
 
-Test files have theirs in `case_types.py`; what the marks on a field mean stands in `definition.py`.
+Test files have theirs in `case_types.py`, scripted models in `script_types.py`; what the marks on a field mean stands
+in `definition.py`.
 Annotations are not postponed here: evaluating them as text, for the schema, would take longer than all else at start.
 """
 
@@ -11,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from agentrun.spec.definition import Closed, doc
+from agentrun.spec.definition import Closed, FileRef, doc
+from agentrun.spec.script_types import Script
 
 NAME_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 BACKENDS = ("http", "shell", "mcp", "openapi", "agent", "python", "final")
@@ -36,10 +38,6 @@ EXACTLY_ONE: dict[str, tuple[str, ...]] = {
 AT_MOST_ONE: dict[str, tuple[str, ...]] = {"HttpSpec": ("json", "form", "multipart", "body")}
 
 
-class FileRef(Closed, frozen=True):
-    file: Annotated[str, doc("A path relative to the file that names it.")]
-
-
 # -- model --------------------------------------------------------------------------------------------------
 
 
@@ -55,38 +53,6 @@ class PriceSpec(Closed, frozen=True):
     cached: Annotated[
         Annotated[float, Meta(ge=0)] | None, doc("USD for a million cached input tokens; default: as input.")
     ] = None
-
-
-class ScriptError(Closed, frozen=True):
-    status: Annotated[int, Meta(ge=400, le=599), doc("HTTP status of the failure.")] = 500
-    message: Annotated[str, doc("The service's message.")] = "scripted error"
-    retry_after: Annotated[Annotated[float, Meta(ge=0)] | None, doc("Seconds the service asks to wait.")] = None
-
-
-class ScriptCall(Closed, frozen=True):
-    name: Annotated[str, doc("The function's name.")]
-    arguments: Annotated[dict[str, Any] | str, doc("Arguments; a text is sent raw.")] = field(default_factory=dict)
-    id: Annotated[str | None, doc("The call's id; default: made.")] = None
-
-
-class ScriptTurn(Closed, frozen=True):
-    """One turn of a scripted model."""
-
-    content: Annotated[str | None, doc("The text of the turn.")] = None
-    tool_calls: Annotated[list[ScriptCall], doc("The calls of the turn.")] = field(default_factory=list)
-    chunks: Annotated[list[str] | None, doc("The text in pieces, as a stream brings it.")] = None
-    finish_reason: Annotated[
-        Literal["stop", "tool_calls", "length", "content_filter", "refusal"] | None,
-        doc("Default: tool_calls with calls, else stop."),
-    ] = None
-    usage: Annotated[dict[str, int] | None, doc("`input_tokens`, `output_tokens`, `total_tokens`.")] = None
-    delay: Annotated[float, Meta(ge=0), doc("Seconds before the turn.")] = 0
-    error: Annotated[
-        Literal["cut", "reset"] | ScriptError | None, doc("The turn fails: a status, a cut stream or a reset.")
-    ] = None
-
-
-Script = list[ScriptTurn] | FileRef
 
 
 class ModelSpec(Closed, frozen=True):

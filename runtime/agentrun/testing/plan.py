@@ -14,7 +14,7 @@ from agentrun.project import Project
 from agentrun.spec.case_types import CaseSpec, ExpectSpec, JudgeSpec, Stubs, TestSpec
 from agentrun.spec.catalog import Document
 from agentrun.spec.nodes import Node, name_place, text_of
-from agentrun.spec.types import ScriptTurn
+from agentrun.spec.script_types import ScriptTurn
 
 TIMEOUT_S = 60.0
 LIVE_TIMEOUT_S = 300.0

@@ -14,7 +14,8 @@ from agentrun.errors import ModelError
 from agentrun.models.retry import Retrying
 from agentrun.models.scripted import Scripted
 from agentrun.spec.nodes import Route
-from agentrun.spec.types import ModelSpec, ScriptTurn
+from agentrun.spec.script_types import ScriptTurn
+from agentrun.spec.types import ModelSpec
 from agentrun.testing.observed import TEST_ERROR, ToolRequest
 from agentrun.testing.stubs import StubBook
 

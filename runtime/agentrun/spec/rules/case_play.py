@@ -17,7 +17,8 @@ from agentrun.spec.nodes import Node, items, members, text_of, texts
 from agentrun.spec.rules.case_places import agent_under_test, sound_cases, steps_of
 from agentrun.spec.rules.permissions import rules_of
 from agentrun.spec.rules.toolbox import Toolbox, backend, toolbox
-from agentrun.spec.types import ScriptTurn, ToolSpec
+from agentrun.spec.script_types import ScriptTurn
+from agentrun.spec.types import ToolSpec
 
 _TURN = frozenset(ScriptTurn.__struct_encode_fields__)
 

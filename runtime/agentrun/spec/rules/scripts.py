@@ -17,7 +17,7 @@ from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, text_of
 from agentrun.spec.rules.case_places import agent_under_test, cases_of, expected_calls, sound_cases, steps_of
 from agentrun.spec.rules.toolbox import Toolbox, toolbox
-from agentrun.spec.types import ScriptTurn
+from agentrun.spec.script_types import ScriptTurn
 
 ENDED_WELL = ("answered", "final_tool")
 _ENDING = ("content_filter", "refusal")
