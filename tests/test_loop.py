@@ -10,7 +10,7 @@ import agentrun
 from agentrun.engine import events, loop
 from agentrun.engine import stream as streaming
 from agentrun.engine.agent import Limits, PermissionRule
-from agentrun.engine.messages import Message, Reply, user
+from agentrun.engine.messages import Message, Reply, assistant, user
 from agentrun.engine.ports import CallProgress, FallbackProgress, ReasoningProgress, RetryProgress, TextProgress
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.json_schema import Validator
@@ -69,13 +69,13 @@ def test_a_run_cancelled_in_a_model_turn_leaves_a_conversation_that_goes_on():
     async def scenario():
         messages, told, asked = [], [], asyncio.Event()
         await cancelled(make_agent(Hanging(asked)), asked, messages, told)
-        assert messages == [user("go")]
+        assert messages == [user("go"), assistant("Half an ans\n\n[interrupted]")]
         assert kinds(told) == ["RunStarted", "TurnStarted", "TextDelta", "RunFinished"]
-        assert told[-1].reason == "cancelled"
+        assert (told[-1].reason, told[-1].text) == ("cancelled", "Half an ans")
         assert other_tasks() == set()
         outcome = await soon(loop.run(make_agent([answer("Here.")]), text="Again?", messages=messages))
         assert outcome.text == "Here."
-        assert [message.role for message in messages] == ["user", "user", "assistant"]
+        assert [message.role for message in messages] == ["user", "assistant", "user", "assistant"]
 
     asyncio.run(scenario())
 

@@ -111,7 +111,7 @@ def event(kind, run_id="r1", **fields):
 
 
 def begun(run_id="r1", agent="main", **more):
-    return event("run_started", run_id, agent=agent, model="m", args={}, **more)
+    return event("run_started", run_id, agent=agent, model="m", args={}, input="", **more)
 
 
 def turn(number, *calls, run_id="r1"):
@@ -121,7 +121,8 @@ def turn(number, *calls, run_id="r1"):
         for id, name, arguments in calls
     ]
     message = {"role": "assistant", "content": None, "tool_calls": sent}
-    return event("turn_finished", run_id, turn=number, message=message, finish_reason="tool_calls", usage=None)
+    told = {"turn": number, "message": message, "finish_reason": "tool_calls", "usage": None, "cost_usd": None}
+    return event("turn_finished", run_id, **told)
 
 
 def made(id, name="add", result="ok", run_id="r1", **arguments):

@@ -58,6 +58,7 @@ async def run(
     text: str | None = None,
     *,
     args: Mapping[str, Any] | None = None,
+    attachments: Sequence[Mapping[str, Any]] = (),
     messages: list[Message] | None = None,
     emit: Emit | None = None,
     approve: Iterable[str] = (),
@@ -69,7 +70,8 @@ async def run(
     """Answer one message.
 
     `text` is the agent's `input` (or its only required text parameter); `args` are its parameters by name. To go on
-    with a conversation pass its `messages`, which grow in place, and `text`. `approve` are globs of tools whose calls
+    with a conversation pass its `messages`, which grow in place, and `text`. `attachments` go with the message: content
+    parts of the chat API, such as images. `approve` are globs of tools whose calls
     are approved; `approver` is asked about others, and without one the answer is no. `date` is
     `run.date`; None: today.
     """
@@ -83,6 +85,7 @@ async def run(
         return await loop.run(
             agent,
             text=typed,
+            attachments=attachments,
             arguments=arguments,
             messages=messages,
             emit=emit or _ignore,

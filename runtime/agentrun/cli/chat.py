@@ -7,6 +7,7 @@ else to stderr, and nobody can be asked for approval.
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -61,15 +62,19 @@ def command(
       agentrun chat support --record refund.cassette.yaml
       printf 'Where is order 1042?\\n' | agentrun chat support --model offline
     """
-    from agentrun.cli.conversation import Conversation
     from agentrun.cli.loading import Loader
+    from agentrun.cli.talk.conversation import Conversation
+    from agentrun.cli.talk.keeper import Keeper
+    from agentrun.cli.talk.screen import Screen
+    from agentrun.cli.talk.talk import Talk
     from agentrun.cli.taping import Taping
 
     taping = Taping(record, replay)
     environ = options.environment(env_file)
     loader = Loader(agent, environ, tools, taping.stage)
     model = taping.model(model)
-    loaded = loader.load(model)
-    options.warn_of_idle_approvals(loaded, approve)
-    given = options.collect_arguments(pairs, arguments, loaded.parameters)
-    return asyncio.run(Conversation(loader, model, given, approve, taping, verbose=verbose).talk())
+    screen = Screen(interactive=sys.stdin.isatty(), verbose=verbose)
+    talk = Talk(loader, model, {}, screen, taping, Keeper())
+    options.warn_of_idle_approvals(talk.first, approve)
+    talk.arguments = options.collect_arguments(pairs, arguments, talk.first.parameters)
+    return asyncio.run(Conversation(talk, approve).talk())

@@ -14,7 +14,7 @@ from agentrun.engine.events import Reason
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage
 from agentrun.engine.overflow import Overflow
-from agentrun.engine.ports import FallbackProgress, Journal, Progress, RetryProgress, Tell
+from agentrun.engine.ports import FallbackProgress, Journal, Progress, RetryProgress, Tell, TextProgress
 from agentrun.engine.progress import MaskedProgress, progress_event
 from agentrun.errors import ModelError
 
@@ -48,7 +48,8 @@ class Asker:
         self._asides = asides
         self._emit = emit
         self._tool_choice = agent.tool_choice
-        self._progress = MaskedProgress(agent.mask, lambda progress: progress_event(progress, emit))
+        self._masked = MaskedProgress(agent.mask, lambda progress: progress_event(progress, emit))
+        self._pieces: list[str] = []
         self._overflow = Overflow(
             agent.context,
             messages,
@@ -69,19 +70,35 @@ class Asker:
             await self._overflow.refused(failure)
             self._progress(RetryProgress(1, failure.message, 0.0))
             reply = await self._complete(f"{key}-shortened", self._request(may_call), self._progress)
-        self._progress.end()
+        self._masked.end()
+        self._pieces.clear()
         self._overflow.replied(reply.usage, len(self._messages))
         self._call_ids.update(call.id for call in reply.calls)
         if self._tool_choice != "none":
             self._tool_choice = self._tool_choice and "auto"  # a choice that forces a call would never end
+        cost, limit = self._spend(reply)
         self._emit(
             events.TurnFinished,
             turn=turn,
             message=self._agent.mask.data(dict(reply.message.data)),
             finish_reason=reply.finish_reason,
             usage=reply.usage,
+            cost_usd=cost,
         )
-        return reply, self._spend(reply)
+        return reply, limit
+
+    @property
+    def partial_text(self) -> str:
+        """What came of a turn that isn't finished."""
+        return "".join(self._pieces)
+
+    def _progress(self, progress: Progress) -> None:
+        match progress:
+            case TextProgress(text):
+                self._pieces.append(text)
+            case RetryProgress() | FallbackProgress():
+                self._pieces.clear()
+        self._masked(progress)
 
     def _request(self, may_call: bool) -> Request:
         tools = self._agent.tool_list if may_call else _NO_TOOLS
@@ -110,7 +127,9 @@ class Asker:
         self._spend(reply)
         return reply
 
-    def _spend(self, reply: Reply) -> Reason | None:
-        """Counts what a reply took, at the price of the model that answered."""
+    def _spend(self, reply: Reply) -> tuple[float | None, Reason | None]:
+        """Counts what a reply took, in US dollars, and the cap that is reached with it."""
         prices = self._agent.prices[reply.model_index : reply.model_index + 1] if reply.usage else ()
-        return self._budget.spend(reply.usage or Usage(), prices[0] if prices else None)
+        usage = reply.usage or Usage()
+        cost = prices[0].cost_usd(usage) if prices and prices[0] is not None else None
+        return cost, self._budget.spend(usage, cost)

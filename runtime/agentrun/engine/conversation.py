@@ -7,7 +7,9 @@ from collections.abc import Collection
 from agentrun.engine.agent import Agent
 from agentrun.engine.context import held_untrusted
 from agentrun.engine.handoff import PREFIX
-from agentrun.engine.messages import Message, Reply
+from agentrun.engine.messages import Message, Reply, assistant
+
+INTERRUPTED = "[interrupted]"  # ends the text of a turn that was cut off: the model and the person read it
 
 
 def history_form(reply: Reply, broken: Collection[str]) -> Message:
@@ -23,6 +25,11 @@ def history_form(reply: Reply, broken: Collection[str]) -> Message:
         for call in data.get("tool_calls", [])
     ]
     return Message(data)
+
+
+def cut_off(text: str) -> Message:
+    """A turn that was ended while its text came in, as it stays in the history."""
+    return assistant(f"{text.rstrip()}\n\n{INTERRUPTED}")
 
 
 def call_ids(messages: list[Message]) -> set[str]:

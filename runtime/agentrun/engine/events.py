@@ -39,9 +39,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
+    """`input` is the text of the user message; what is attached to it is not told."""
+
     agent: str
     model: str
     args: dict[str, Any]
+    input: str
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
@@ -63,12 +66,13 @@ class ToolCallDelta(Event, frozen=True, kw_only=True, tag="tool_call_delta"):
 
 
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
-    """`message` is the assistant message as it goes into the history."""
+    """`message` is the assistant message as it goes into the history. `cost_usd` is None without a known price."""
 
     turn: int
     message: dict[str, Any]
     finish_reason: str
     usage: Usage | None
+    cost_usd: float | None
 
 
 class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):

@@ -5,7 +5,7 @@ A sub-agent's budget counts in its own and in all above it, so that the tree sha
 
 from __future__ import annotations
 
-from agentrun.engine.agent import Limits, Pricing
+from agentrun.engine.agent import Limits
 from agentrun.engine.events import Reason
 from agentrun.engine.messages import Usage
 
@@ -39,9 +39,8 @@ class Budget:
             one.tool_calls += 1
         return None
 
-    def spend(self, usage: Usage, prices: Pricing | None) -> Reason | None:
-        """Counts a reply's tokens and says which cap is reached now. Without a known price it costs nothing."""
-        cost = prices.cost_usd(usage) if prices is not None else None
+    def spend(self, usage: Usage, cost: float | None) -> Reason | None:
+        """Counts a reply and says which cap is reached now. `cost` is in US dollars; None, without a price: nothing."""
         reached: Reason | None = None
         for one in self._chain():
             one.usage += usage

@@ -26,7 +26,7 @@ from agentrun.engine.approval import StandingApprover
 from agentrun.engine.arguments import check_arguments
 from agentrun.engine.asking import Asker
 from agentrun.engine.calls import Caller, Planned, Turn
-from agentrun.engine.conversation import call_ids, history_form, untrusted_seen
+from agentrun.engine.conversation import call_ids, cut_off, history_form, untrusted_seen
 from agentrun.engine.deadline import Deadline
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
@@ -42,6 +42,7 @@ async def run(
     agent: Agent,
     *,
     text: str | None = None,
+    attachments: Sequence[Mapping[str, Any]] = (),
     arguments: Mapping[str, Any] | None = None,
     messages: list[Message] | None = None,
     emit: Emit = lambda event: None,
@@ -53,9 +54,10 @@ async def run(
     """Answer one user message.
 
     `messages` is the conversation so far, changed in place; empty or None begins one with the system prompt.
-    `text` is the user's message; without it the agent's `input` is rendered from `arguments`. `date` is what templates
-    see as `run.date` (YYYY-MM-DD); None: today. Raises `ToolFailure` of type invalid_arguments when `arguments` break
-    the agent's parameters.
+    `text` is the user's message; without it the agent's `input` is rendered from `arguments`. `attachments` go with it:
+    content parts of the chat API, such as images. Templates see `session` as `run.session` and `date` (YYYY-MM-DD;
+    None: today) as `run.date`. Raises `ToolFailure` of type invalid_arguments when `arguments` break the agent's
+    parameters.
     """
     conversation = [] if messages is None else messages
     given = sendable(dict(arguments or {}))
@@ -63,7 +65,7 @@ async def run(
     budget = Budget(agent.limits)
     info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
     this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info)
-    return await this.go(None if text is None else as_text(text), filled)
+    return await this.go(None if text is None else as_text(text), filled, attachments)
 
 
 def _checked_arguments(agent: Agent, given: dict[str, Any], *, typed: bool, begins: bool) -> dict[str, Any]:
@@ -144,10 +146,17 @@ class _Run:
 
     # -- the whole run
 
-    async def go(self, text: str | None, arguments: dict[str, Any]) -> Outcome:
-        self._begin(text, arguments)  # what can't be rendered is bad usage: no run began
+    async def go(
+        self, text: str | None, arguments: dict[str, Any], attachments: Sequence[Mapping[str, Any]] = ()
+    ) -> Outcome:
+        said = self._begin(text, arguments, attachments)  # what can't be rendered is bad usage: no run began
+        mask = self.agent.mask
         self.emit(
-            events.RunStarted, agent=self.agent.name, model=self.agent.model.name, args=self.agent.mask.data(arguments)
+            events.RunStarted,
+            agent=self.agent.name,
+            model=self.agent.model.name,
+            args=mask.data(arguments),
+            input=mask.text(said),
         )
         self._known = arguments
         try:
@@ -156,29 +165,42 @@ class _Run:
                     await self._take_turn()
         except End as end:
             return self._finish(end)
-        except ModelError as error:
-            told = {"type": error.code, "message": error.message}
-            if error.help:
-                told["help"] = error.help
-            return self._finish(End("model_error", error=told))
+        except ModelError as failure:
+            error = {"type": failure.code, "message": failure.message}
+            if failure.help:
+                error["help"] = failure.help
+            # A replay of what a person ended leaves behind what they saw, too.
+            text = self._cut_off() if failure.code == "interrupted" else ""
+            return self._finish(End("model_error", text, error=error))
         except asyncio.CancelledError:
-            self._finish(End("cancelled", error={"type": "cancelled", "message": "the run was cancelled"}))
+            error = {"type": "cancelled", "message": "the run was cancelled"}
+            self._finish(End("cancelled", self._cut_off(), error=error))
             raise
-        except BaseException as error:
-            if isinstance(error, TimeoutError) and self._deadline.timeout.expired():
-                return self._finish(End("timeout", error={"type": "timeout", "message": self._deadline.explained}))
-            message = f"{type(error).__name__}: {error}"
+        except BaseException as bug:
+            if isinstance(bug, TimeoutError) and self._deadline.timeout.expired():
+                error = {"type": "timeout", "message": self._deadline.explained}
+                return self._finish(End("timeout", self._cut_off(), error=error))
+            message = f"{type(bug).__name__}: {bug}"
             self._finish(End("model_error", error={"type": "internal", "message": message}))
             raise
 
-    def _begin(self, text: str | None, arguments: dict[str, Any]) -> None:
+    def _begin(self, text: str | None, arguments: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> str:
+        """The user message is said; its text."""
         opening = []
         if not self.messages and self.agent.prompt is not None:
             opening.append(system(self.agent.prompt(arguments, self.info)))
         said = self.agent.input(arguments, self.info) if text is None else text
-        self.messages += [*opening, user(said)]
+        self.messages += [*opening, user(said, attachments)]
         if self.parent is None:
             self.journal.begin(said)
+        return said
+
+    def _cut_off(self) -> str:
+        """What came of a turn that ends before its finish: it stays in the conversation, and is marked."""
+        text = self._asker.partial_text
+        if text.strip():
+            self.messages.append(cut_off(text))
+        return text
 
     def _finish(self, end: End) -> Outcome:
         self._close_calls()

@@ -44,8 +44,14 @@ def system(text: str) -> Message:
     return Message({"role": "system", "content": text})
 
 
-def user(text: str) -> Message:
-    return Message({"role": "user", "content": text})
+def user(text: str, attachments: Sequence[Mapping[str, Any]] = ()) -> Message:
+    """`attachments` are content parts of the chat API: they stand before the text, as services advise."""
+    content = [*attachments, {"type": "text", "text": text}] if attachments else text
+    return Message({"role": "user", "content": content})
+
+
+def assistant(text: str) -> Message:
+    return Message({"role": "assistant", "content": text})
 
 
 def tool_result(call_id: str, content: str) -> Message:

@@ -17,8 +17,11 @@ class Interrupted(Exception):
 
 
 class LineReader(Protocol):
-    async def message(self, speaker: str = "") -> str | None:
-        """The next message, to `speaker` where that is worth saying; None where the input ended."""
+    async def message(self, speaker: str = "", draft: str = "") -> str | None:
+        """The next message, to `speaker` where that is worth saying; None where the input ended.
+
+        `draft` stands at the prompt already, to be edited.
+        """
 
     async def answer(self, prompt: str) -> str | None:
         """The answer to a question; None where the input ended."""
@@ -30,7 +33,7 @@ class LineReader(Protocol):
 class PipeReader:
     """One message a line. Windows line ends and a last line without one are known."""
 
-    async def message(self, speaker: str = "") -> str | None:
+    async def message(self, speaker: str = "", draft: str = "") -> str | None:
         line = await asyncio.to_thread(sys.stdin.buffer.readline)
         return line.decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n") if line else None
 
@@ -53,10 +56,10 @@ class TerminalReader:
         self._questions: PromptSession[str] = PromptSession()
         self._last_interrupt = -TWICE_WITHIN_S
 
-    async def message(self, speaker: str = "") -> str | None:
+    async def message(self, speaker: str = "", draft: str = "") -> str | None:
         while True:
             try:
-                return await self._session.prompt_async(f"{speaker}> ", handle_sigint=False)
+                return await self._session.prompt_async(f"{speaker}> ", default=draft, handle_sigint=False)
             except EOFError:
                 return None
             except KeyboardInterrupt:
