@@ -54,7 +54,7 @@ def test_commands_work_from_a_pipe_and_unknown_ones_suggest(project):
     done = piped(project, b"/help\n/tools\n/modle\n/quit\nadd\n", "sum")
     said = done.stderr.decode()
     assert "/clear" in said
-    assert "add (changes things): Adds two numbers." in said
+    assert "add   changes things  auto      Adds two numbers." in said
     assert "did you mean `/model`?" in said
     assert done.stdout == b""
 
@@ -222,6 +222,8 @@ def test_what_was_typed_before_a_question_was_seen_does_not_answer_it(tmp_path):
     terminal.type("n\r")
     terminal.wait_for("Done.")
     assert "the user said no" in "\n".join(terminal.lines)
+    terminal.wait_until(lambda lines: lines[-2:] == ["> y", "  y"])  # it is not lost
+    terminal.type("\x03")
     assert terminal.leave() == 0
 
 

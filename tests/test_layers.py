@@ -27,7 +27,9 @@ ALLOWED = {
         "engine.messages",
         "engine.ports",
         "engine.exchange",
+        "engine.attached",
         "engine.bm25",
+        "engine.media",
         "errors",
         "spec.script_types",
         "spec.types",
@@ -42,7 +44,16 @@ ALLOWED = {
         "spec.types",
         "templates",
     },
-    "observers": {"observers", "engine.events", "engine.exchange", "engine.messages", "markup.calls", "visible"},
+    "observers": {
+        "observers",
+        "engine.events",
+        "engine.exchange",
+        "engine.messages",
+        "errors",
+        "markup.calls",
+        "visible",
+    },
+    "attachments": {"engine.attached"} | FOUNDATION,
     "bindings": {"spec", "engine", "json_schema", "strict", "templates"} | FOUNDATION,
     "effects": {"spec.types"},
     "places": {"spec"},
@@ -107,6 +118,8 @@ ALLOWED = {
         "strict",
     }
     | FOUNDATION,
+    "state_folder": set(),
+    "sessions": {"sessions", "engine", "markup", "state_folder"} | FOUNDATION,
     "testing": {
         "testing",
         "cassettes",
@@ -122,12 +135,13 @@ ALLOWED = {
         "resolve",
         "secrets",
         "spec",
+        "state_folder",
         "tools",
         "visible",
     },
     "cassettes": {"cassettes", "engine", "spec"} | FOUNDATION,
     "pytest_plugin": {"discovery", "testing", "visible"},
-    "api": {"discovery", "project", "resolve", "engine", "spec"} | FOUNDATION,
+    "api": {"attachments", "discovery", "project", "resolve", "engine", "spec"} | FOUNDATION,
     "demo": {"demo"},
     "__init__": {"api", "engine", "errors"},
     "__main__": {"cli"},
@@ -179,8 +193,10 @@ def loaded_after(arguments, cwd):
     return done.stdout.partition("MODULES ")[2].split()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["validate", "agents/"], ["run", "--help"], ["chat", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["validate", "agents/"], ["run", "--help"], ["chat", "--help"], ["sessions", "--help"]]
+)
 def test_help_and_validate_import_no_client_and_no_terminal_library(arguments):
     code, *modules = loaded_after(arguments, PACKAGE.parent.parent)
     assert code == "0"
-    assert {"openai", "httpx2", "prompt_toolkit", "pydantic"} & set(modules) == set()
+    assert {"openai", "httpx2", "prompt_toolkit", "pydantic", "sqlalchemy"} & set(modules) == set()

@@ -13,7 +13,7 @@ import yaml
 
 from canary import leak
 from projects import ADD, scripted_agent, write_project
-from servers import ModelServer, silence, sse, status
+from servers import ModelServer, delta, events, silence, sse, status
 from terminals import Terminal
 from test_record import MESSAGES, TOKEN, agentrun, environment, events_of, project, services  # noqa: F401
 
@@ -337,7 +337,7 @@ def test_a_person_who_said_no_and_one_who_interrupted_are_in_the_case(tmp_path, 
         "agents/a.yaml": 'model: {name: m-1, base_url: "${DESK_URL}", api_key: "${DESK_KEY}"}\ntools: [add]\n',
     }
     folder = write_project(tmp_path / "project", files)
-    script = [sse(calls=[("add", {"a": 1})]), sse("Then not."), silence(sse("Let me", finish=None)), sse("Back.")]
+    script = [sse(calls=[("add", {"a": 1})]), sse("Then not."), silence(events(delta(content="Let me"))), sse("Back.")]
     with ModelServer(script) as model:
         monkeypatch.setenv("DESK_URL", model.base_url)
         monkeypatch.setenv("DESK_KEY", "key-of-the-desk")
@@ -347,7 +347,7 @@ def test_a_person_who_said_no_and_one_who_interrupted_are_in_the_case(tmp_path, 
         terminal.type("n\r")
         terminal.wait_for("Then not.")
         terminal.say("think of it")
-        terminal.wait_for("Let me")
+        terminal.wait_for("Let")  # the last word waits for its end
         terminal.type("\x03")
         terminal.wait_for("interrupted")
         terminal.say("and now?")

@@ -3,7 +3,8 @@
     AgentrunError            1
     ├── UsageError           2   the command line or an argument of a run is wrong
     ├── SpecError            3   files have findings; carries the report
-    └── ModelError           4   the model service failed, after retries and fallbacks
+    ├── ModelError           4   the model service failed, after retries and fallbacks
+    └── StoreError           1   sessions can't be read or written
 
     ToolFailure              a failed tool call: told to the model, never an exit code
 
@@ -80,6 +81,10 @@ class ModelError(AgentrunError):
         self.status = status
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+
+
+class StoreError(AgentrunError):
+    """The database of sessions can't be opened, read or written: locked, full, read-only, of a newer version."""
 
 
 class ToolFailure(Exception):

@@ -55,7 +55,7 @@ class ModelWiring:
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     def wired(self, written: ModelSpec | str) -> WiredModel:
-        specs = self._asked(written if isinstance(written, ModelSpec) else ModelSpec(name=written))
+        specs = asked_models(written, self._override)
         model = self._with_retries(specs)
         return WiredModel(
             model if self._stand_in is None else self._stand_in(specs, model),
@@ -66,20 +66,6 @@ class ModelWiring:
     async def aclose(self) -> None:
         for close in self._closers:
             await close()
-
-    def _asked(self, spec: ModelSpec) -> list[ModelSpec]:
-        """The models that are asked, in order: the written one, or what overrides it, and the fallbacks."""
-        if self._override == "offline":
-            return [ModelSpec(name="offline", api="offline")]
-        if self._override is not None:
-            changed: dict[str, Any] = {"fallback": []}
-            if spec.api in ("offline", "scripted"):
-                changed |= {"api": "chat_completions", "script": None}
-            spec = msgspec.structs.replace(_renamed(spec, self._override), **changed)
-        specs = [spec]
-        for one in spec.fallback:
-            specs.append(msgspec.structs.replace(_renamed(spec, one), fallback=[]) if isinstance(one, str) else one)
-        return specs
 
     def _pricing(self, spec: ModelSpec) -> Pricing | None:
         """What the file says a model costs, else the price list."""
@@ -138,6 +124,22 @@ class ModelWiring:
         if spec.api == "responses":
             return Responses(name, settings=spec.settings, **wiring)
         return ChatCompletions(name, settings=spec.settings, content_when_empty=spec.content_when_empty, **wiring)
+
+
+def asked_models(written: ModelSpec | str, override: str | None) -> list[ModelSpec]:
+    """The models that are asked, in order: the written one, or what overrides it, and the fallbacks."""
+    spec = written if isinstance(written, ModelSpec) else ModelSpec(name=written)
+    if override == "offline":
+        return [ModelSpec(name="offline", api="offline")]
+    if override is not None:
+        changed: dict[str, Any] = {"fallback": []}
+        if spec.api in ("offline", "scripted"):
+            changed |= {"api": "chat_completions", "script": None}
+        spec = msgspec.structs.replace(_renamed(spec, override), **changed)
+    specs = [spec]
+    for one in spec.fallback:
+        specs.append(msgspec.structs.replace(_renamed(spec, one), fallback=[]) if isinstance(one, str) else one)
+    return specs
 
 
 def _renamed(spec: ModelSpec, name: str) -> ModelSpec:

@@ -1,4 +1,4 @@
-"""What models cost, by the list that comes with the package `genai-prices`.
+"""What models cost, and how much they take in, by the list that comes with the package `genai-prices`.
 
 Knows a model by its name and by the address of the service that is asked: the same name elsewhere has another
 price, or none. The list is read from the installed package and never from the network. Reading it takes some
@@ -8,9 +8,13 @@ price, or none. The list is read from the installed package and never from the n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentrun.engine.messages import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
 
 _OPENAI = ("OPENAI_BASE_URL", "https://api.openai.com/v1")
 _ANTHROPIC = ("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
@@ -28,8 +32,20 @@ class ListPrice:
     def is_known(self) -> bool:
         return self.cost_usd(Usage()) is not None
 
+    @property
+    def window_tokens(self) -> int | None:
+        """How many tokens the model's context holds, where the list says it."""
+        found = self._found(Usage())
+        return None if found is None else found.model.context_window
+
     def cost_usd(self, usage: Usage) -> float | None:
         """US dollars of one reply, or None where the list does not know the model."""
+        found = self._found(usage)
+        if found is None or found.model_price.input_mtok is None or found.model_price.output_mtok is None:
+            return None  # listed without a price for text
+        return float(found.total_price)
+
+    def _found(self, usage: Usage) -> PriceCalculation | None:
         if self._unlisted:
             return None
         import genai_prices
@@ -39,13 +55,10 @@ class ListPrice:
             input_tokens=usage.input_tokens, cache_read_tokens=cached, output_tokens=usage.output_tokens
         )
         try:
-            found = genai_prices.calc_price(counted, self._model, provider_api_url=self._url)
+            return genai_prices.calc_price(counted, self._model, provider_api_url=self._url)
         except LookupError:
             self._unlisted = True
             return None
-        if found.model_price.input_mtok is None or found.model_price.output_mtok is None:
-            return None  # listed without a price for text
-        return float(found.total_price)
 
 
 def service_url(api: str, base_url: str | None, environ: Mapping[str, str]) -> str:

@@ -99,16 +99,20 @@ def resolve(
     live: bool = False,
     on_exchange: OnExchange | None = None,
     stage: Stage | None = None,
+    beside: Sequence[Document] = (),
 ) -> Agent:
     """The agent of a document. `model` overrides its model's name, for the agents that it calls too.
 
     `live`: what the model says is shown at once and can't be taken back, so a turn that was begun is not retried.
     `on_exchange` is told what goes to model services and from http tools, and comes back, with secrets hidden.
-    With a `stage` variables need no value. Raises `SpecError` where the agent or what it reaches has errors.
+    With a `stage` variables need no value. `beside` are further agents that become its peers. Raises `SpecError` where
+    the agent or what it reaches has errors.
     """
-    documents = project.reachable(document)
+    documents = list(dict.fromkeys(one for start in (document, *beside) for one in project.reachable(start)))
     check_runnable(project, documents, unset=stage is not None, model=model)
-    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).whole(document)
+    return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).whole(
+        document, beside
+    )
 
 
 def resolve_tool(
@@ -176,9 +180,11 @@ class _Resolver:
         self._peers: dict[str, Agent] = {}
         self._network: tuple[Network, TokenSources] | None = None
 
-    def whole(self, document: Document) -> Agent:
+    def whole(self, document: Document, beside: Sequence[Document] = ()) -> Agent:
         """An agent with all that its conversation, or that of an agent behind its tools, may be handed over to."""
         agent = self.agent(document)
+        if beside:
+            self._peers |= {one.name: one for one in (agent, *map(self.agent, beside))}
         self._bind_peers()
         return agent
 

@@ -1,4 +1,4 @@
-"""What a project says of its own checks: `agentrun.toml`, or `[tool.agentrun]` in `pyproject.toml`.
+"""What a project says of its own checks and sessions: `agentrun.toml`, or `[tool.agentrun]` in `pyproject.toml`.
 
 Looked for in the project root and the folders above it, up to one with `.git`. The command line wins over it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,6 +20,12 @@ _OWN, _SHARED = "agentrun.toml", "pyproject.toml"
 _MAX_SHOWN = 60
 
 
+class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """`keep_days`: sessions that were not changed for so many days are deleted; None: they are kept."""
+
+    keep_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """`baseline` is a path, relative to the file that names it until `find_settings` has made it whole."""
 
@@ -29,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     fail_level: FailLevel = "error"
     strict_env: bool = False
     baseline: str | None = None
+    sessions: SessionSettings = SessionSettings()
 
     @property
     def selection(self) -> Selection:
@@ -75,20 +82,28 @@ def _unreadable(path: Path, reason: str) -> UsageError:
 def _settings(path: Path, table: Any) -> Settings:
     if not isinstance(table, dict):
         raise _unusable(path, f"`[tool.agentrun]` must be a table, not `{_shown(table)}`")
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
-    for key, value in table.items():
-        if key not in fields:
-            raise UsageError(
-                f"the settings in `{display(path)}` have an unknown key: `{key}`", help=_near(path, key, list(fields))
-            )
-        try:
-            msgspec.convert(value, fields[key])
-        except msgspec.ValidationError:
-            raise _unusable(path, f"`{key}` must be {_WANTED[key]}, not `{_shown(value)}`") from None
+    _check(path, table, Settings)
     settings = msgspec.convert(table, Settings)
     select, ignore = codes_of(settings.select), codes_of(settings.ignore)
     baseline = None if settings.baseline is None else display(path.parent / settings.baseline)
     return msgspec.structs.replace(settings, select=select, ignore=ignore, baseline=baseline)
+
+
+def _check(path: Path, table: dict[str, Any], kind: type[msgspec.Struct], within: str = "") -> None:
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in table.items():
+        name = within + key
+        if key not in fields:
+            raise UsageError(
+                f"the settings in `{display(path)}` have an unknown key: `{name}`", help=_near(path, key, list(fields))
+            )
+        if fields[key] is SessionSettings and isinstance(value, dict):
+            _check(path, value, SessionSettings, f"{key}.")
+            continue
+        try:
+            msgspec.convert(value, fields[key])
+        except msgspec.ValidationError:
+            raise _unusable(path, f"`{name}` must be {_WANTED[name]}, not `{_shown(value)}`") from None
 
 
 def _unusable(path: Path, reason: str) -> UsageError:
@@ -108,6 +123,8 @@ _WANTED = {
     "fail-level": "error, warning, info or never",
     "strict-env": "true or false",
     "baseline": "the path of a file",
+    "sessions": "a table with `keep-days`",
+    "sessions.keep-days": "a number of days, at least 1",
 }
 
 

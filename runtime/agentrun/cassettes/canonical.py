@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from agentrun.cassettes.cassette import Asked
 from agentrun.cassettes.prefixes import Once, Prefixes
 from agentrun.engine.arguments import parse_json
+from agentrun.engine.attached import without_bytes
 from agentrun.engine.messages import FunctionTool
 
 LIVE = "(the result of a live tool)"
@@ -113,7 +114,7 @@ def _message(
     message: Mapping[str, Any], ids: dict[str, str], names: dict[str, str], live: Callable[[str], bool]
 ) -> dict[str, Any]:
     role = message.get("role")
-    found = dict(message)
+    found = dict(without_bytes(message))  # a file may be written out in a cassette, too
     if role == "system" and isinstance(found.get("content"), str):
         found["content"] = _RUN_ID.sub("(run id)", found["content"])
     if role == "tool":

@@ -1,8 +1,13 @@
-"""What a journal's key says: `turn-2`, `turn-2/call-0`, or `turn-1/call-0/turn-2` of an agent behind a call. Pure."""
+"""What a journal's key says: `turn-2`, `turn-2/call-0`, or `turn-1/call-0/turn-2` of an agent behind a call. Pure.
+
+`compaction` is a summary that somebody asked for between two runs.
+"""
 
 from __future__ import annotations
 
 import re
+
+from agentrun.engine.compaction import KEY
 
 _TURN = re.compile(r"turn-(\d+)")
 
@@ -12,6 +17,11 @@ def run_of(key: str) -> str:
     parts = key.split("/")
     is_a_call = parts[-1].startswith("call-")  # turn-1/call-0/turn-2/call-1: a call of the run turn-1/call-0
     return "/".join(parts[:-2] if is_a_call else parts[:-1])
+
+
+def is_outside(key: str) -> bool:
+    """Whether it belongs to no run."""
+    return key == KEY
 
 
 def request_in_words(key: str) -> str:

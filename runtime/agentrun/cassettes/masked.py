@@ -12,6 +12,7 @@ import msgspec
 from agentrun.cassettes.cassette import Asked, ModelFailed, Result, ToolFailed
 from agentrun.cassettes.prefixes import Once
 from agentrun.engine.agent import Mask
+from agentrun.engine.attached import without_bytes
 from agentrun.engine.messages import FunctionTool, Message, Reply, Request, ToolCall, ToolList
 from agentrun.engine.output import as_text
 from agentrun.engine.ports import ToolResult
@@ -28,7 +29,7 @@ class Masking:
 
     def __init__(self, mask: Mask) -> None:
         self.mask = mask
-        self._messages = Once[dict[str, Any]](lambda message: self.data(dict(message.data)))
+        self._messages = Once[dict[str, Any]](lambda message: self.data(dict(without_bytes(message.data))))
         self._tools = Once(self._functions)
 
     def text(self, text: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from agentrun.cassettes.canonical import Canon
 from agentrun.cassettes.cassette import Asked, ToolEntry
-from agentrun.cassettes.differences import first_difference, in_words
+from agentrun.cassettes.differences import Difference, first_difference, in_words
 from agentrun.cassettes.keys import request_in_words
+from agentrun.engine.attached import attachments_in, described
+from agentrun.visible import in_a_line
 
 
 def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any] | None, played: int) -> str:
@@ -18,8 +21,27 @@ def request_missed(key: str, now: Mapping[str, Any], recorded: Mapping[str, Any]
         return f"{which}: all {played} that were recorded are played" if played else f"{which}: none was recorded"
     before, after = _with_named_tools(recorded), _with_named_tools(now)
     difference = first_difference(before, after)
-    said = "the tools stand in another order" if difference is None else in_words(difference, before, after)
-    return f"{which}: {said}"
+    if difference is None:
+        return f"{which}: the tools stand in another order"
+    return f"{which}: {_files_differ(difference, before, after) or in_words(difference, before, after)}"
+
+
+def _files_differ(difference: Difference, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Where two messages differ in what is attached to them: which file it is. The bytes would tell nobody."""
+    match difference.route:
+        case ["messages", int(index), "content", *_]:
+            before, after = (attachments_in(one["messages"][index].get("content")) for one in (recorded, now))
+        case _:
+            return None
+    for old, new in zip_longest(before, after):
+        if old is None:
+            return in_a_line(f"`{new.name}` is attached, and was not when it was recorded")
+        if new is None:
+            return in_a_line(f"`{old.name}` is not attached, and was when it was recorded")
+        if old.parts != new.parts:
+            which = "the attached file has another content" if old.name == new.name else "another file is attached"
+            return in_a_line(f"{which}: recorded {described(old)}, now {described(new)}")
+    return None
 
 
 def _with_named_tools(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from agentrun.cassettes.cassette import (
     ToolEntry,
     ToolFailed,
 )
-from agentrun.cassettes.keys import run_of
+from agentrun.cassettes.keys import is_outside, run_of
 from agentrun.cassettes.masked import Masking
 from agentrun.cassettes.misses import call_missed, nearest, request_missed
 from agentrun.cassettes.turns import Turns
@@ -95,6 +95,8 @@ class Player:
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:
+        if is_outside(key):
+            self.begin("")
         self._refuse_after_a_miss()
         if self._was_interrupted:
             raise _interrupted()

@@ -61,6 +61,11 @@ class Recorder:
         """The conversation goes on with this agent's secrets hidden."""
         self._masking = Masking(mask)
 
+    def given(self, args: Mapping[str, Any]) -> None:
+        """The arguments are others. What was asked with the ones before stays recorded with those."""
+        if self.is_empty:
+            self._about = msgspec.structs.replace(self._about, args=self._masking.data(args))
+
     @property
     def is_empty(self) -> bool:
         return not any(isinstance(one, ModelEntry) for one in self._entries)

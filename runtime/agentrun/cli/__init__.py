@@ -30,8 +30,10 @@ COMMANDS = {
     "lsp": "Serve an editor: findings, completion, hover, definitions.",
     "run": "Run an agent once.",
     "schema": "Print the JSON Schema of a kind of file.",
+    "sessions": "List, show, export, search and delete conversations.",
     "test": "Run the test cases of agents.",
     "tools": "List and call tools.",
+    "trace": "Draw a run as a waterfall.",
     "validate": "Check agents, tools and tests.",
 }
 EXIT_BUG = 1

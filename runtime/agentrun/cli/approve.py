@@ -42,6 +42,16 @@ class TerminalApprover:
         self._action = action
         self._session: set[Grant] = set()
 
+    def granted(self, which: Callable[[Grant], bool] = lambda _: True) -> list[Grant]:
+        """What was said yes to for the session."""
+        return sorted((one for one in self._session if which(one)), key=lambda one: (*one[:2], one[2] or 0))
+
+    def forget(self, which: Callable[[Grant], bool] = lambda _: True) -> int:
+        """Asks about it again. How many there were."""
+        forgotten = self.granted(which)
+        self._session.difference_update(forgotten)
+        return len(forgotten)
+
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
         if _grant(question) in self._session and not question.unclear:
             return ApprovalAnswer(True, "user")

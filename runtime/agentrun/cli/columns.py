@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from typing import TextIO
 
+from agentrun.markup.lines import cut
+from agentrun.markup.snippet import cells
 from agentrun.visible import one_line
 
 LOG_COLUMNS = 160
@@ -31,19 +33,15 @@ def in_columns(header: Sequence[str], rows: Sequence[Sequence[str]], width: int)
     they are not aligned and there is no header.
     """
     table = [[one_line(cell, _UNBOUNDED) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[index]) for row in table) for index in range(len(header) - 1)]
+    widths = [max(cells(row[index]) for row in table) for index in range(len(header) - 1)]
     taken = sum(widths) + len(_GAP) * len(widths)
     lines = []
     for row in table if width >= taken else table[1:]:
-        aligned = _GAP.join(cell.ljust(size) for cell, size in zip(row[:-1], widths, strict=True))
+        aligned = _GAP.join(cell + " " * (size - cells(cell)) for cell, size in zip(row[:-1], widths, strict=True))
         if width - taken >= _MIN_LAST:
             lines.append(f"{aligned}{_GAP}{row[-1]}")
         elif width >= taken:
             lines += [aligned, f"{_GAP}{row[-1]}"]
         else:
             lines += [row[0], f"{_GAP}{' · '.join(row[1:-1])}", f"{_GAP}{row[-1]}"]
-    return [_cut(line.rstrip(), width) for line in lines]
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
+    return [cut(line.rstrip(), width) for line in lines]

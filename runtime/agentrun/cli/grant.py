@@ -1,7 +1,7 @@
 """The rule that answers a question for good: which one, in which file, and the writing of it.
 
 Holds the files as the conversation loaded them, and what it added since. Does not know how a person is asked, and
-changes no agent that runs: what is written counts from the next start on.
+changes no agent that runs: what is written counts once the files are read anew.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 agent_argument = click.argument("agent", shell_complete=_complete_agent)
+optional_agent_argument = click.argument("agent", required=False, shell_complete=_complete_agent)
 
 tools_option = click.option(
     "--tools",

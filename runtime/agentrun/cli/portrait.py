@@ -110,11 +110,11 @@ def _prompt(text: str | None, style: Style) -> Iterator[str]:
 def _tool(tool: Described, style: Style) -> Iterator[str]:
     yield _titled(style(one_line(tool["name"], _LINE_CHARS), "tool"), tool["description"])
     backend = tool["backend"]
-    for label, text in _reach(backend):
+    for label, text in reach_rows(backend):
         yield f"  {_row(label, text)}"
     yield f"  {_row('arguments', _parameters(tool['parameters']))}"
-    yield f"  {_row('effects', _effects(tool))}"
-    yield f"  {_row('approval', _approval(tool))}"
+    yield f"  {_row('effects', effects_of(tool))}"
+    yield f"  {_row('approval', approval_of(tool))}"
     yield from (f"  {line}" for line in _unknown(tool))
     if backend["kind"] == "agent":
         yield from (f"    {line}" for line in _agent(backend["agent"], style))
@@ -141,7 +141,7 @@ def _sending(files: list[str]) -> str:
     return f", with {', '.join(files)}" if files else ""
 
 
-def _reach(backend: Described) -> Iterator[tuple[str, str]]:
+def reach_rows(backend: Described) -> Iterator[tuple[str, str]]:
     """What a backend can reach, as (label, text)."""
     kind = backend["kind"]
     if kind == "http":
@@ -190,13 +190,13 @@ def _listed(words: list[str]) -> str:
     return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 
-def _effects(tool: Described) -> str:
+def effects_of(tool: Described) -> str:
     words = "read-only" if tool["read_only"] else "changes things"
     again = ", and twice is as good as once" if tool["idempotent"] and not tool["read_only"] else ""
     return words + again + ("; its output is not trusted" if tool["untrusted_output"] else "")
 
 
-def _approval(tool: Described) -> str:
+def approval_of(tool: Described) -> str:
     written = tool["require_approval"]
     if written == "auto":
         return "auto: none, it is read-only" if tool["read_only"] else "auto: asked once untrusted output was read"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,8 +26,10 @@ from agentrun.cli.options import (
     tools_option,
     verbose_option,
 )
+from agentrun.cli.tracing import Tracing, tracing_options
 from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
 from agentrun.engine import events
+from agentrun.engine.attached import described
 from agentrun.engine.events import Event
 from agentrun.engine.outcome import Outcome
 from agentrun.errors import UsageError
@@ -53,12 +56,20 @@ EXIT_UNANSWERED = 5
     show_default=True,
     help="text: the answer; json: how the run ended; jsonl: every event. Example: --output jsonl",
 )
+@click.option(
+    "--attach",
+    "attach",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file that goes with TEXT: an image, a PDF or a text file; repeatable. Example: --attach invoice.pdf",
+)
 @approve_option
 @model_option
 @tools_option
 @env_file_option
 @record_option
 @replay_option
+@tracing_options
 @click.option("-q", "--quiet", is_flag=True, help="Show no tool calls on stderr. Example: run support -q 'Hi'")
 @verbose_option
 def command(
@@ -67,12 +78,16 @@ def command(
     pairs: tuple[str, ...],
     arguments: str | None,
     output: str,
+    attach: tuple[Path, ...],
     approve: tuple[str, ...],
     model: str | None,
     tools: tuple[Path, ...],
     env_file: Path | None,
     record: Path | None,
     replay: Path | None,
+    trace: Path | None,
+    trace_content: bool,
+    otel: bool,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -87,28 +102,44 @@ def command(
       agentrun run support "Where is order 1042?" --model offline
       echo "Refund order 1042" | agentrun run support --approve refund_order
       agentrun run extract_invoice --output json < invoice.txt
+      agentrun run extract_invoice "What is the total?" --attach invoice.pdf
       agentrun run support "Where is order 1042?" --record order.cassette.yaml
     """
     from agentrun import api
+    from agentrun.attachments import read_attachments
     from agentrun.cli.taping import Taping
     from agentrun.engine.approval import StandingApprover
     from agentrun.resolve import resolve
 
     taping = Taping(record, replay)
+    files = read_attachments(attach)
     environ = options.environment(env_file)
-    watcher = _Watcher(output, quiet=quiet, verbose=verbose)
+    tracing = Tracing(trace, content=trace_content, otel=otel, environ=environ)
+    watcher = _Watcher(output, quiet=quiet, verbose=verbose, tracing=tracing)
     project, document = api.find_agent(agent, environ, tools=tools)
     model = taping.model(model)
     loaded = resolve(project, document, environ, model=model, on_exchange=watcher.exchanges, stage=taping.stage)
     hide_secrets(loaded.mask.text)
+    tracing.knows(lambda: project, lambda: model)
     options.warn_of_idle_approvals(loaded, approve)
     given = options.collect_arguments(pairs, arguments, loaded.parameters)
     if text is None and not given and not sys.stdin.isatty():
         text = _read_stdin()
     whole = given if text is None else {**given, api.input_parameter(loaded): text}
+    if files and not quiet:
+        _write_stderr(visible(f"attached: {', '.join(map(described, files))}") + "\n")
     journal = taping.open(loaded, model, whole)
     approver = taping.approver(StandingApprover(approve))
-    run = api.run(loaded, text, args=given, emit=watcher, approver=approver, journal=journal, date=taping.date)
+    run = api.run(
+        loaded,
+        text,
+        args=given,
+        attachments=[part for one in files for part in one.parts],
+        emit=watcher,
+        approver=approver,
+        journal=journal,
+        date=taping.date,
+    )
     try:
         outcome = asyncio.run(api.closing(loaded, interruptible(run)))
         if output == "text" and outcome is not None and outcome.text:
@@ -116,6 +147,7 @@ def command(
     except Terminated:
         return EXIT_TERMINATED
     finally:  # what can't be written costs no answer
+        tracing.close()
         taping.save()
     if outcome is None:
         return EXIT_INTERRUPTED
@@ -134,15 +166,19 @@ def exit_code(outcome: Outcome, *, unanswered: bool) -> int:
 class _Watcher:
     """Sends events where `--output` says, and remembers whether a call was refused because nobody could answer."""
 
-    def __init__(self, output: str, *, quiet: bool, verbose: bool) -> None:
+    def __init__(self, output: str, *, quiet: bool, verbose: bool, tracing: Tracing) -> None:
         self.unanswered = False
+        self._tracing = tracing
         self.exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
         self._output = output
         self._lines = JsonLines(sys.stdout.buffer)
-        self._console = Console(None, _write_stderr, Painter(sys.stderr), columns=line_width(sys.stderr))
+        columns = partial(line_width, sys.stderr)
+        paint = Painter(sys.stderr)
+        self._console = Console(None, _write_stderr, paint, columns=columns, is_terminal=sys.stderr.isatty())
         self._quiet = quiet
 
     def __call__(self, event: Event) -> None:
+        self._tracing(event)  # first: who reads the output may leave
         if isinstance(event, events.ApprovalDecided) and event.by == "nobody":
             self.unanswered = True
         ended = isinstance(event, events.RunFinished) and event.parent_run_id is msgspec.UNSET

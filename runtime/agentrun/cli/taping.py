@@ -62,6 +62,11 @@ class Taping:
         if self._tape is not None:
             self._tape.use(agent.mask)
 
+    def given(self, arguments: Mapping[str, Any]) -> None:
+        """Goes on with other arguments."""
+        if isinstance(self._tape, Recorder):
+            self._tape.given(arguments)
+
     def approver(self, otherwise: Approver) -> Approver:
         return otherwise if self._tape is None else self._tape.approver(otherwise)
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def call_command(
     """
     from agentrun.cli.bug import hide_secrets
     from agentrun.cli.colors import Painter
+    from agentrun.cli.columns import line_width
     from agentrun.cli.one_call import call_once
     from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
     from agentrun.engine.approval import StandingApprover
@@ -176,7 +178,8 @@ def call_command(
     tool, masker = resolve_tool(project, _find(project, name), environ, model=model, on_exchange=exchanges)
     hide_secrets(masker.text)
     given = options.collect_arguments(pairs, arguments, tool.function.parameters)
-    console = Console(None, _write_stderr, Painter(sys.stderr))
+    columns = partial(line_width, sys.stderr)
+    console = Console(None, _write_stderr, Painter(sys.stderr), columns=columns, is_terminal=sys.stderr.isatty())
 
     def watch(event: Event) -> None:
         if event.parent_run_id:  # the calls of an agent behind the tool

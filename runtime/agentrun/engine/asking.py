@@ -129,7 +129,11 @@ class Asker:
 
     def _spend(self, reply: Reply) -> tuple[float | None, Reason | None]:
         """Counts what a reply took, in US dollars, and the cap that is reached with it."""
-        prices = self._agent.prices[reply.model_index : reply.model_index + 1] if reply.usage else ()
-        usage = reply.usage or Usage()
-        cost = prices[0].cost_usd(usage) if prices and prices[0] is not None else None
-        return cost, self._budget.spend(usage, cost)
+        cost = cost_usd(self._agent, reply)
+        return cost, self._budget.spend(reply.usage or Usage(), cost)
+
+
+def cost_usd(agent: Agent, reply: Reply) -> float | None:
+    """What a reply cost in US dollars; None without a known price."""
+    prices = agent.prices[reply.model_index : reply.model_index + 1]
+    return prices[0].cost_usd(reply.usage) if reply.usage and prices and prices[0] is not None else None

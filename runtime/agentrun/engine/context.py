@@ -11,12 +11,14 @@ from typing import Any
 
 import msgspec
 
+from agentrun.engine.attached import bytes_and_tokens
 from agentrun.engine.messages import Message, ToolList, Usage, system, user
 
 # English text, code and JSON have three to five bytes to a token. The JSON around a message is counted too.
 BYTES_PER_TOKEN = 4
 MAX_SUMMARY_TOKENS = 2000
 SUMMARY_SHARE = 8  # at most this part of the room is given to a summary
+LEAST_TOKENS = 200  # of what a summary that somebody asks for stands for: of less it saves nothing
 
 # The note says whether what went held untrusted output: approval depends on it, also when the conversation is taken up
 # again. Nobody but the loop and the user can write it.
@@ -72,13 +74,14 @@ def cut(messages: Sequence[Message], room: int) -> Cut | None:
     Exchanges go from the oldest on, until half the room is free; then the oldest turns after the last user message.
     But all since the last user message stays where that fits into three quarters of the room.
     """
-    head = next((index for index, one in enumerate(messages) if one.role not in _PROMPT_ROLES), len(messages))
+    head = _head(messages)
     asked = max((index for index, one in enumerate(messages) if one.role == "user"), default=-1)
     after = _tokens_from(messages)
     fixed = after[0] - after[head]
+    question = after[asked] - after[asked + 1] if asked >= 0 else 0
 
     def size(start: int) -> int:
-        return fixed + after[start] + (tokens_of([messages[asked]]) if start > asked >= 0 else 0)
+        return fixed + after[start] + (question if start > asked else 0)
 
     starts = [index for index in range(head + 1, len(messages)) if _may_begin(messages[index], index >= asked)]
     fitting = [start for start in starts if start != asked + 1 and size(start) <= room]
@@ -90,6 +93,26 @@ def cut(messages: Sequence[Message], room: int) -> Cut | None:
     pinned = [messages[asked]] if start > asked >= 0 else []
     old = [one for index, one in enumerate(messages[head:start], head) if not (pinned and index == asked)]
     return Cut(list(messages[:head]), old, [*pinned, *messages[start:]])
+
+
+def all_but_the_last(messages: Sequence[Message], asked: int) -> Cut | None:
+    """All goes before the last exchange, which begins at `asked`; where that is next to nothing, its older turns.
+
+    None: a summary would save nothing.
+    """
+    head = _head(messages)
+    before = Cut(list(messages[:head]), list(messages[head:asked]), list(messages[asked:]))
+    found = (before, cut(messages, tokens_of(messages)))
+    return next((one for one in found if one is not None and _is_worth_a_summary(one.old)), None)
+
+
+def _is_worth_a_summary(old: Sequence[Message]) -> bool:
+    return tokens_of(old) >= LEAST_TOKENS and not all(map(is_note, old))
+
+
+def _head(messages: Sequence[Message]) -> int:
+    """How many messages the system prompt has."""
+    return next((index for index, one in enumerate(messages) if one.role not in _PROMPT_ROLES), len(messages))
 
 
 def _may_begin(message: Message, in_last_exchange: bool) -> bool:
@@ -106,7 +129,13 @@ def _tokens_from(messages: Sequence[Message]) -> list[int]:
 
 
 def tokens_of(messages: Iterable[Message]) -> int:
-    return sum(tokens_of_bytes(len(message.json)) for message in messages)
+    return sum(map(_tokens_of_message, messages))
+
+
+def _tokens_of_message(message: Message) -> int:
+    """Images and files are counted by what they show: their bytes are not read as text."""
+    embedded, tokens = bytes_and_tokens(message.data.get("content"))
+    return tokens_of_bytes(len(message.json) - embedded) + tokens
 
 
 def tokens_of_tools(tools: ToolList) -> int:
@@ -126,6 +155,11 @@ def note_room(room: int, *, with_summary: bool) -> int:
     return max(least, min(MAX_SUMMARY_TOKENS, room // SUMMARY_SHARE)) if with_summary else least
 
 
+def room_of_summary(tokens: int) -> int:
+    """Tokens that the summary of so many may take where nothing forces it to be short."""
+    return min(MAX_SUMMARY_TOKENS, tokens // 2)
+
+
 def left_out_note(*, untrusted: bool) -> Message:
     return user(_LEFT_OUT_UNTRUSTED if untrusted else _LEFT_OUT)
 
@@ -140,6 +174,13 @@ def summary_note(text: str, room: int, *, untrusted: bool) -> Message:
     return note
 
 
+def is_note(message: Message) -> bool:
+    """Whether the message stands for others that went."""
+    content = message.data.get("content")
+    openings = (_LEFT_OUT, _LEFT_OUT_UNTRUSTED, _SUMMARY, _SUMMARY_UNTRUSTED)
+    return message.role == "user" and isinstance(content, str) and content.startswith(openings)
+
+
 def held_untrusted(message: Message) -> bool:
     """Whether the message stands for others that held untrusted output."""
     content = message.data.get("content")
@@ -147,9 +188,13 @@ def held_untrusted(message: Message) -> bool:
     return message.role == "user" and isinstance(content, str) and content.startswith(openings)
 
 
-def summary_request(old: Sequence[Message]) -> list[Message]:
-    """What a model is asked for a summary of `old`: as text, since services refuse calls without their tools."""
-    return [system(_SUMMARISE), user("\n\n".join(_told(one) for one in old))]
+def summary_request(old: Sequence[Message], wish: str = "") -> list[Message]:
+    """What a model is asked for a summary of `old`: as text, since services refuse calls without their tools.
+
+    `wish` is what the user wants it to keep.
+    """
+    asked = f"{_SUMMARISE} The user asks you to keep this in mind: {wish}" if wish else _SUMMARISE
+    return [system(asked), user("\n\n".join(_told(one) for one in old))]
 
 
 def _told(message: Message) -> str:
@@ -164,4 +209,11 @@ def _content(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else ()
-    return "".join(str(part.get("text") or f"({part.get('type')})") for part in parts if isinstance(part, dict))
+    return "".join(_part(part) for part in parts if isinstance(part, dict))
+
+
+def _part(part: dict[str, Any]) -> str:
+    """A file by its name: what it holds is not for a summary to repeat."""
+    file = part.get("file")
+    name = f" {file['filename']}" if isinstance(file, dict) and file.get("filename") else ""
+    return str(part.get("text") or f"({part.get('type')}{name})")

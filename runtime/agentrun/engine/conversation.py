@@ -7,9 +7,10 @@ from collections.abc import Collection
 from agentrun.engine.agent import Agent
 from agentrun.engine.context import held_untrusted
 from agentrun.engine.handoff import PREFIX
-from agentrun.engine.messages import Message, Reply, assistant
+from agentrun.engine.messages import Message, Reply, assistant, user
 
 INTERRUPTED = "[interrupted]"  # ends the text of a turn that was cut off: the model and the person read it
+_CORRECTION = "Your answer breaks the response format: "
 
 
 def history_form(reply: Reply, broken: Collection[str]) -> Message:
@@ -30,6 +31,15 @@ def history_form(reply: Reply, broken: Collection[str]) -> Message:
 def cut_off(text: str) -> Message:
     """A turn that was ended while its text came in, as it stays in the history."""
     return assistant(f"{text.rstrip()}\n\n{INTERRUPTED}")
+
+
+def correction(problem: str) -> Message:
+    """What the model is told of an answer that breaks the response format."""
+    return user(f"{_CORRECTION}{problem}. Answer again with the JSON alone.")
+
+
+def is_correction(message: Message) -> bool:
+    return message.role == "user" and str(message.data.get("content")).startswith(_CORRECTION)
 
 
 def call_ids(messages: list[Message]) -> set[str]:

@@ -119,7 +119,11 @@ class Fallback(Event, frozen=True, kw_only=True, tag="fallback"):
 
 
 class Compacted(Event, frozen=True, kw_only=True, tag="compacted"):
+    """`usage` and `cost_usd` are told where somebody asked for it, outside of a run: in one they are the run's."""
+
     dropped_messages: int
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+    cost_usd: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class HandedOff(Event, frozen=True, kw_only=True, tag="handed_off"):

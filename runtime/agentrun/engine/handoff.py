@@ -33,9 +33,18 @@ class Takeover(msgspec.Struct, frozen=True, eq=False):
 
 
 def takeover(agent: Agent, known: Mapping[str, Any], run: RunInfo) -> Takeover:
+    """What an agent goes on with to which a model hands over. Raises `ToolFailure` where it can't."""
+    try:
+        return going_on(agent, known, run)
+    except UsageError as error:
+        why = f"the agent `{agent.name}` can't take over: {error.message}"
+        raise ToolFailure("invalid_arguments", why) from None
+
+
+def going_on(agent: Agent, known: Mapping[str, Any], run: RunInfo) -> Takeover:
     """Gives an agent the arguments that it declares, else its defaults.
 
-    What only its `input` uses may be missing: the conversation takes its place. Raises `ToolFailure` where the agent
+    What only its `input` uses may be missing: the conversation takes its place. Raises `UsageError` where the agent
     can't go on with what there is.
     """
     declared: Mapping[str, Any] = agent.parameters.get("properties") or {}
@@ -43,14 +52,11 @@ def takeover(agent: Agent, known: Mapping[str, Any], run: RunInfo) -> Takeover:
     arguments: dict[str, Any] = agent.arguments.with_defaults(given)
     missing = sorted(agent.prompt_arguments - arguments.keys())
     if missing:
-        raise _refusal(agent, f"its system prompt needs the argument `{missing[0]}`, which this conversation lacks")
+        raise UsageError(f"its system prompt needs the argument `{missing[0]}`, which this conversation lacks")
     broken = [one for one in agent.arguments.violations(arguments) if one.path]  # without: one that is missing
     if broken:
-        raise _refusal(agent, "; ".join(f"{one.path}: {one.message}" for one in broken))
-    try:
-        prompt = agent.prompt and agent.prompt(arguments, msgspec.structs.replace(run, agent=agent.name))
-    except UsageError as error:
-        raise _refusal(agent, error.message) from None
+        raise UsageError("; ".join(f"{one.path}: {one.message}" for one in broken))
+    prompt = agent.prompt and agent.prompt(arguments, msgspec.structs.replace(run, agent=agent.name))
     return Takeover(agent, arguments, prompt)
 
 
@@ -78,7 +84,3 @@ def handed_to(agent: Agent) -> list[Agent]:
             found[name] = agent.peers[name]
             waiting.append(agent.peers[name])
     return waiting[1:]
-
-
-def _refusal(agent: Agent, why: str) -> ToolFailure:
-    return ToolFailure("invalid_arguments", f"the agent `{agent.name}` can't take over: {why}")

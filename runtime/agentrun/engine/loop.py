@@ -26,7 +26,7 @@ from agentrun.engine.approval import StandingApprover
 from agentrun.engine.arguments import check_arguments
 from agentrun.engine.asking import Asker
 from agentrun.engine.calls import Caller, Planned, Turn
-from agentrun.engine.conversation import call_ids, cut_off, history_form, untrusted_seen
+from agentrun.engine.conversation import call_ids, correction, cut_off, history_form, untrusted_seen
 from agentrun.engine.deadline import Deadline
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
@@ -250,9 +250,7 @@ class _Run:
             error = {"type": "response_format", "message": f"the answer breaks the response format: {problem}"}
             raise End(limit, reply.text, error=error)
         self._answer_corrected = True
-        self.messages.append(
-            user(f"Your answer breaks the response format: {problem}. Answer again with the JSON alone.")
-        )
+        self.messages.append(correction(problem))
 
     # -- calls
 

@@ -16,12 +16,19 @@ from typing import Any, get_args
 
 import msgspec
 
+from agentrun.engine.attached import size_in_words
+from agentrun.engine.media import HEADER_BYTES, pixels
 from agentrun.errors import FailureType, ModelError
 from agentrun.models.history import ANTHROPIC_CONTENT
 from agentrun.models.speakers import is_of_another
 
 Block = dict[str, Any]
 
+# Of an image. A request with a larger one is refused as a whole, and so is every later one of the conversation.
+MAX_IMAGE_CHARS = 5 * 1024 * 1024
+MAX_IMAGE_PIXELS = 8000
+
+UNSUPPORTED = "unsupported_content"
 CALL_BLOCKS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 _OWN_PARTS = frozenset({"image", "document", "search_result"})
@@ -134,7 +141,9 @@ def _part(part: Any) -> list[Block]:
         case "image_url":
             image = part.get("image_url")
             url = image.get("url") if isinstance(image, dict) else image
-            return [{"type": "image", "source": _image_source(str(url))}]
+            source = _image_source(str(url))
+            _check_size(source)
+            return [{"type": "image", "source": source}]
         case "file":
             return [_document(part.get("file") or {})]
     if kind in _OWN_PARTS:
@@ -147,6 +156,18 @@ def _image_source(url: str) -> Block:
         return {"type": "url", "url": url}
     media_type, data = _data_url(url, "an image")
     return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _check_size(source: Block) -> None:
+    data = source.get("data") or ""
+    if len(data) > MAX_IMAGE_CHARS:
+        raise _too_large(f"of {size_in_words(len(data) * 3 // 4)}: at most {size_in_words(MAX_IMAGE_CHARS * 3 // 4)}")
+    try:
+        size = pixels(base64.b64decode(data[: HEADER_BYTES // 3 * 4]))
+    except binascii.Error:
+        return  # the service says what is wrong with it
+    if size is not None and max(size) > MAX_IMAGE_PIXELS:
+        raise _too_large(f"of {size[0]} × {size[1]} pixels: at most {MAX_IMAGE_PIXELS} × {MAX_IMAGE_PIXELS}")
 
 
 def _document(file: Mapping[str, Any]) -> Block:
@@ -178,9 +199,15 @@ def _data_url(url: str, what: str) -> tuple[str, str]:
     return found[1].lower(), url[found.end() :]
 
 
+def _too_large(how: str) -> ModelError:
+    return ModelError(
+        f"a user message holds an image {how} go to Anthropic's API", code=UNSUPPORTED, help="Make it smaller."
+    )
+
+
 def _unsupported(what: str) -> ModelError:
     return ModelError(
         f"a user message holds {what}, which Anthropic's API does not take",
-        code="unsupported_content",
+        code=UNSUPPORTED,
         help="It takes text, images, PDF and text files.",
     )

@@ -1,4 +1,4 @@
-"""A conversation as a person follows it: the answer as it streams, each tool call on a line of its own.
+"""A conversation as a person follows it: the answer as it streams, each tool call on a row of its own.
 
 Appends only; what was printed is never redrawn. All that comes from models and tools passes the escaping sink.
 """
@@ -6,42 +6,91 @@ Appends only; what was printed is never redrawn. All that comes from models and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+import msgspec
 
 from agentrun.engine import events
 from agentrun.engine.events import Event
-from agentrun.markup.calls import call_line, duration, failure_text
+from agentrun.observers.call_row import call_row
+from agentrun.observers.prose.flow import Flow
 from agentrun.visible import one_line, visible
 
 Write = Callable[[str], None]
 Style = Callable[[str, str], str]
-_RESULT_CHARS = 40  # at least, however narrow the terminal
 _LINE_CHARS = 400
 _HANDOFF = "transfer_to_"  # begins the name of a call that hands over, which is told by an event of its own
+_THOUGHT = ("┊ ", "")  # stands before each row of what the model thinks
+
+
+class Answer(Protocol):
+    """Where the model's text goes."""
+
+    def feed(self, text: str) -> None:
+        """More of it."""
+
+    def end(self) -> None:
+        """All that came is shown, and the cursor stands at the beginning of a line."""
+
+    def speaker(self, name: str) -> None:
+        """Who says what follows, where it is another agent than before."""
+
+
+class RawAnswer:
+    """The text as it is, for files and programs."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._is_open = False
+
+    def feed(self, text: str) -> None:
+        if text:
+            self._write(visible(text))
+            self._is_open = not text.endswith("\n")
+
+    def end(self) -> None:
+        if self._is_open:
+            self._write("\n")
+        self._is_open = False
+
+    def speaker(self, name: str) -> None:
+        """Not told: it is no part of the text."""
 
 
 class Console:
     """Prints events: the answer through `answer`, all else through `aside`, coloured by `style(text, name)`.
 
-    A call and its result stand on one line of `columns` characters, where they fit. Without `answer` the model's text
-    is left out: only what happens around it is shown.
+    A call and its result stand on one row of at most `columns()` cells. Lines are broken at words where they are for a
+    terminal (`is_terminal`); in a log each is one. Without `answer` the model's text is left out: only what happens
+    around it is shown.
     """
 
-    def __init__(self, answer: Write | None, aside: Write, style: Style, *, columns: int = 160) -> None:
+    def __init__(
+        self, answer: Answer | None, aside: Write, style: Style, *, columns: Callable[[], int], is_terminal: bool
+    ) -> None:
         self._answer = answer
         self._aside = aside
         self._style = style
         self._columns = columns
-        self._open: Write | None = None  # where a line was begun and not ended
-        self._reasoning = False
+        self._is_terminal = is_terminal
+        self._thoughts: Flow | None = None  # that are shown now
+        self._thought_line = False
+        self._last = ""  # shown in this run: a `text` or a `row`
+        self._speaker = ""  # who took over and has not spoken yet
+        self._agents: dict[str, tuple[str, int]] = {}  # of runs behind calls: whose they are, and how deep
         self._arguments: dict[tuple[str, str], dict[str, Any]] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
             case events.TextDelta() if not event.parent_run_id:
                 self._text(event.text)  # what a sub-agent says is its caller's result, not the answer
-            case events.ReasoningDelta():
+            case events.ReasoningDelta() if not event.parent_run_id:
                 self._think(event.text)
+            case events.RunStarted() if not event.parent_run_id:
+                self._last = ""
+            case events.RunStarted(parent_run_id=str(parent)):
+                depth = self._agents.get(parent, ("", 0))[1] + 1
+                self._agents[event.run_id] = one_line(event.agent, 64), depth
             case events.ToolStarted():
                 self._arguments[event.run_id, event.call_id] = event.arguments
             case events.ToolFinished() if event.is_error or not event.name.startswith(_HANDOFF):
@@ -52,7 +101,7 @@ class Console:
                 self.line(f"retrying in {event.delay_s:.1f} s: {event.cause}", "dim")
             case events.Fallback():
                 self.line(f"asking {event.model} instead: {event.cause}", "dim")
-            case events.Compacted():
+            case events.Compacted(usage=msgspec.UNSET):  # else somebody asked for it, and is told what came of it
                 self.line(f"the conversation was too long: {event.dropped_messages} messages were left out", "dim")
             case events.RunFinished() if not event.parent_run_id:
                 self._finished(event)
@@ -60,54 +109,101 @@ class Console:
     def line(self, text: str, style: str = "") -> None:
         """One line of its own."""
         self.end_line()
-        shown = one_line(text, _LINE_CHARS)
-        self._aside((self._style(shown, style) if style else shown) + "\n")
+        self._aside(self.in_rows(one_line(text, _LINE_CHARS), style))
+
+    def in_rows(self, line: str, style: str = "") -> str:
+        """A line that is safe to show, with its end: at a terminal in rows that are broken at words."""
+        rows = rows_of(line, self._columns()) if self._is_terminal else [line]
+        return "".join((self._style(row, style) if style else row) + "\n" for row in rows)
 
     def end_line(self) -> None:
-        if self._open is not None:
-            self._open("\n")
-        self._open = None
-        self._reasoning = False
+        """Whatever is written next begins a line."""
+        if self._thoughts is not None:
+            if self._thought_line:
+                self._thoughts.end()
+            self._show_thoughts(self._thoughts)
+            self._thoughts, self._thought_line = None, False
+        if self._answer is not None:
+            self._answer.end()
 
     def _text(self, text: str) -> None:
         if self._answer is None or not text:
             return
-        if self._reasoning:
+        if self._thoughts is not None:
             self.end_line()
-        self._answer(visible(text))
-        self._open = None if text.endswith("\n") else self._answer
+        self._set_off("text")
+        if self._speaker:
+            self._answer.speaker(self._speaker)
+            self._speaker = ""
+        self._answer.feed(text)
+
+    def _set_off(self, what: str) -> None:
+        """At a terminal a blank line stands between the answer and what is told around it."""
+        if self._is_terminal and self._answer is not None and self._last not in ("", what):
+            self._aside("\n")
+        self._last = what
 
     def _think(self, text: str) -> None:
-        if not self._reasoning:
+        if self._thoughts is None:
             self.end_line()
-        self._reasoning = True
-        self._aside(self._style(visible(text), "dim"))
-        self._open = self._aside
+            self._set_off("row")
+            self._thoughts = Flow(self._columns, styled=False)
+        *lines, last = visible(text).replace("\t", "    ").split("\n")
+        for line in lines:
+            self._think_on(self._thoughts, line)
+            self._thoughts.end()
+            self._thought_line = False
+        if last:
+            self._think_on(self._thoughts, last)
+        self._show_thoughts(self._thoughts)
+
+    def _think_on(self, thoughts: Flow, text: str) -> None:
+        if not self._thought_line:
+            thoughts.begin([_THOUGHT])
+            self._thought_line = True
+        thoughts.put(text)
+
+    def _show_thoughts(self, thoughts: Flow) -> None:
+        if shown := thoughts.take():
+            self._aside("\n".join(self._style(row, "dim") if row else row for row in shown.split("\n")))
 
     def _tool(self, event: events.ToolFinished) -> None:
         arguments = self._arguments.pop((event.run_id, event.call_id), None)
-        shown = call_line(event.name, arguments)
-        took = f" ({duration(event.duration_s)})" if event.duration_s else ""  # none: it was not run
-        indent = "  " if event.parent_run_id else ""
-        mark = self._style("✗", "error") if event.is_error else self._style("•", "tool")
-        told = failure_text(event.result) if event.is_error else event.result
-        room = max(_RESULT_CHARS, self._columns - len(indent) - len(shown) - len(took) - 6)
-        result = self._style(one_line(told, room), "error" if event.is_error else "dim")
+        parent = event.parent_run_id
+        agent, depth = self._agents.get(event.run_id, ("", 1 if parent else 0))
         self.end_line()
-        self._aside(f"{indent}{mark} {self._style(shown, 'tool')}{took} → {result}\n")
+        self._set_off("row")
+        self._aside(call_row(event, arguments, self._columns(), self._style, agent=agent, depth=depth) + "\n")
 
     def _handed_off(self, event: events.HandedOff) -> None:
+        if not event.parent_run_id:
+            self._speaker = one_line(event.agent, 64)
+        depth = self._agents.get(event.run_id, ("", 1))[1] if event.parent_run_id else 0
         self.end_line()
-        indent = "  " if event.parent_run_id else ""
-        self._aside(f"{indent}{self._style(one_line(f'→ {event.agent}', _LINE_CHARS), 'tool')}\n")
+        self._set_off("row")
+        self._aside(f"{'  ' * depth}{self._style(one_line(f'→ {event.agent}', _LINE_CHARS), 'tool')}\n")
 
     def _finished(self, event: events.RunFinished) -> None:
         if event.reason == "final_tool":
             self.end_line()
             self._text(event.text)
         self.end_line()
+        self._speaker = ""
+        self._agents.clear()
         if event.error is None:
             return
         self.line(f"{event.reason}: {event.error.get('message', '')}", "error")
         if help := event.error.get("help"):
             self.line(f"help: {help}", "dim")
+
+
+def rows_of(line: str, columns: int) -> list[str]:
+    """A line broken at words; what follows its first row is indented as its beginning is, and a little more."""
+    line = line.replace("\t", "    ")
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text))
+    flow = Flow(lambda: columns, styled=False)
+    flow.begin([(indent, "")], [(indent + "  ", "")])
+    flow.put(text)
+    flow.end()
+    return flow.take().removesuffix("\n").split("\n")

@@ -12,12 +12,13 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from agentrun.errors import reason_of
+from agentrun.state_folder import opened, state_folder
 
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -34,7 +35,7 @@ class LastFailed:
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         self._root = root.resolve()
-        self._folder = _folder(environ)
+        self._folder = state_folder(environ)
         digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()
         self._name = f"last-failed-{digest[:16]}.json"
         self.notes: list[str] = []
@@ -42,7 +43,7 @@ class LastFailed:
     def read(self) -> frozenset[str]:
         """The ids of the cases, as `key` gives them."""
         try:
-            with self._opened(make=False) as folder:
+            with opened(self._folder, make=False) as folder:
                 return _failed_in(_read(self._name, folder))
         except FileNotFoundError:
             pass
@@ -56,7 +57,7 @@ class LastFailed:
         """What was not run stays as it was. Where nothing is remembered and nothing failed, nothing is written."""
         gone, new = set(passed), set(failed)
         try:
-            with self._opened(make=bool(new)) as folder:
+            with opened(self._folder, make=bool(new)) as folder:
                 with contextlib.suppress(OSError):  # where a file system has no locks
                     fcntl.flock(folder, fcntl.LOCK_EX)
                 before = self._before(folder)
@@ -81,31 +82,6 @@ class LastFailed:
     def key(self, file: str, name: str) -> str:
         """The id of a case wherever the command is called: with the path of its file below the project."""
         return f"{os.path.relpath(Path(file).resolve(), self._root)}::{name}"
-
-    @contextlib.contextmanager
-    def _opened(self, *, make: bool) -> Iterator[int]:
-        """The folder of agentrun's state, which is the user's alone and no link."""
-        if self._folder is None:
-            raise OSError(0, "there is no home folder")
-        if make:
-            self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with contextlib.suppress(FileExistsError):
-                self._folder.mkdir(mode=0o700)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if make and stat.S_IMODE(os.fstat(folder).st_mode) != 0o700:
-                os.fchmod(folder, 0o700)
-            yield folder
-        finally:
-            os.close(folder)
-
-
-def _folder(environ: Mapping[str, str]) -> Path | None:
-    """As the XDG rules have it: a path that is not absolute does not count."""
-    named, home = Path(environ.get("XDG_STATE_HOME", "")), environ.get("HOME")
-    if named.is_absolute():
-        return named / "agentrun"
-    return Path(home, ".local", "state", "agentrun") if home else None
 
 
 def _failed_in(content: bytes) -> frozenset[str]:

@@ -29,11 +29,15 @@ class Draft(msgspec.Struct, frozen=True):
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
-Next = Leave | Send | Draft
+class Failed(msgspec.Struct, frozen=True):
+    """What was asked could not be done, which was told."""
+
+
+Next = Leave | Send | Draft | Failed
 
 
 class Command(msgspec.Struct, frozen=True, eq=False):
-    """`usage` is what may follow the name; `meaning` is one line of /help.
+    """`usage` is what may follow the name; `meaning` is one line of /help, and `more` what `/help NAME` tells beside.
 
     `words` are what the argument may be, for completion. `reads_files` says that it is a path.
     """
@@ -45,3 +49,4 @@ class Command(msgspec.Struct, frozen=True, eq=False):
     words: Callable[[Talk], Iterable[str]] | None = None
     reads_files: bool = False
     aliases: tuple[str, ...] = ()
+    more: str = ""

@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
-from agentrun.cli.talk import changing, keeping, looking, past
-from agentrun.cli.talk.command import Command, Leave, Next
+from agentrun.cli.talk import attaching, changing, following, keeping, looking, past, spending
+from agentrun.cli.talk.command import Command, Failed, Leave, Next
+from agentrun.cli.talk.rows import listed, paragraphs, room, tell, title
 from agentrun.cli.talk.talk import Talk
-from agentrun.diagnostics import did_you_mean
+from agentrun.diagnostics import nearest
 from agentrun.errors import AgentrunError
+
+_KEYS = (
+    ("Enter", "sends the message; Alt-Enter or Ctrl-J begins a new line, and what is pasted may have many"),
+    ("Tab", "completes commands, tools, agents, and files after @"),
+    ("Ctrl-R", "searches what was typed before"),
+    ("Ctrl-X Ctrl-E", "writes the message in your editor"),
+    ("Ctrl-O", "unfolds the last tool result, as /last does"),
+    ("Ctrl-C", "ends what goes on; twice at an empty prompt it leaves"),
+    ("Ctrl-D", "leaves"),
+)
+_FILES = ("@FILE", "in a message: the file goes with it")
+_SLASHES = ("//TEXT", "says /TEXT to the agent. A path such as /etc/hosts needs no second slash")
 
 
 async def _help(talk: Talk, rest: str) -> None:
+    width = room(talk)
     wanted = rest.removeprefix("/")
-    if wanted and (command := _find(talk, wanted)) is None:
+    if wanted:
+        if (command := find(wanted)) is None:
+            _refuse(talk, wanted)
+            return
+        title(talk, _call(command))
+        also = f"/{' and /'.join(command.aliases)} do the same" if command.aliases else ""
+        for text in (command.meaning, command.more, also):
+            tell(talk, paragraphs(text, width) if text else ())
         return
-    shown = [command] if wanted and command else COMMANDS
-    width = max(len(f"/{one.name} {one.usage}") for one in shown)
-    for one in shown:
-        call = f"/{one.name} {one.usage}".rstrip()
-        talk.say(f"  {call:<{width}}  {one.meaning}")
+    calls = [_call(one) for one in COMMANDS]
+    for name, commands in GROUPS:
+        title(talk, name)
+        tell(talk, listed([(_call(one), one.meaning) for one in commands], width, beside=calls))
+    if talk.interactive:
+        title(talk, "Keys")
+        tell(talk, listed(_KEYS, width, beside=calls))
+    title(talk, "Messages")
+    tell(talk, listed([*([_FILES] if talk.interactive else []), _SLASHES], width, beside=calls))
 
 
 async def _quit(talk: Talk, rest: str) -> Next:
     return Leave()
 
 
-COMMANDS: tuple[Command, ...] = (
-    Command("help", "[COMMAND]", "this list", _help, words=lambda _: [one.name for one in COMMANDS]),
-    *looking.COMMANDS,
-    *changing.COMMANDS,
-    *past.COMMANDS,
-    *keeping.COMMANDS,
-    Command("quit", "", "leave; Ctrl-D does it too", _quit, aliases=("exit",)),
+GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    ("The agent", (*looking.COMMANDS, *changing.COMMANDS)),
+    ("What happened", (*following.COMMANDS, *spending.COMMANDS)),
+    ("The conversation", (*attaching.COMMANDS, *past.COMMANDS)),
+    ("What is kept", keeping.COMMANDS),
+    (
+        "This program",
+        (
+            Command("help", "[COMMAND]", "this list, or more of one command", _help, lambda _: names(), aliases=("?",)),
+            Command("quit", "", "leave; Ctrl-D does it too", _quit, aliases=("exit",)),
+        ),
+    ),
 )
+COMMANDS: tuple[Command, ...] = tuple(one for _, commands in GROUPS for one in commands)
+
+
+def names() -> list[str]:
+    return [one.name for one in COMMANDS]
 
 
 async def obey(talk: Talk, typed: str) -> Next | None:
-    """Do what a line says that begins with `/`. What can't be done is told, and the conversation goes on."""
-    name, _, rest = typed[1:].strip().partition(" ")
-    command = _find(talk, name)
+    """Do what a line says that begins with `/`. What can't be done is told, and the conversation goes on.
+
+    A message may begin with `/` too: with a second one, or where its first word is a path.
+    """
+    name, rest = [*typed[1:].split(maxsplit=1), "", ""][:2] if not typed[1:2].isspace() else ("", typed[1:])
+    if name.startswith("/"):
+        return attaching.with_files(talk, typed[1:])
+    if "/" in name or "." in name:
+        return attaching.with_files(talk, typed)
+    command = find(name)
     if command is None:
-        return None
+        _refuse(talk, name)
+        return Failed()
     try:
         return await command.run(talk, rest.strip())
     except AgentrunError as error:
         talk.complain(error)
-        return None
+        return Failed()
 
 
-def _find(talk: Talk, name: str) -> Command | None:
-    for command in COMMANDS:
-        if name in (command.name, *command.aliases):
-            return command
-    near = did_you_mean(f"/{name}", [f"/{known.name}" for known in COMMANDS]) or "/help lists the commands"
-    talk.say(f"there is no command /{name}: {near}", "error")
-    return None
+def find(name: str) -> Command | None:
+    wanted = name.lower()
+    return next((one for one in COMMANDS if wanted in (one.name, *one.aliases)), None)
+
+
+def _refuse(talk: Talk, name: str) -> None:
+    near = nearest(name, [alias for one in COMMANDS for alias in (one.name, *one.aliases)]) if name else None
+    help = f"did you mean `/{near}`?" if near else "/help lists them."
+    talk.say(f"there is no command /{name}: {help} A second slash, as in //{name}, says it to the agent", "error")
+
+
+def _call(command: Command) -> str:
+    return f"/{command.name} {command.usage}".rstrip()

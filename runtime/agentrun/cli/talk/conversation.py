@@ -2,71 +2,113 @@
 
 from __future__ import annotations
 
+import errno
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.columns import line_width
-from agentrun.cli.grant import Grants
-from agentrun.cli.run import EXIT_UNANSWERED, exit_code
-from agentrun.cli.talk.command import Draft, Leave, Send
-from agentrun.cli.talk.commands import COMMANDS, obey
-from agentrun.cli.talk.reader import Interrupted, LineReader, PipeReader, TerminalReader
+from agentrun.cli.run import EXIT_ENDED_OTHERWISE, EXIT_MODEL_FAILED, EXIT_UNANSWERED, exit_code
+from agentrun.cli.talk.attaching import taken_back, with_files
+from agentrun.cli.talk.command import Draft, Failed, Leave, Send
+from agentrun.cli.talk.commands import obey
+from agentrun.cli.talk.reader import Interrupted
+from agentrun.cli.talk.reading import reader_for
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.taping import is_miss
-from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, hung_up, interruptible
 from agentrun.diagnostics import counted
 from agentrun.engine import events
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.events import Event
+from agentrun.engine.events import Emit, Event
 from agentrun.engine.handoff import prompt_arguments
 from agentrun.engine.loop import run
 from agentrun.engine.ports import Approver
 from agentrun.errors import UsageError
 from agentrun.visible import one_line
 
+T = TypeVar("T")
+
+_SEVERITY = (0, UsageError.exit_code, EXIT_UNANSWERED, EXIT_ENDED_OTHERWISE, EXIT_MODEL_FAILED)
+
 
 class Conversation:
     """Reads and runs; all that lasts from turn to turn is in its `Talk`."""
 
-    def __init__(self, talk: Talk, approve: tuple[str, ...]) -> None:
+    def __init__(self, talk: Talk, approve: tuple[str, ...], follow: Emit = lambda event: None) -> None:
         self._talk = talk
-        self._reader: LineReader = TerminalReader(one.name for one in COMMANDS) if talk.interactive else PipeReader()
+        self._follow = follow
+        self._draft = Draft("")
+        self._reader = reader_for(talk, lambda: self._draft.attachments)
         talk.person = self._person() if talk.interactive else None
+        talk.approve = approve
+        talk.watch = self._watch
         self._approver: Approver = StandingApprover(approve, talk.person)
         self._exit_code = 0
 
     async def talk(self) -> int:
-        """Until the input ends; the exit code is that of the worst turn."""
-        talk = self._talk
-        self._introduce()
+        """Until the input ends; from a pipe the exit code is that of the worst turn."""
         try:
-            await self._ask_for_arguments()
-            talk.taping.open(talk.first, talk.model, talk.arguments)
-            self._approver = talk.taping.approver(self._approver)
-            draft = Draft("")
-            while (text := await self._reader.message(talk.speaker, draft.text)) is not None:
-                attachments, draft = draft.attachments, Draft("")
-                then = await obey(talk, text) if text.startswith("/") else Send(text, attachments)
-                match then:
-                    case Leave():
-                        break
-                    case Draft():
-                        draft = then
-                    case Send(text) if text.strip():
-                        await self._turn(text, then.attachments)
+            if await interruptible(self._to_the_end()) is not None:
+                return self._exit_code
+            self._talk.say("interrupted", "dim")
         except Interrupted:
-            return EXIT_INTERRUPTED
-        except Terminated:
-            return EXIT_TERMINATED
+            pass
+        except Terminated as ended:
+            return ended.exit_code
+        except OSError as error:
+            if error.errno != errno.EIO or not self._talk.interactive:
+                raise
+            return hung_up().exit_code  # what is written shows it before the signal comes
+        return EXIT_INTERRUPTED
+
+    async def _to_the_end(self) -> bool:
+        talk = self._talk
+        try:
+            with self._reader:
+                self._introduce()
+                await self._ask_for_arguments()
+                talk.taping.open(talk.first, talk.model, talk.arguments)
+                self._approver = talk.taping.approver(self._approver)
+                while (text := await self._reader.message(talk.speaker, self._draft.text)) is not None:
+                    if not await self._go_on(text):
+                        break
         finally:
             talk.keeper.close()
             await talk.agent.close()
-        return self._exit_code if not talk.interactive else 0
+        return True
 
-    async def _turn(self, text: str, attachments: Sequence[Mapping[str, Any]]) -> None:
+    async def _go_on(self, text: str) -> bool:
+        """False: the conversation ends."""
+        talk = self._talk
+        attachments, self._draft = self._draft.attachments, Draft("")
+        is_command = text.startswith("/")
+        then = await self._may_be_ended(obey(talk, text)) if is_command else with_files(talk, text, attachments)
+        match then:
+            case Leave():
+                return False
+            case Failed():
+                self._ended_with(UsageError.exit_code)
+            case Draft():
+                self._draft = then
+            case Send(text) if text.strip():
+                self._draft = await self._turn(text, then.attachments)
+                return await talk.may_go_on(self._ask)
+        return True
+
+    async def _may_be_ended(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """None where a person ended it. Who ends what a pipe began means all of it."""
+        return await interruptible(work) if self._talk.interactive else await work
+
+    def _ended_with(self, code: int) -> None:
+        """The worst code counts, and only where no person saw what happened."""
+        if not self._talk.interactive:
+            self._exit_code = max(self._exit_code, code, key=_SEVERITY.index)
+
+    async def _turn(self, text: str, attachments: Sequence[Mapping[str, Any]]) -> Draft:
+        """What stands at the next prompt: a message that came back, or nothing."""
         talk = self._talk
         before, speaker = list(talk.messages), talk.agent
         heard = talk.overheard()
@@ -84,36 +126,41 @@ class Conversation:
             date=talk.taping.date,
         )
         try:
-            outcome = await interruptible(work)
+            async with talk.screen.turn():
+                outcome = await self._may_be_ended(work)
         except UsageError:
             talk.messages[:] = before
             raise
         finally:
             talk.taping.save()
-        talk.screen.console.end_line()
         if outcome is None:
             talk.say("interrupted", "dim")
-            return
+            return Draft("")
         if is_miss(outcome):  # what was recorded can be typed now
             talk.messages[:], talk.agent = before, speaker
             heard.forget_turn()
-        code = exit_code(outcome, unanswered=talk.seen.unanswered)
-        severity = (0, EXIT_UNANSWERED, 1, 4)
-        self._exit_code = max(self._exit_code, code, key=severity.index)
+        self._ended_with(exit_code(outcome, unanswered=talk.seen.unanswered))
+        return taken_back(talk, outcome)
 
     def _watch(self, event: Event) -> None:
         talk = self._talk
         if isinstance(event, events.HandedOff) and not event.parent_run_id:
             talk.agent = talk.agent.peers[event.agent]  # it stays so if the run is interrupted
+        self._follow(event)
         talk.seen(event)
         talk.keeper(event)
         talk.screen.event(event)
 
     def _person(self) -> TerminalApprover:
         talk = self._talk
-        propose = Grants(talk.loader.project).propose
         width = partial(line_width, sys.stdout)
-        return TerminalApprover(talk.screen.below, self._ask, propose, width, talk.loader.action)
+        return TerminalApprover(
+            talk.screen.below,
+            self._ask,
+            lambda question: talk.loader.propose(question),  # the loader is another one after /reload
+            width,
+            lambda question: talk.loader.action(question),
+        )
 
     async def _ask(self, prompt: str) -> str | None:
         return await self._talk.screen.asking(self._reader.fresh_answer(prompt))
@@ -126,7 +173,9 @@ class Conversation:
         title = f"{agent.name}: {agent.description}" if agent.description else agent.name
         talk.say(title, "bold")
         talk.say(f"model {agent.model.name} · {counted(len(agent.tools), 'tool')} · /help", "dim")
-        if talk.interactive:
+        if talk.interactive and talk.taken_up is not None:
+            talk.recall()
+        elif talk.interactive:
             for starter in agent.starters:
                 talk.say(f"  try: {starter}", "dim")
 

@@ -1,18 +1,46 @@
-"""What is said in a conversation, kept in memory so that it can be saved as a test: `/save-test`.
+"""What is said in a conversation, kept in memory: to be saved as a test (`/save-test`), and to be taken back (`/undo`).
 
-It hears what a cassette of `--record` holds, also where another one is recorded or played.
+It hears what a cassette of `--record` holds, also where another one is recorded or played. A test plays a conversation
+from its beginning, message by message: what it can't play so, such as a summary that somebody asked for, ends what can
+be saved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from agentrun.cassettes.cassette import Conversation
 from agentrun.cassettes.recorder import Recorder
 from agentrun.engine.agent import Agent, Mask
-from agentrun.engine.messages import Reply, Request, ToolCall
+from agentrun.engine.exchanges import attachments_of
+from agentrun.engine.messages import Message, Reply, Request, ToolCall
 from agentrun.engine.ports import Approver, DirectJournal, Journal, Tell, ToolResult
+
+_NOT_HEARD = "what was said before it was taken up here was not recorded"
+_SHORTENED = "the conversation was shortened in what was taken back"
+_ATTACHED = "a message has attachments, which a test can't send"
+
+
+class Heard(msgspec.Struct, frozen=True, eq=False):
+    """A turn that began. `said` is the user message, `before` what was there, `speaker` who had the conversation.
+
+    `entries` are those of the recording before it. `beforehand` says why a test can't play what was said from here on,
+    where that was so before it began.
+    """
+
+    said: Message
+    before: tuple[Message, ...]
+    speaker: str
+    entries: int
+    beforehand: str
+
+    @property
+    def unplayable(self) -> str:
+        """Why a test can't play it, nor what follows; empty where it can."""
+        return self.beforehand or (_ATTACHED if attachments_of(self.said) else "")
 
 
 class Overheard:
@@ -24,26 +52,71 @@ class Overheard:
         self._recorder = Recorder(agent.name, agent.mask, date=date, model=model, args=arguments)
         self._inner = inner or DirectJournal()
         self._mask = agent.mask
-        self._before = 0
+        self._turns: list[Heard] = []
+        self._unplayable = ""  # what is said from here on
+        self._begin: Callable[[], None] = lambda: None
 
-    def begin_turn(self, mask: Mask) -> None:
-        self._before = len(self._recorder.conversation().entries)
+    def begin_turn(self, mask: Mask, speaker: str, messages: list[Message]) -> None:
         if mask is not self._mask:  # what it masked already it remembers
             self._recorder.use(mask)
             self._mask = mask
+        if messages and not self._turns and not self._unplayable:
+            self._unplayable = _NOT_HEARD
+        before = tuple(messages)
+        entries = len(self._recorder.conversation().entries)
+
+        def begin() -> None:
+            self._turns.append(Heard(messages[-1], before, speaker, entries, self._unplayable))
+
+        self._begin = begin
 
     def forget_turn(self) -> None:
         """The last turn is taken back."""
-        self._recorder.end_before(self._before)
+        if self._turns:
+            self._take_back(len(self._turns) - 1)
+
+    def take_back(self, said: Message, left: Sequence[Message]) -> None:
+        """The turn that this message began is taken back, with all after it: `left` is the conversation now."""
+        number = self._number(said)
+        if number is None:
+            self._unplayable = self._unplayable or _NOT_HEARD
+            return
+        before = self._turns[number].before
+        self._take_back(number)
+        if list(before) != list(left) and (left or self._turns):
+            self._unplayable = self._unplayable or _SHORTENED
+
+    def shortened(self) -> None:
+        """What was said so far is another now, by what no message of a test can do."""
+        self._unplayable = self._unplayable or "the conversation was shortened by /compact"
+
+    def changed(self, how: str) -> None:
+        """The conversation goes on with what no message of a test brings about."""
+        self._unplayable = self._unplayable or how
+
+    def turn(self, said: Message) -> Heard | None:
+        """The turn that this message began; None: it was not heard."""
+        number = self._number(said)
+        return None if number is None else self._turns[number]
 
     def conversation(self) -> Conversation | None:
-        """None where nothing was said yet."""
-        return None if self._recorder.is_empty else self._recorder.conversation()
+        """As far as a test can play it; None where nothing was said yet."""
+        if self._recorder.is_empty:
+            return None
+        whole = self._recorder.conversation()
+        end = next((one.entries for one in self._turns if one.unplayable), len(whole.entries))
+        return msgspec.structs.replace(whole, entries=whole.entries[:end])
+
+    @property
+    def lacks(self) -> str:
+        """Why what was said last can't be played by a test; empty where it can."""
+        return next((one.unplayable for one in self._turns if one.unplayable), "")
 
     def approver(self, otherwise: Approver) -> Approver:
         return self._recorder.approver(otherwise)
 
     def begin(self, text: str) -> None:
+        self._begin()
         self._recorder.begin(text)
         self._inner.begin(text)
 
@@ -56,3 +129,12 @@ class Overheard:
 
     async def tool_call(self, key: str, call: ToolCall, make: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         return await self._recorder.tool_call(key, call, lambda: self._inner.tool_call(key, call, make))
+
+    def _number(self, said: Message) -> int | None:
+        return next((number for number, one in enumerate(self._turns) if one.said is said), None)
+
+    def _take_back(self, number: int) -> None:
+        turn = self._turns[number]
+        self._recorder.end_before(turn.entries)
+        self._unplayable = turn.beforehand
+        del self._turns[number:]

@@ -50,4 +50,8 @@ class Seen:
                 self.usage += event.usage
                 if event.cost_usd is not None:
                     self.cost_usd = (self.cost_usd or 0.0) + event.cost_usd
+            case events.Compacted(usage=Usage() as usage):  # asked for outside of a run
+                self.usage += usage
+                if isinstance(event.cost_usd, float):
+                    self.cost_usd = (self.cost_usd or 0.0) + event.cost_usd
         self.last_run.append(event)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from agentrun.engine.attached import bytes_and_tokens
 from agentrun.engine.messages import Message, Reply, Request, ToolCall, Usage
 from agentrun.engine.ports import CallProgress, Tell, TextProgress
 from agentrun.models.offline.slots import slots_of
@@ -67,9 +68,11 @@ def _called(request: Request, wanted: list[Call], tell: Tell) -> Reply:
 
 def _usage(request: Request, output_chars: int) -> Usage:
     """An estimate, so that reports show something: characters divided by four."""
-    input_chars = sum(len(message.json) for message in request.messages)
+    embedded = [bytes_and_tokens(message.data.get("content")) for message in request.messages]
+    input_chars = sum(len(message.json) for message in request.messages) - sum(count for count, _ in embedded)
     input_chars += len(request.tools.json) if request.tools else 0
     given, made = -(-input_chars // CHARS_PER_TOKEN), -(-output_chars // CHARS_PER_TOKEN)
+    given += sum(tokens for _, tokens in embedded)
     return Usage(given, made, given + made)
 
 

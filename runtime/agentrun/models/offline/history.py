@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from agentrun.engine.attached import own_text
 from agentrun.engine.bm25 import terms, words
 from agentrun.models.offline.fill import Known
 from agentrun.models.offline.find import MAX_CHARS
@@ -23,7 +24,10 @@ MAX_ROWS = 50
 
 
 def text_of(data: Data) -> str:
+    """A user's own words: what stands in an attached file asks for nothing."""
     content = data.get("content")
+    if data.get("role") == "user":
+        return own_text(content)
     if isinstance(content, list):
         content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""

@@ -40,6 +40,11 @@ def courtesy(text: str, tools: Sequence[FunctionTool]) -> str:
     return ""
 
 
+def unread(names: Sequence[str]) -> str:
+    """What is said of attached files: their names show that they came."""
+    return f"I can't read what is attached: {', '.join(names)}." if names else ""
+
+
 def no_match(tools: Sequence[FunctionTool]) -> str:
     return f"No tool here fits that. {introduction(tools)}" if tools else introduction(tools)
 

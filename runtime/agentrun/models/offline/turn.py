@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from agentrun.engine.attached import attachments_in
 from agentrun.engine.bm25 import terms, words
 from agentrun.engine.messages import FunctionTool, Request
 from agentrun.errors import ModelError
@@ -27,7 +28,7 @@ from agentrun.models.offline.form import formed
 from agentrun.models.offline.history import known_values, last_called, results_in, system_text, text_of
 from agentrun.models.offline.place import Part
 from agentrun.models.offline.say import Result, asked_words, error_of, parsed, say
-from agentrun.models.offline.talk import courtesy, no_match, question, without_tools
+from agentrun.models.offline.talk import courtesy, no_match, question, unread, without_tools
 from agentrun.models.offline.words import ASKS, COMMANDS, WEAK
 
 MAX_CALLS = 16
@@ -80,7 +81,8 @@ class _Conversation:
         if made:
             named = frozenset(word for result in made for word in words(result.name))
             told.insert(0, say(made, asked_words(said.plain) - named))
-        sentence = " ".join(told) or note or self._talk(said)
+        files = unread([one.name for one in attachments_in(self._messages[at].get("content"))])
+        sentence = " ".join(filter(None, [files, " ".join(told) or note or self._talk(said)]))
         facts = [fact for fact in (parsed(result.content) for result in made) if error_of(fact) is None]
         return formed(self._request.response_format, sentence, facts, said)
 

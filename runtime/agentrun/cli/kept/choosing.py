@@ -1,0 +1,69 @@
+"""Which session is meant: one that is named, the last one, or one that a person chooses."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from agentrun.cli.columns import terminal_width
+from agentrun.cli.kept.listing import numbered
+from agentrun.cli.loading import Loader
+from agentrun.discovery import display, find_root
+from agentrun.errors import UsageError
+from agentrun.sessions.session import Session
+from agentrun.sessions.store import Store
+
+_OFFERED = 10
+_ID_CHARS = frozenset("0123456789abcdef")
+
+
+def wanted(store: Store, loader: Loader | None, *, id: str | None, goes_on: bool) -> Session | None:
+    """The session to go on with; None where another one begins. `id` is empty where it is to be chosen.
+
+    `loader` is that of the agent that was named, where one was.
+    """
+    if id:
+        session = store.find(id)
+        _refuse_another_agent(session, loader)
+        return session
+    if not goes_on and id is None:
+        return None
+    agent = None if loader is None else loader.name
+    root = str((find_root(Path.cwd()) if loader is None else loader.project.root).resolve())
+    known = store.sessions(agent=agent, root=root, limit=1 if goes_on else _OFFERED)
+    if not known:
+        of = f"with `{agent}`" if agent else f"in `{display(Path(root))}`"
+        raise UsageError(f"there is no session {of} yet", help="`agentrun sessions list` shows those of all projects")
+    return known[0] if goes_on else _chosen(known)
+
+
+def without_id(agent: str | None, resume: str | None) -> tuple[str | None, str | None]:
+    """`--resume AGENT`: what can be no id, or is an agent here, is the agent, and its session is to be chosen."""
+    if agent is not None or not resume:
+        return agent, resume
+    is_agent = Path(resume).is_file() or (find_root(Path.cwd()) / "agents" / f"{resume}.yaml").is_file()
+    return (resume, "") if is_agent or not set(resume.lower()) <= _ID_CHARS else (None, resume)
+
+
+def _refuse_another_agent(session: Session, loader: Loader | None) -> None:
+    if loader is not None and str(loader.path) != session.path:
+        raise UsageError(
+            f"the session `{session.id}` is with `{session.agent}`, not with `{loader.name}`",
+            help=f"leave the agent out: `agentrun chat --resume {session.id}`",
+        )
+
+
+def _chosen(known: Sequence[Session]) -> Session:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "without a terminal nobody can choose a session",
+            help="name it: `--resume ID`, as `agentrun sessions list` shows it; or take the last one: `--continue`",
+        )
+    for line in numbered(known, time.time(), terminal_width()):
+        click.echo(line)
+    number: int = click.prompt("which one", type=click.IntRange(1, len(known)), default=1)
+    return known[number - 1]

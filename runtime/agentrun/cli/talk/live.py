@@ -1,0 +1,100 @@
+"""The line that moves while a turn is under way and nothing else stands on the line: what goes on, and for how long.
+
+It is the only thing that is ever erased, and it is erased before anything else is written. Knows nothing of where
+else is written to: who writes calls `erase`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from agentrun.engine import events
+from agentrun.engine.events import Event
+from agentrun.markup.calls import call_line
+from agentrun.observers.prose.cells import cut
+
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_EVERY_S = 0.12
+_ERASE = "\r\x1b[K"
+_MOST_CELLS = 72  # a short line is seldom broken in two where the window is made narrower
+
+
+class Live:
+    """An observer of a turn's events. `write` shows at once; `columns` tells how wide the window is now.
+
+    `may_draw` says whether the cursor stands at the beginning of a line that nobody else uses.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        columns: Callable[[], int],
+        style: Callable[[str, str], str],
+        may_draw: Callable[[], bool],
+    ) -> None:
+        self._write = write
+        self._columns = columns
+        self._style = style
+        self._may_draw = may_draw
+        self._drawn = False
+        self._frame = 0
+        self._waits = "thinking"  # where no call runs
+        self._since = 0.0
+        self._running: dict[tuple[str, str], tuple[events.ToolStarted, float]] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.ToolStarted():
+                self._running[event.run_id, event.call_id] = event, time.monotonic()
+            case events.ToolFinished():
+                self._running.pop((event.run_id, event.call_id), None)
+                self._wait("thinking", anew=True)
+            case events.Retried():
+                self._wait("waiting to ask again")
+            case events.TextDelta() if not event.parent_run_id:
+                self._wait("writing")
+            case events.TurnStarted() | events.ReasoningDelta() | events.ToolCallDelta():
+                self._wait("thinking")
+
+    async def draw(self) -> None:
+        """Draws until it is cancelled; then no trace is left."""
+        self._running.clear()
+        self._wait("thinking", anew=True)
+        try:
+            while True:
+                self._step()
+                await asyncio.sleep(_EVERY_S)
+        finally:
+            self.erase()
+
+    def erase(self) -> None:
+        if self._drawn:
+            self._drawn = False
+            self._write(_ERASE)
+
+    def _wait(self, what: str, *, anew: bool = False) -> None:
+        if anew or what != self._waits:
+            self._waits, self._since = what, time.monotonic()
+
+    def _doing(self, room: int) -> tuple[str, float]:
+        """What goes on, and since when. Behind a call of an agent stand that agent's own calls, which tell more."""
+        if not self._running:
+            return self._waits, self._since
+        own = [since for call, since in self._running.values() if not call.parent_run_id]
+        if len(own) > 1:
+            return f"{len(own)} tools", min(own)
+        last, since = next(reversed(self._running.values()))
+        return call_line(last.name, last.arguments, max(room, 1)), since
+
+    def _step(self) -> None:
+        if not self._may_draw():
+            return
+        room = min(self._columns() - 1, _MOST_CELLS)
+        doing, since = self._doing(room - 8)
+        took = f" {time.monotonic() - since:.0f} s"
+        self._frame = (self._frame + 1) % len(_FRAMES)
+        line = cut(f"{_FRAMES[self._frame]} {cut(doing, max(1, room - 2 - len(took)))}{took}", room)
+        self._drawn = True
+        self._write(f"{_ERASE}{self._style(line, 'dim')}")
