@@ -4,6 +4,7 @@ run.py            what is measured, in turns, and printed
 conversations.py  the work that contenders do against a model server
 commands.py       the work of whole commands: cold starts and `validate`
 cases.py          the work of `agentrun test`
+sessions.py       finding a session among many, and what keeping one costs
 requests.py       one request late in a conversation: `python -m benchmarks.requests`
 results.py        samples to medians, spreads and ratios; Markdown and JSON
 server.py         the model server

@@ -34,11 +34,13 @@ class Cost(NamedTuple):
     wall_s: float
 
 
-def cost_of(command: Sequence[str], env: Mapping[str, str]) -> Cost:
-    """Runs a command. Raises where it fails: a fast failure is no result."""
-    with tempfile.TemporaryFile() as told:
+def cost_of(command: Sequence[str], env: Mapping[str, str], typed: str = "") -> Cost:
+    """Runs a command that reads what was typed. Raises where it fails: a fast failure is no result."""
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as stdin:
+        stdin.write(typed.encode())
+        stdin.seek(0)
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, cwd=ROOT, env=env)
+        process = subprocess.Popen(command, stdin=stdin, stdout=told, stderr=told, cwd=ROOT, env=env)
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -15,13 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, commands, conversations
+from benchmarks import cases, commands, conversations, screen, sessions
 from benchmarks.contenders import CONTENDERS
 from benchmarks.peer import Peer
 from benchmarks.results import Table
 
-PARTS = ("conversations", "starts", "validate", "test")
-LIBRARIES = ("agentrun", "openai", "httpx2", "click", "pyyaml", "jsonschema")
+PARTS = ("conversations", "starts", "validate", "test", "screen", "sessions")
+LIBRARIES = ("agentrun", "openai", "httpx2", "click", "pyyaml", "jsonschema", "rich", "sqlalchemy")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,6 +52,13 @@ def measure(parts: Sequence[str], contenders: Sequence[str], *, quick: bool) -> 
     if "test" in parts:
         _tell("test")
         tables += cases.scripted_cases(100 if quick else 1000, 1 if quick else 5)
+    if "screen" in parts:
+        _tell("screen")
+        tables += screen.streamed(screen.QUICK_CHARS if quick else screen.CHARS, 1 if quick else 3)
+    if "sessions" in parts:
+        _tell("sessions")
+        count, turns = (100, 5) if quick else (10_000, 100)
+        tables += sessions.measure(count, turns, repeated)
     return tables
 
 

@@ -4,6 +4,7 @@ How a block is read follows from its first line:
 
     ```yaml             begins with `# agents/NAME.yaml`, `# tools.d/…`: a whole file of the page's project
     ```python           begins with `# NAME.py`: a file of that project too; else a program that is run
+    ```text             begins with `# NAME.txt`: a file of that project too
     ```yaml agent|tool  a fragment: merged into a small agent or tool
     ```yaml case        a case, without its name, of the page's first agent: it is run, and passes
     ```yaml test        keys of a test file of that agent: it has no findings
@@ -12,7 +13,8 @@ How a block is read follows from its first line:
     ```text             what the program above it prints; `…` as before
 
 `repo` after `sh` or `console` means the repository instead of the page's own project. `# exit N` at the end of a
-command is its exit code. What one block exports holds for the blocks after it.
+command is its exit code. What one block exports holds for the blocks after it. `3f2a91c0de`, or `3f2a`, stands for the
+id of the session that was changed last.
 """
 
 import re
@@ -22,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+SESSION = "3f2a91c0de"
 _FENCE = re.compile(r"^```(\w*)(.*)\n((?:.*\n)*?)^```$", re.MULTILINE)
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py|txt))\n")
 _EXPORT = re.compile(r"^export (\w+)=([\w.-]+)$", re.MULTILINE)
@@ -41,7 +44,7 @@ class Block:
     def file(self):
         """The path of the file that the block is, or None."""
         found = _FILE.match(self.text)
-        return found[1] if found and self.language in ("yaml", "python") and not self.words else None
+        return found[1] if found and self.language in ("yaml", "python", "text") and not self.words else None
 
     @property
     def exported(self):
@@ -89,7 +92,7 @@ class Page:
     def output_of(self, program):
         """The text block that follows a program, or None."""
         after = [one for one in self.blocks if one.line > program.line]
-        return after[0] if after and after[0].language == "text" else None
+        return after[0] if after and after[0].language == "text" and not after[0].file else None
 
     def section(self, heading):
         """The text below a heading, up to the next one."""
@@ -103,18 +106,23 @@ def commands(block):
         yield line, exit_code(line), output
 
 
+def with_session(text, id):
+    """A text of a page that means this session; None: there is none yet."""
+    return text if id is None else text.replace(SESSION, id).replace(SESSION[:4], id[:4])
+
+
 def exit_code(command):
     found = re.search(r"# exit (\d+)\s*$", command)
     return int(found[1]) if found else 0
 
 
-DURATION = re.compile(r" \((?:\d+ ms|\d+\.\d s)\) →")
+DURATION = re.compile(r" \((?:\d+ ms|\d+\.\d s)(?:, [\d.]+ [KM]?B)?\) →")
 
 
 def is_like(expected, actual):
     """Whether a text is what a page says. `…` stands for anything within a line, alone on a line for any lines.
 
-    How long a call took differs from run to run and is left out on both sides.
+    How long a call took differs from run to run: it is left out on both sides, with the size of what it gave.
     """
     expected, actual = (DURATION.sub(" →", text) for text in (expected, actual))
     pattern = "".join(

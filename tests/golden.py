@@ -2,8 +2,13 @@
 
 `python tests/golden.py` writes those that changed; with `--check` it writes nothing and fails where one did. A further
 generated file is one more entry in `golden_files`.
+
+`python tests/golden.py --screens` writes the screens of `tests/screens` anew, as conversations in tmux show them: that
+takes a minute, so here they are not compared, but by `tests/test_chat_tmux.py`.
 """
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,7 +63,15 @@ def event_streams():
     return {path.relative_to(ROOT).as_posix(): text for path, text in golden_runs.files().items()}
 
 
+def write_screens():
+    """What each conversation shows in the end; where it does not get that far, the exit code is not 0."""
+    command = [sys.executable, "-m", "pytest", "-n", "2", ROOT / "tests/test_chat_tmux.py"]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"AGENTRUN_WRITE_SCREENS": "1"}).returncode
+
+
 def main(arguments):
+    if "--screens" in arguments:
+        return write_screens()
     code = 0
     for name, text in golden_files().items():
         path = ROOT / name

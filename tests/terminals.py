@@ -29,7 +29,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, 60)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        usual = {"TERM": "xterm", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        usual = {"TERM": "xterm", "XTERM_VERSION": "1", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"}
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         variables = inherited | usual | (environ or {})
         self.process = subprocess.Popen(

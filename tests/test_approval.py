@@ -323,6 +323,9 @@ def decisions(typist, turns=1):
 
 def decided_so(event, **fields):
     told = {"run_id": event.run_id, "seq": event.seq, "time": event.time, "call_id": event.call_id}
+    if fields["by"] == "user":
+        told["waited_s"] = event.waited_s
+        assert event.waited_s >= 0
     return events.ApprovalDecided(**told, name="refund", **fields)
 
 

@@ -116,7 +116,7 @@ def test_a_fallback_of_another_api_gets_them_in_its_form(here):
     ("image", "told"),
     [
         (png(9000, 10), "an image of 9000 × 10 pixels: at most 8000 × 8000 go to Anthropic's API"),
-        (png(noise=4_000_000), "an image of 4 MB: at most 3.9 MB go to Anthropic's API"),
+        (png(noise=8_000_000), "an image of 8 MB: at most 7.9 MB go to Anthropic's API"),
     ],
 )
 def test_an_image_that_anthropic_refuses_is_told_before_anything_is_sent(here, image, told):
@@ -130,7 +130,7 @@ def test_an_image_that_anthropic_refuses_is_told_before_anything_is_sent(here, i
 
 
 def test_an_image_of_the_largest_size_goes_to_anthropic():
-    for image in (png(8000, 8000), png(noise=3_931_000)):
+    for image in (png(8000, 8000), png(noise=7_863_000)):
         part = {"type": "image_url", "image_url": {"url": data_url("image/png", image)}}
         assert user_blocks([part])[0]["type"] == "image"
 

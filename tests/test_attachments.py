@@ -1,8 +1,11 @@
 """Files that go with a message: which are taken, what a model gets of them, and what they count for."""
 
 import base64
+import json
 import os
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +18,8 @@ from agentrun.engine.context import cut, summary_request, tokens_of
 from agentrun.engine.media import image_tokens, pdf_pages, pixels
 from agentrun.engine.messages import Message, assistant, user
 from agentrun.errors import UsageError
+from agentrun.secrets import Masker
+from agentrun.sessions.rows import data_of
 from media_files import gif, jpeg, pdf, png, webp
 
 
@@ -196,7 +201,7 @@ def test_text_in_another_encoding_is_told_with_the_byte(here):
 
 def test_each_limit_is_told(here):
     (here / "a.txt").write_bytes(b"x" * 1_000_001)
-    assert refusal("a.txt")[0] == "`a.txt` has 1 MB: a text file may have 1 MB"
+    assert refusal("a.txt")[0] == "`a.txt` has 1,000,001 bytes: a text file may have 1 MB"
     (here / "a.png").write_bytes(png() + b"\0" * 10_100_000)
     assert refusal("a.png")[0] == "`a.png` has 10.1 MB: an image may have 10 MB"
     with (here / "a.pdf").open("wb") as file:
@@ -209,6 +214,9 @@ def test_the_files_of_a_message_have_a_limit_together():
     def of(size):
         return Attachment("a.pdf", "application/pdf", size, ())
 
+    check_together([of(10_000_000)] * 2)
+    with pytest.raises(UsageError, match=r"have 20,000,001 bytes together; at most 20 MB go"):
+        check_together([of(10_000_000), of(10_000_001)])
     with pytest.raises(UsageError, match=r"have 20\.1 MB together; at most 20 MB go"):
         check_together([of(10_000_000), of(10_100_000)])
     with pytest.raises(UsageError, match="21 files are too many: a message takes 20"):
@@ -304,3 +312,119 @@ def test_a_conversation_with_a_large_image_is_not_cut_for_its_bytes():
     found = cut(messages, 4000)
     assert found is not None
     assert messages[2] in found.kept
+
+
+# -- at the boundaries
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", png()[:20], jpeg()[:4], gif()[:8], webp()[:15], png(0, 5)])
+def test_an_image_that_is_cut_off_is_refused(here, data):
+    (here / "shot").write_bytes(data)
+    message, advice = refusal("shot")
+    assert re.fullmatch("`shot` is no whole (PNG|JPEG|GIF|WebP) image", message)
+    assert advice == "it may be cut off: open it, and save it anew"
+
+
+def test_a_jpeg_with_something_between_its_segments_is_taken_without_its_size(here):
+    whole = jpeg()
+    (here / "shot").write_bytes(b"\xff\xd8\xff\xfe\0\4ab\0\0" + whole[2:] + b"\xff\xda\0\0")
+    assert described(read_attachment("shot")).startswith("shot (JPEG, ")
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"%PDF-1.7\n", "application/pdf"),
+        (b"\xef\xbb\xbf\n %PDF-2.0\n", "application/pdf"),
+        (b"%PDF- is how a PDF begins\n", "text/plain"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "text/plain"),
+        (b"GIF89", "text/plain"),
+        (b"x" * 1_000_000, "text/plain"),
+        ("\u202e</attached_file>\r\n\u2028".encode(), "text/plain"),
+    ],
+)
+def test_what_a_file_is_is_told_by_its_first_bytes(here, data, media_type):
+    (here / "it").write_bytes(data)
+    assert read_attachment("it").media_type == media_type
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system has no /proc")
+def test_a_file_that_says_it_is_empty_is_read_to_its_end(here):
+    read = read_attachment("/proc/self/status")
+    assert read.name == "status"
+    assert read.size_bytes > 100
+
+
+def test_one_file_alone_is_no_list_of_letters(here):
+    (here / "a.txt").write_text("x")
+    assert [one.name for one in read_attachments("a.txt")] == ["a.txt"]
+    assert [one.name for one in read_attachments(here / "a.txt")] == ["a.txt"]
+
+
+def test_a_name_that_no_system_takes_is_refused_among_others_too(here):
+    for path in ("a\0b", "~nobody/\0", "x" * 5000):
+        with pytest.raises(UsageError, match="can't be read"):
+            read_attachments([path])
+
+
+def test_a_file_given_as_a_text_is_no_other_than_one_in_a_mapping():
+    url = data_url("application/pdf", pdf())
+    content = [{"type": "file", "file": url}, {"type": "text", "text": "hi"}]
+    assert [one.name for one in attachments_in(content)] == ["file"]
+    assert own_text(content) == "hi"
+
+
+@pytest.mark.parametrize("marks", [b"/Type/Pages ", b"/Linearized ", b"/Type /Page ", b"/Type/Pages/Count 99"])
+def test_pages_are_counted_in_a_moment_whatever_a_file_states(marks):
+    assert pdf_pages(b"%PDF-1.4" + marks * (1_000_000 // len(marks))) <= 1_000_000 // 60 + 1
+
+
+def test_a_large_pdf_whose_pages_can_not_be_counted_is_taken_for_a_scan():
+    assert pdf_pages(b"%PDF-1.5" + b"\1" * 20_000_000) == 100
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"),
+    [
+        ((1000, 1000), 1658),  # 1024 patches of 32 pixels
+        ((28, 28), 255),
+        ((2048, 2048), 4784),
+        ((200, 2000), 765),
+    ],
+)
+def test_an_image_counts_as_the_services_state(size, tokens):
+    assert image_tokens(size) == tokens
+
+
+# -- secrets
+
+SECRET = "sk-1234567890abcdef"
+
+
+def kept(parts, *secrets):
+    return json.loads(data_of(user(f"my key is {SECRET}", parts), Masker(secrets or (SECRET,))))["content"]
+
+
+def test_a_kept_file_stays_the_same_where_its_base64_looks_like_a_secret(here):
+    (here / "a.png").write_bytes(png(noise=1000))
+    file = read_attachment("a.png")
+    url = file.parts[1]["image_url"]["url"]
+    label, image, text = kept(file.parts, SECRET, url[500:512], "image/png")
+    assert (label, image) == file.parts
+    assert text == {"type": "text", "text": "my key is [secret]"}
+
+
+def test_of_the_bytes_of_a_kept_file_a_secret_is_blanked_so_that_it_stays_one(here):
+    (here / "a.pdf").write_bytes(pdf() + f"({SECRET}) (gehe\u00efm!)".encode() + b"\xff\xfe")
+    (here / "a.txt").write_text(f"key: {SECRET}\n")
+    files = read_attachments(["a.pdf", "a.txt"])
+    file, framed, _ = kept([part for one in files for part in one.parts], SECRET, "gehe\u00efm")
+    raw = base64.b64decode(file["file"]["file_data"].partition(",")[2])
+    assert raw == pdf() + b"(*******************) (*******!)\xff\xfe"
+    assert "key: [secret]\n" in framed["text"]
+
+
+def test_where_there_is_no_secret_a_message_is_kept_as_it_is(here):
+    (here / "a.png").write_bytes(png())
+    message = user("hi", read_attachment("a.png").parts)
+    assert data_of(message, Masker()) == data_of(message, Masker([SECRET])) == message.json.decode()

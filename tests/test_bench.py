@@ -34,6 +34,10 @@ def test_a_quick_benchmark_gives_every_row_a_number(tmp_path):
         assert measured[measure] == set(CONTENDERS)
     assert len(measured["start_cpu"]) == 7
     assert len(measured["validate_100_cpu"]) == 2
+    assert len(measured["sessions_cpu"]) == 5
+    assert len(measured["sessions_lookup"]) == 8
+    assert measured["keeping_cpu"] == {"kept", "not kept"}
+    assert len(measured["screen_cpu"]) == 3
     assert all(f"| {row['row']} |" in done.stdout for row in rows)
 
 

@@ -346,6 +346,46 @@ def test_chat_shows_no_secret(monkeypatch, folder):
     assert_no_leak(out=done.stdout, err=done.stderr)
 
 
+def test_nothing_that_chat_keeps_writes_or_answers_holds_a_secret(monkeypatch, folder, tmp_path):
+    """Typed ones neither, in messages and behind /commands."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    typed = in_every_encoding([SECRETS["C_BEARER"]], " ")
+    alone = ["system", "tools", "tool bearer", "last", "context", "cost", "trace", "sessions", "args", "model"]
+    with_secret = ["title", "model", "resume", "last", "tool", "undo", "help", "compact", "clear", "sessions"]
+    written = ["export md a.md", "export json b.json", f"fork {typed}", "export", "undo"]
+    commands = [*alone, *(f"{name} {typed}" for name in (*with_secret, "permissions", "verbose")), *written]
+    with model_service(monkeypatch, FEW):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "agentrun",
+                "chat",
+                folder / "agents/all.yaml",
+                "--trace",
+                "t.jsonl",
+                "--trace-content",
+            ],
+            input="\n".join([f"Go {typed}", *(f"/{one}" for one in commands)]).encode(),
+            capture_output=True,
+            timeout=100,
+            env=os.environ | {"NO_COLOR": "1", "AGENTRUN_DEBUG": "1"},
+        )
+    assert b"Traceback" not in done.stderr
+    assert_no_leak(out=done.stdout, err=done.stderr)
+    out, _, _ = command("sessions", "list", "--format", "json")
+    ids = [one["id"] for one in json.loads(out)["sessions"]]
+    assert len(ids) == 2
+    for id in ids:
+        assert command("trace", id, "--html", f"{id}.html", "--content")[2] in (0, 2)  # a copy holds no run
+        for told in (["show", id, "--full"], *(["export", id, "--format", form] for form in ("md", "json", "jsonl"))):
+            assert_no_leak(**dict(zip(("out", "err"), command("sessions", *told)[:2], strict=True)))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".db", ".jsonl", ".html", ".md", ".json"}
+    assert_no_leak(**{str(path): path.read_bytes() for path in files})
+
+
 def test_an_output_template_that_writes_data_shows_no_secret():
     for name, arguments in DATA_IN_A_TEMPLATE:
         out, err, _ = command("tools", "call", name, "--args", json.dumps(arguments))

@@ -299,6 +299,21 @@ def test_where_the_agent_of_the_session_is_gone_that_is_said(project):
     assert f"agentrun sessions show {one['id']}" in done.stderr.decode()
 
 
+def test_a_session_goes_on_where_its_project_was_moved_and_its_agent_renamed(project, tmp_path):
+    one = held(project, b"first\n", "a")
+    moved = project.rename(tmp_path / "moved")
+    (moved / "agents/a.yaml").rename(moved / "agents/b.yaml")
+    lost = chat(moved, b"second\n", "--resume", one["id"])
+    assert f"`agentrun chat AGENT --resume {one['id']}`" in lost.stderr.decode()
+    copy = chat(moved, b"aside\n", "b", "--resume", one["id"], "--fork")
+    assert copy.stdout == b"Hello.\n", copy.stderr
+    assert chat(moved, b"second\n", "b", "--resume", one["id"]).stdout == b"Hello.\n"
+    assert {(found["agent"], found["speaker"], found["root"]) for found in sessions(moved)} == {("b", "b", str(moved))}
+    chat(moved, b"third\n", "--continue")
+    asked = [text for role, text in said(moved, one["id"]) if role == "user"]
+    assert asked == ["first", "second", "third"]
+
+
 def test_where_the_agent_of_the_session_is_broken_its_findings_are_told(project):
     one = held(project, b"hi\n", "a")
     write_project(project, {"agents/a.yaml": "modle: gpt-5\n"})
@@ -489,7 +504,8 @@ def test_sessions_older_than_the_project_keeps_them_are_deleted_when_a_chat_begi
     age(project, 91)
     (project / "agentrun.toml").write_text("[sessions]\nkeep-days = 90\n")
     done = chat(project, b"new\n", "a")
-    assert "1 session deleted: not changed for 90 days (`keep-days`)" in done.stderr.decode()
+    told = done.stderr.decode().splitlines()
+    assert told[-1] == "1 session deleted: not changed for 90 days (`keep-days`)"  # what began did not wait for it
     assert {one["title"] for one in sessions(project)} == {"elsewhere", "new"}
 
 

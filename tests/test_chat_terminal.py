@@ -309,7 +309,7 @@ def offered(before, commands=(), words=()):
 
 def test_files_are_offered_after_an_at_sign(folder):
     assert offered("see @no") == ['"notes 2.txt"', "notes.txt"]
-    assert offered("see (@notes.") == ["notes.txt"]
+    assert offered("see (@notes.") == offered("@docs/plan.md,@notes.") == ["notes.txt"]
     assert offered('see @"notes 2') == ['"notes 2.txt"']
     assert offered("@do") == ["docs/"]
     assert offered("@docs/") == ['"docs/old plans/', "docs/plan.md"]

@@ -95,10 +95,11 @@ def test_a_pipe_is_refused_and_not_waited_for(project):
     assert b"`pipe` is a pipe, not a file" in done.stderr
 
 
-def test_escape_sequences_in_a_name_are_shown(project):
-    (project / "a\x1b[2J.txt").write_text("x")
-    done = run(project, "--attach", "a\x1b[2J.txt")
-    assert "attached: a␛[2J.txt" in done.stderr.decode()
+def test_escape_sequences_in_a_name_are_shown_and_it_stays_on_its_line(project):
+    name = "a\x1b[2J\u202e\nb.txt"
+    (project / name).write_text("x")
+    told = "a␛[2J⟨U+202E⟩ b.txt (text, 1 byte)"
+    assert run(project, "--attach", name).stderr.decode() == f"attached: {told}\n"
 
 
 def test_verbose_shows_the_beginning_and_the_end_of_a_file(project):

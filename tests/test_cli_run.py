@@ -242,7 +242,7 @@ def is_alive(pid):
     return True
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_and_its_tools(tmp_path, number, code):
     write_project(tmp_path, SLEEPER)
     pid_file = tmp_path / "tools.d" / "pid"

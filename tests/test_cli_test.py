@@ -358,7 +358,7 @@ def test_a_reader_that_leaves_early_takes_nothing_from_the_exit_code(project):
     assert (project / "code").read_text() == "1\n"
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_what_runs_and_tells_what_was_done(project, sent, code):
     write_project(project, {"tests/x.test.yaml": HANGING})
     with subprocess.Popen(

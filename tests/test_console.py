@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from agentrun.engine import events
 from agentrun.engine.messages import Usage
 from agentrun.markup.calls import call_line, size
-from agentrun.observers.console import Console, RawAnswer
+from agentrun.observers.answer import RawAnswer, TerminalAnswer
+from agentrun.observers.console import Console
 from agentrun.observers.prose.cells import cells
-from agentrun.observers.prose.markdown import Markdown
 from agentrun.observers.unfolded import laid_out, unfolded
 
 
@@ -30,7 +30,7 @@ class Shown:
     def __init__(self, *, columns=80, terminal=True, style=plain):
         self.out = []
         write = self.out.append
-        answer = Markdown(write, lambda: columns, styled=False) if terminal else RawAnswer(write)
+        answer = TerminalAnswer(write, lambda: columns, style, styled=False) if terminal else RawAnswer(write)
         self.console = Console(answer, write, style, columns=lambda: columns, is_terminal=terminal)
 
     def tell(self, kind, run="r", parent=None, **fields):
@@ -49,8 +49,8 @@ class Shown:
     def text(self, text):
         return self.tell(events.TextDelta, text=text)
 
-    def finish(self, reason="answered", error=None):
-        fields = {"text": "", "output": None, "usage": Usage(), "cost_usd": None}
+    def finish(self, reason="answered", error=None, text=""):
+        fields = {"text": text, "output": None, "usage": Usage(), "cost_usd": None}
         return self.tell(events.RunFinished, reason=reason, error=error, **fields)
 
     @property
@@ -127,8 +127,50 @@ def test_thoughts_are_marked_and_end_before_the_answer():
 
 
 def test_thoughts_are_dim():
-    shown = Shown(style=marked).tell(events.ReasoningDelta, text="I think").finish()
+    shown = Shown(style=marked).tell(events.ReasoningDelta, text="I think")
+    shown.console.end_line()
     assert "".join(shown.out) == "<dim>┊ I</dim><dim> think</dim>\n"
+
+
+def test_an_answer_of_nothing_is_told():
+    assert Shown().begin().tell(events.ReasoningDelta, text="I think").finish().lines == [
+        "┊ I think",
+        "the answer is empty",
+    ]
+    assert Shown().begin().call("f", {}, "1").text("\n").finish().lines[1:] == ["the answer is empty"]
+
+
+def test_blank_lines_that_the_model_sends_between_its_calls_are_not_shown():
+    shown = (
+        Shown()
+        .begin()
+        .text("\n\n")
+        .call("f", {}, "1")
+        .text("\n")
+        .text("\n")
+        .call("g", {}, "2")
+        .text("\n")
+        .text("Done.")
+    )
+    assert shown.finish().lines == ["• f() (12 ms) → 1", "• g() (12 ms) → 2", "", "Done."]
+
+
+def test_a_refusal_that_did_not_stream_is_shown_once():
+    error = {"message": "the model refused"}
+    for said in ("", "I can't."):
+        shown = Shown().begin().tell(events.TurnStarted, turn=1).text(said)
+        assert shown.finish("refused", error, text="I can't.").lines == ["I can't.", "refused: the model refused"]
+
+
+def test_the_arguments_of_a_final_tool_are_laid_out():
+    shown = Shown().begin().text("Here:")
+    assert shown.finish("final_tool", text='{"total": 12.50, "lines": []}').lines == [
+        "Here:",
+        "{",
+        '  "total": 12.50,',
+        '  "lines": []',
+        "}",
+    ]
 
 
 def test_blank_lines_stand_between_the_answer_and_the_calls_at_a_terminal_only():
@@ -167,10 +209,47 @@ def test_retries_fallbacks_and_compaction_are_dim_lines():
     shown.tell(events.Compacted, dropped_messages=3)
     assert shown.lines == [
         "Hel",
-        "<dim>retrying in 1.5 s: it was cut</dim>",
+        "<dim>the text above is void; retrying in 1.5 s: it was cut</dim>",
         "<dim>asking other instead: it failed</dim>",
         "<dim>the conversation was too long: 3 messages were left out</dim>",
     ]
+
+
+def test_what_a_sub_agent_waits_for_is_told_with_its_name():
+    shown = Shown().begin().begin("researcher", run="s", parent="r").text("Hel")
+    shown.tell(events.Retried, run="s", parent="r", attempt=1, cause="it was cut", delay_s=1.5)
+    assert shown.lines == ["Hel", "  researcher: retrying in 1.5 s: it was cut"]
+
+
+def test_a_line_keeps_the_spaces_that_it_begins_with():
+    shown = Shown(columns=16)
+    shown.console.line("  try: Where is my order?")
+    assert shown.lines == ["  try: Where is", "    my order?"]
+
+
+def test_the_ends_of_lines_that_windows_writes_are_told_over_pieces():
+    shown = Shown(terminal=False).begin().text("a\r").text("\nb\r").text("c")
+    assert "".join(shown.finish().out) == "a\nb␍c\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('{"a": "}\\"{", "b": [1]}', ["{", '  "a": "}\\"{",', '  "b": [', "    1", "  ]", "}"]),
+        ('[\n"a"]\n\n**b**', ["[", '  "a"', "]", "**b**"]),
+        ("{name} and {other}", ["{name} and {other}"]),
+        ("[[wiki]] and `x`", ["[[wiki]] and `x`"]),
+        ('{"a": 1', ['{"a": 1']),
+        ("[a](b) c", ["a (b) c"]),
+        ("[x] done", ["[x] done"]),
+    ],
+)
+def test_an_answer_that_is_json_is_laid_out(text, lines):
+    for pieces in ([text], list(text)):
+        shown = Shown().begin()
+        for piece in pieces:
+            shown.text(piece)
+        assert shown.finish().lines == lines
 
 
 def test_a_line_is_broken_at_words_at_a_terminal_and_is_one_line_in_a_log():

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,21 +17,28 @@ import pytest
 import yaml
 
 import agentrun
-from agentrun import errors
-from agentrun.cli import COMMANDS, EXIT_INTERRUPTED, run, turns
+from agentrun import attachments, errors
+from agentrun.cli import COMMANDS, EXIT_INTERRUPTED, run
+from agentrun.cli.talk.commands import COMMANDS as TALK_COMMANDS
+from agentrun.engine.attached import size_in_words
+from agentrun.observers import semconv
 from agentrun.project import read_project
+from agentrun.sessions.address import address
+from agentrun.sessions.store import open_store
 from agentrun.spec.case_types import CallExpect, CallsExpect, ExpectSpec, RequestExpect, ValueExpect
 from agentrun.spec.types import NAME_PATTERN
-from doc_pages import PAGES, ROOT, Page, commands, exit_code, is_like
+from doc_pages import PAGES, ROOT, Page, commands, exit_code, is_like, with_session
 from projects import write_project
 from servers import ModelServer, sse
 
 README, *DOCS = [Page(path) for path in PAGES]
-RUNNING = next(page for page in DOCS if page.path.stem == "running")
-TESTING = next(page for page in DOCS if page.path.stem == "testing")
+CHAT, RUNNING, TESTING, TRACING = (
+    next(page for page in DOCS if page.path.stem == name) for name in ("chat", "running", "testing", "tracing")
+)
 ALL = [README, *DOCS, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md")]
 BLOCKS = [block for page in (README, *DOCS) for block in page.blocks]
 
+_ATTRIBUTE = r"(?:gen_ai|server|error|agentrun)\.[a-z_.]+"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -252,11 +260,22 @@ def test_commands_succeed(block, place, service):
 @blocks("console")
 def test_commands_print_what_the_page_shows(block, place, service):
     folder, env = place(block)
+    session = None
     for command, code, output in commands(block):
-        done = execute(["bash", "-o", "pipefail", "-c", command], folder, env, service)
-        said = re.sub(r" \(\d+\.\d s\)", "", done.stdout)  # how long a call took differs from run to run
-        assert is_like(output, said), f"$ {command}\n{done.stdout}"
+        done = execute(["bash", "-o", "pipefail", "-c", with_session(command, session)], folder, env, service)
+        session = _last_session(env) or session
+        assert is_like(with_session(output, session), done.stdout), f"$ {command}\n{done.stdout}"
         assert done.returncode == code, f"$ {command}\n{done.stdout}"
+
+
+def _last_session(env):
+    if not address(env).path.exists():
+        return None
+    store = open_store(env)
+    try:
+        return next((one.id for one in store.sessions(limit=1)), None)
+    finally:
+        store.close()
 
 
 @blocks("python")
@@ -318,8 +337,9 @@ def test_readme_links_every_page():
 
 def test_running_has_every_exit_code_and_no_other():
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", RUNNING.section("Exit codes"), re.MULTILINE)}
-    kinds = (errors.AgentrunError, errors.UsageError, errors.SpecError, errors.ModelError)
-    known = {kind.exit_code for kind in kinds} | {EXIT_INTERRUPTED, turns.EXIT_TERMINATED, run.EXIT_UNANSWERED}
+    kinds = (errors.AgentrunError, errors.UsageError, errors.SpecError, errors.ModelError, errors.StoreError)
+    known = {kind.exit_code for kind in kinds} | {EXIT_INTERRUPTED, run.EXIT_UNANSWERED}
+    known |= {128 + signal.SIGTERM, 128 + signal.SIGHUP}
     assert listed == {0} | known
 
 
@@ -332,6 +352,29 @@ def test_running_has_every_type_of_event_and_every_reason():
 
 def _is_event(kind):
     return isinstance(kind, type) and issubclass(kind, agentrun.events.Event) and kind is not agentrun.events.Event
+
+
+def test_chat_has_every_command_in_the_order_of_help_and_no_other():
+    rows = re.findall(r"^\| `(/.+?)` \| .+ \|$", CHAT.section("Commands"), re.MULTILINE)
+    assert [row.replace("\\|", "|") for row in rows] == [f"/{one.name} {one.usage}".rstrip() for one in TALK_COMMANDS]
+    aliases = {f"`/{alias}` is `/{one.name}`" for one in TALK_COMMANDS for alias in one.aliases}
+    assert {one for one in aliases if one not in CHAT.text} == set()
+
+
+def test_chat_has_the_limits_of_attached_files():
+    rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", CHAT.section("Files"), re.MULTILINE))
+    said = {kind.split()[0].rstrip(":"): limit for kind, limit in rows.items()}
+    assert said["image"] == size_in_words(attachments.MAX_IMAGE_BYTES)
+    assert said["PDF"] == size_in_words(attachments.MAX_PDF_BYTES)
+    assert said["text"] == size_in_words(attachments.MAX_TEXT_BYTES)
+    assert said["all"] == f"{attachments.MAX_FILES} files, {size_in_words(attachments.MAX_ALL_BYTES)}"
+
+
+def test_tracing_has_every_attribute_and_no_other():
+    known = {value for name, value in vars(semconv).items() if name.isupper() and re.match(_ATTRIBUTE, str(value))}
+    assert set(re.findall(rf"`({_ATTRIBUTE})`", TRACING.text)) == known
+    content = set(re.findall(rf"`({_ATTRIBUTE})`", TRACING.section("What was said")))
+    assert content == semconv.CONTENT
 
 
 def test_readme_names_all_that_this_version_cannot_do_and_nothing_that_it_can():

@@ -66,6 +66,7 @@ ALLOWED = {
     "python_source": {"discovery", "spec"} | FOUNDATION,
     "online": {"models.endpoint", "spec"} | FOUNDATION,
     "taped": {"cassettes", "spec"} | FOUNDATION,
+    "attachable": {"attachments", "spec"} | FOUNDATION,
     "project": {
         "spec",
         "secrets",
@@ -76,6 +77,7 @@ ALLOWED = {
         "on_disk",
         "python_source",
         "taped",
+        "attachable",
     }
     | FOUNDATION,
     "selection": FOUNDATION,
@@ -122,6 +124,7 @@ ALLOWED = {
     "sessions": {"sessions", "engine", "markup", "state_folder"} | FOUNDATION,
     "testing": {
         "testing",
+        "attachments",
         "cassettes",
         "diagnostics",
         "discovery",

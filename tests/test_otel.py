@@ -22,10 +22,11 @@ CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
 class Collector:
-    """Takes spans over OTLP/HTTP, or answers with another status, or never."""
+    """Takes spans over OTLP/HTTP, or answers with another status, late, or never."""
 
-    def __init__(self, status=200, silent=False):
+    def __init__(self, status=200, silent=False, late_s=0.0):
         self.requests = []
+        self.late_s = late_s
         self.status = status
         self.closing = threading.Event()
         self.silent = silent
@@ -64,6 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.collector.silent:
             self.collector.closing.wait(30)
             return
+        self.collector.closing.wait(self.collector.late_s)
         self.send_response(self.collector.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -173,13 +175,14 @@ def test_the_variable_for_the_collector_changes_nothing_in_the_file(project):
 def test_the_standard_variables_are_heard(project):
     env = {
         "OTEL_SERVICE_NAME": "orders",
-        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test,service.version=7",
         "OTEL_EXPORTER_OTLP_HEADERS": "x-key=abc",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
     }
     with Collector() as collector:
         run(project, collector, env=env)
     assert (collector.resource["service.name"], collector.resource["deployment.environment"]) == ("orders", "test")
+    assert collector.resource["service.version"] == "7"
     assert {headers.get("x-key") or headers.get("X-Key") for _, headers, _ in collector.requests} == {"abc"}
 
 
@@ -200,15 +203,23 @@ def test_a_run_belongs_to_the_span_of_the_program_that_started_it(project):
     assert top.parent_span_id.hex() == PARENT_ID
 
 
+def test_without_the_propagator_a_run_belongs_to_no_other_program(project):
+    env = {"TRACEPARENT": f"00-{TRACE_ID}-{PARENT_ID}-01", "OTEL_PROPAGATORS": "none"}
+    with Collector() as collector:
+        run(project, collector, env=env)
+    assert TRACE_ID not in {span.trace_id.hex() for span in collector.spans}
+
+
 @pytest.mark.parametrize(
     "env",
     [
         {"OTEL_SDK_DISABLED": "true"},
         {"OTEL_TRACES_EXPORTER": "none"},
         {"OTEL_TRACES_SAMPLER": "always_off"},
+        {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"},
         {"TRACEPARENT": f"00-{TRACE_ID}-{PARENT_ID}-00"},
     ],
-    ids=["disabled", "no exporter", "sampler", "parent not sampled"],
+    ids=["disabled", "no exporter", "sampler", "ratio", "parent not sampled"],
 )
 def test_nothing_is_sent_where_the_variables_say_so(project, env):
     with Collector() as collector:
@@ -230,11 +241,25 @@ def test_a_collector_that_is_not_there_is_one_warning_and_costs_no_answer(projec
     assert done.stderr == f"warning: 11 spans were not delivered to {shown}: it gave no answer\n"
 
 
-def test_a_collector_that_refuses_is_told_with_its_status(project):
-    with Collector(status=401) as collector:
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 502, 503, 504])
+def test_a_collector_that_refuses_is_told_with_its_status(project, status):
+    with Collector(status=status) as collector:
         done = run(project, collector)
     assert (done.returncode, done.stdout) == (0, "CANARY-answer\n")
-    assert done.stderr == f"warning: 11 spans were not delivered to {collector.url}: it answered 401\n"
+    assert done.stderr == f"warning: 11 spans were not delivered to {collector.url}: it answered {status}\n"
+
+
+def test_a_collector_that_is_slow_is_waited_for_though_a_variable_is_left_out(project):
+    with Collector(late_s=1.5) as collector:
+        done = run(project, collector, env={"OTEL_TRACES_SAMPLER": "nonsense"})
+    assert (done.stdout, done.stderr, len(collector.spans)) == ("CANARY-answer\n", "", 11)
+
+
+def test_spans_that_found_no_place_are_told(project):
+    with Collector(late_s=0.3) as collector:
+        done = run(project, collector, env={"OTEL_BSP_MAX_QUEUE_SIZE": "1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1"})
+    assert "delivered" in done.stderr
+    assert done.stderr.endswith(": there were more at once than OTEL_BSP_MAX_QUEUE_SIZE allows\n")
 
 
 def test_a_collector_that_never_answers_is_not_waited_for(project):
@@ -251,10 +276,32 @@ def test_another_protocol_than_that_which_is_spoken_is_bad_usage(project):
     assert "help: set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf" in done.stderr
 
 
+@pytest.mark.parametrize("exporters", ["console", "zipkin", "console, prometheus"])
+def test_another_exporter_than_that_which_is_here_is_bad_usage(project, exporters):
+    done = run(project, "http://127.0.0.1:1", env={"OTEL_TRACES_EXPORTER": exporters})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: `--otel` sends over otlp, and OTEL_TRACES_EXPORTER is `{exporters}`" in done.stderr
+
+
+def test_of_several_exporters_that_which_is_here_is_used(project):
+    with Collector() as collector:
+        run(project, collector, env={"OTEL_TRACES_EXPORTER": "console, otlp"})
+    assert len(collector.spans) == 11
+
+
+@pytest.mark.parametrize(
+    "url", ["CANARY-host:4318", "127.0.0.1:4318", "http://[", "ftp://x", "http://", "not an address"]
+)
+def test_an_address_that_is_none_is_bad_usage_and_not_shown(project, url):
+    done = run(project, url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("error: OTEL_EXPORTER_OTLP_ENDPOINT is no address that begins with http:// or https://\n")
+
+
 def test_a_variable_that_the_sdk_refuses_is_bad_usage(project):
     done = run(project, "http://127.0.0.1:1", env={"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"})
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: `--otel` can't be set up: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be" in done.stderr
+    assert "error: `--otel` can't be set up: " in done.stderr
 
 
 def test_without_the_extra_the_install_is_told(project):

@@ -108,6 +108,24 @@ PARTS = [
         "!",
         "2.",
     ],
+    *[
+        "$",
+        "$$",
+        "\\(",
+        "\\)",
+        "\\[",
+        "\\]",
+        "• ",
+        "→ ",
+        "__init__",
+        "a*b",
+        "\u200d",
+        "👩",
+        "\u200c",
+        "م",
+        "  x",
+        "<br>",
+    ],
 ]
 markdown = st.lists(st.sampled_from(PARTS), max_size=40).map("".join)
 widths = st.sampled_from([2, 9, 20, 40, 80])
@@ -135,7 +153,8 @@ def test_every_word_is_shown_once_and_in_order(parts, columns, styled):
 @settings(max_examples=150, deadline=None)
 @given(markdown, st.sampled_from([9, 20, 40, 80]), st.booleans())
 def test_no_row_is_wider_than_the_window_but_code_and_addresses(text, columns, styled):
-    text = text.replace("```", "").replace("~~~", "").replace("://", "")
+    for shown_as_it_is in ("```", "~~~", "://", "$$", "\\[", "\t", "    "):
+        text = text.replace(shown_as_it_is, "")
     rows = STYLE.sub("", "".join(written([text], columns=columns, styled=styled))).split("\n")
     assert [row for row in rows if cells(row) > columns] == []
 
@@ -233,6 +252,39 @@ def test_no_terminal_link_is_ever_sent():
     assert "\x1b]" not in "".join(written(["[a](https://b.c) <https://d.e> https://f.g"], styled=True))
 
 
+def test_strong_text_may_end_at_a_colon_that_a_word_follows_at_once():
+    assert styles_of("**Safety:**It is") == [("1", "Safety:")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2*3*4 and x**2 + y**2 and a**n + b**n",
+        "width*height*depth",
+        "**kwargs and *args, f(*args, **kwargs)",
+        "__init__ and __init__.py and a.__class__.__name__",
+        "*.py and *.txt",
+        "rows[0](x) and f[T](a)",
+        r"\(a_1 * b_2 * c\) and $x_1*y$ and \[ a \\\\ b \] and $$f*g*h$$",
+        "it costs $5 or $10 *and* no more"[:18],
+    ],
+)
+def test_products_names_calls_and_formulas_keep_their_letters(text):
+    assert styles_of(text) == []
+    assert shown(text, styled=True) == [text]
+
+
+def test_parts_of_words_can_be_strong():
+    assert styles_of("**H**yper**T**ext **API key**s") == [("1", "H"), ("1", "T"), ("1", "API"), ("1", "key")]
+
+
+def test_a_style_may_end_in_the_next_line():
+    assert styles_of("a **b\nc** d") == [("1", "b"), ("1", "c")]
+    assert shown("a **b\nc** d", styled=True) == ["a b", "c d"]
+    for end in ("", "\n- c**", "\n\nc**", "\n# c**", "\n```\nc**\n```", "\n| c** | d |\n|---|---|\n"):
+        assert "a **b" in shown("a **b" + end, styled=True)
+
+
 # -- rows
 
 
@@ -298,6 +350,11 @@ def test_lists_hang_from_their_marks():
     ]
 
 
+@pytest.mark.parametrize("bullet", "•●◦‣▪·")
+def test_bullets_are_marks_of_lists(bullet):
+    assert shown(f"{bullet} one thing and more\n  {bullet} two", columns=12) == ["- one thing", "  and more", "  - two"]
+
+
 def test_badly_counted_spaces_end_no_list():
     assert shown("10. a\n   - b\n\n  more\n") == ["10. a", "    - b", "", "    more"]
 
@@ -338,6 +395,49 @@ def test_code_in_a_list_and_code_that_is_not_closed():
     assert shown("````\n```\n````") == ["````", "```", "````"]
 
 
+def test_code_that_is_indented_is_moved_as_its_fence_is():
+    assert shown("1. a\n\n    ```py\n    if x:\n        y\n\n    ```\n") == [
+        "1. a",
+        "",
+        "   ```py",
+        "   if x:",
+        "       y",
+        "",
+        "   ```",
+    ]
+
+
+def test_a_fence_in_a_quote_is_closed_there():
+    assert shown("> ```\n> a\n> ```\n> b") == ["│ ```", "│ a", "│ ```", "│ b"]
+
+
+def test_a_fence_that_is_indented_far_more_closes_nothing():
+    assert shown("```\n    ```\n    x\n```") == ["```", "    ```", "    x", "```"]
+
+
+def test_code_without_fences_keeps_its_spaces():
+    assert shown("a:\n\n    def f():\n        return *x*\n\nb") == [
+        "a:",
+        "",
+        "    def f():",
+        "        return *x*",
+        "",
+        "b",
+    ]
+
+
+def test_the_spaces_that_lines_of_text_begin_with_stay():
+    assert shown("{\n  a: [\n    1\n  ]\n}") == ["{", "  a: [", "    1", "  ]", "}"]
+    assert shown("a\n  a long line of text", columns=12) == ["a", "  a long", "  line of", "  text"]
+
+
+def test_a_formula_on_lines_of_its_own_is_shown_as_it_is():
+    for opening, closing in (("$$", "$$"), ("\\[", "\\]")):
+        text = f"a\n{opening}\nx_1 *y* \\\\\n- z_2\n{closing}\nb"
+        assert shown(text, styled=True) == text.split("\n")
+    assert shown("$$ is\n\n- *a*", styled=True) == ["$$ is", "", "- a"]
+
+
 def test_each_line_of_code_is_written_when_it_ends():
     out = []
     answer = Markdown(out.append, lambda: 80, styled=False)
@@ -363,9 +463,40 @@ def test_a_table_is_drawn_when_it_ends():
     assert rows[4:] == ["", "after", ""]
 
 
-def test_a_table_that_does_not_fit_is_rows_of_text():
-    wide = "| aaaa bbbb | cccc dddd | eeee ffff |\n|---|---|---|\n| 1 | 2 | 3 |\n"
-    assert shown(wide, columns=20) == ["aaaa bbbb | cccc", "dddd | eeee ffff", "1 | 2 | 3"]
+def test_a_table_that_does_not_fit_is_a_list_of_its_rows():
+    wide = "| aaaa bbbb | cccc dddd | eeee ffff |\n|---|---|---|\n| 1 | 2 | |\n| 4 | is a long text | 6 |\nafter"
+    assert shown(wide, columns=20) == [
+        "aaaa bbbb: 1",
+        "  cccc dddd: 2",
+        "aaaa bbbb: 4",
+        "  cccc dddd: is a",
+        "    long text",
+        "  eeee ffff: 6",
+        "after",
+    ]
+
+
+def test_a_table_that_is_a_little_too_wide_breaks_its_cells_at_words():
+    text = "| Name | What it is |\n|---|---|\n| tea | a pot for two |\n| cup | 日本語の文章 |\n"
+    assert shown(text, columns=16) == [
+        "Name  What it is",
+        "────────────────",
+        "tea   a pot for",
+        "      two",
+        "",
+        "cup   日本語の文",
+        "      章",
+    ]
+
+
+def test_bars_in_cells_and_lines_in_cells():
+    text = "| a | b |\n|---|---|\n| `x || y` | p \\| q |\n| `f \\| g` | one<br>two<br/>three |\n"
+    assert shown(text, styled=True)[2:] == ["x || y  p | q", "", "f | g   one", "        two", "        three"]
+
+
+def test_a_table_whose_header_has_too_few_cells_is_text_and_a_row_that_has_is_filled():
+    assert shown("| a |\n|---|---|\n") == ["| a |", "|---|---|"]
+    assert shown("| a | b | c |\n|---|---|---|\n| 1 |\n")[2:] == ["1"]
 
 
 def test_a_table_in_a_list_hangs_too_and_a_cell_too_many_is_not_lost():
@@ -410,6 +541,45 @@ def test_the_work_grows_with_the_text_alone():
         assert work(200) < 2.5 * work(100)
     finally:
         spans._scan = scan
+
+
+def test_joiners_are_kept_where_they_join_and_shown_elsewhere():
+    family, persian = "👨\u200d👩\u200d👧", "می\u200cخواهم"
+    for pieces in ([f"{family} {persian}"], list(f"{family} {persian}")):
+        assert "".join(written(pieces)) == f"{family} {persian}\n"
+    assert shown("a\u200db pay\u200cpal \u200d\u200d 👩\u200d\u200d👩 👩\u200d") == [
+        "a⟨U+200D⟩b pay⟨U+200C⟩pal ⟨U+200D⟩⟨U+200D⟩ 👩⟨U+200D⟩⟨U+200D⟩👩 👩⟨U+200D⟩"
+    ]
+    assert shown(f"aaaa {family}", columns=8) == ["aaaa", family]
+
+
+# -- imitations
+
+MARKS = {row[0] for row in ("• f()", "✗ f()", "→ billing", "┊ I think", "> yes", "❯ yes", "⠋ thinking 3 s")}
+HIDING = [
+    "{}",
+    "`{}`",
+    "**{}**",
+    "\\{}",
+    "{}".rjust(7),
+    "- a\n\n  {}",
+    "# {}",
+    "[{}](x)",
+    "aaaaaaaaaa bbbbb {}",
+    "1. a\n`{}`",
+]
+
+
+@pytest.mark.parametrize("hidden", HIDING)
+@pytest.mark.parametrize("mark", sorted(MARKS))
+@pytest.mark.parametrize("styled", [True, False])
+def test_no_row_of_an_answer_begins_as_a_call_a_thought_or_a_prompt_does(mark, hidden, styled):
+    for row in shown(hidden.format(f"{mark} refund(order=7) (12 ms) → done"), columns=18, styled=styled):
+        assert row.strip()[:1] not in MARKS
+
+
+def test_no_row_of_an_answer_begins_as_the_question_does():
+    assert shown("  allow? y\n**allow? y**", styled=True) == ["  │ allow? y", "│ allow? y"]
 
 
 # -- cells

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,10 @@ from terminals import Terminal
 
 SPINNER = re.compile("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
 UPWARD = re.compile(rb"\x1b\[\d*[AFHf]|\x1b\[[23]?J|\x1bM")
+SENT = re.compile(rb"\x1b(?:\[([0-?]*[ -/]*[@-~])|(.))|([\x00-\x08\x0b-\x1a\x1c-\x1f\x7f])", re.DOTALL)
+STYLE = re.compile(rb"[0-9;]*m")
+ERASED = (b"K", b"0K", b"J", b"0J")  # from where the cursor stands to the end
+PROMPT_BEGINS, PROMPT_ENDS = b"\x1b[?2004h", b"\x1b[?2004l"
 ANSWER = """\
 # Order 1042
 
@@ -43,7 +48,7 @@ def streamed(text):
 
 
 def repr_yaml(text):
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\x1b", "\\e")
     return f'"{escaped}"'
 
 
@@ -87,6 +92,26 @@ def test_an_answer_is_laid_out_while_it_streams_and_nothing_is_written_again(tmp
     ]
     of_the_answer = terminal.raw[terminal.raw.index(b"# Order", begin) : terminal.raw.rindex(b"return 1")]
     assert UPWARD.findall(of_the_answer) == []
+    assert terminal.leave() == 0
+
+
+def test_while_a_long_answer_streams_the_cursor_never_goes_up_and_nothing_above_is_written_again(tmp_path):
+    texts = [file.read_bytes().decode() for file in sorted((Path(__file__).parent / "answers").glob("*.md"))]
+    text = "\n\n".join(one for one in texts if len(one) < 4000).replace("${", "$ {")
+    call = "tool_calls: [{name: first}]"
+    script = [f"{{{streamed(text)}, {call}}}", call, streamed(text + "\n\nthe end")]
+    (tmp_path / "first.go").touch()
+    terminal = Terminal(project(tmp_path, script, ["first"]), "a", environ={"NO_COLOR": None})
+    say(terminal, "go")
+    terminal.wait_until(lambda _: any("the end" in row for row in terminal.rows), seconds=60)
+    terminal.wait_for_prompt()
+    begin = terminal.raw.rindex(PROMPT_ENDS, 0, terminal.raw.index(b"Pros:")) + len(PROMPT_ENDS)
+    turn = terminal.raw[begin : terminal.raw.index(PROMPT_BEGINS, begin)]
+    sent = [found for found in SENT.finditer(turn) if not (found.group(1) and STYLE.fullmatch(found.group(1)))]
+    assert len(turn) > len(text)
+    assert {found.group(1) for found in sent if found.group(1)} <= set(ERASED)
+    assert {found.group(2) for found in sent} <= {None}
+    assert {found.group(3) for found in sent} <= {None, b"\r"}
     assert terminal.leave() == 0
 
 
@@ -192,6 +217,33 @@ def test_a_window_that_is_made_narrower_gets_narrower_rows(tmp_path):
     say(terminal, "hi again")
     terminal.wait_until(lambda lines: lines.count("word " * 9 + "word") == 4)
     assert terminal.leave() == 0
+
+
+class Run(Terminal):
+    command = "run"
+
+
+@pytest.mark.parametrize("environ", [{}, {"TERM": "dumb"}])
+def test_the_answer_of_a_run_is_laid_out_at_a_terminal(tmp_path, environ):
+    terminal = Run(project(tmp_path, [streamed(ANSWER)]), "a", "hi", environ=environ)
+    terminal.wait_for("return 1")
+    terminal.read_to_the_end()
+    assert [row.split() for row in terminal.rows if row.startswith(("Item", "Teapot"))] == [
+        ["Item", "Amount"],
+        ["Teapot", "49.00"],
+    ]
+    assert b"\x1b[1m" not in terminal.raw
+    assert terminal.end() == 0
+
+
+def test_the_answer_of_a_run_has_styles_at_a_terminal_and_hides_no_control(tmp_path):
+    answer = ANSWER + "\x1b[2J"
+    terminal = Run(project(tmp_path, [streamed(answer)]), "a", "hi", environ={"NO_COLOR": None})
+    terminal.wait_for("return 1")
+    terminal.read_to_the_end()
+    assert b"\x1b[36mDHL\x1b[0m" in terminal.raw
+    assert b"\x1b[2J" not in terminal.raw
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])

@@ -78,6 +78,33 @@ def test_no_folder_that_is_a_link_is_followed(tmp_path):
     assert list((tmp_path / "target").iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("name", ["", "sessions.db"])
+def test_nothing_is_kept_where_another_user_could_read_it(tmp_path, name):
+    folder = folder_of(tmp_path)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "sessions.db").touch(0o600)
+    os.chown(folder / name, 12345, 12345)
+    assert "belongs to another user" in refusal(environ_of("sqlite", tmp_path)).message
+    assert (folder / "sessions.db").read_bytes() == b""
+
+
+def test_folders_that_are_made_are_the_users_alone_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        with another({"HOME": str(tmp_path)}) as store:
+            said_and_answered(store, "question", "answer")
+            made = {path.name: path.stat().st_mode for path in tmp_path.rglob("*")}
+    finally:
+        os.umask(before)
+    assert made.keys() >= {".local", "state", "agentrun", "sessions.db", "sessions.db-wal", "sessions.db.lock"}
+    assert not [name for name, mode in made.items() if mode & 0o077]
+
+
+def test_a_home_that_is_no_whole_path_is_none():
+    assert "there is no home folder" in refusal({"HOME": "here", "XDG_STATE_HOME": "there"}).message
+
+
 def test_a_file_may_be_named_by_a_url(tmp_path):
     file = tmp_path / "a folder" / "mine.db"
     assert "no such file" in refusal({URL: f"sqlite:///{tmp_path}/missing/a.db"}).message
@@ -337,7 +364,9 @@ def test_a_full_and_a_read_only_disk_are_told_and_nothing_is_lost(tmp_path):
         ("postgresql+pg://me:hunter2@host/db", "AGENTRUN_DATABASE_URL: sessions can't be kept in `postgresql+pg`"),
         ("hunter2", "AGENTRUN_DATABASE_URL is no URL of a database"),
         ("postgresql://me:hunter2@host:port/db", "AGENTRUN_DATABASE_URL is no URL of a database"),
+        ("postgresql://me:a@hunter2@host/db", "AGENTRUN_DATABASE_URL: what stands before the host holds an `@`"),
         ("sqlite://", "AGENTRUN_DATABASE_URL names no file"),
+        ("sqlite://me:hunter2@host/db", "AGENTRUN_DATABASE_URL names no file"),
         ("sqlite:///:memory:", "AGENTRUN_DATABASE_URL names no file"),
     ],
 )

@@ -116,6 +116,16 @@ def test_a_session_is_found_by_its_title(store):
     assert found(store, "axes") == []
 
 
+def test_in_a_file_letters_with_accents_are_those_without_in_titles_too(tmp_path):
+    environ = environ_of("sqlite", tmp_path)
+    with another(environ) as store:
+        given = said_and_answered(store, "le café", "oui", title="Élan vital").id
+        other = said_and_answered(store, "cafe", "oui", title="Elan").id
+        for query in ("elan", "élan", "ÉLAN", "cafe", "CAFÉ"):
+            assert found(store, query) == [other, given], query
+        assert found(store, "elan vital") == [given]
+
+
 def test_a_search_may_be_of_an_agent_or_a_project(store):
     ids = [
         said_and_answered(store, "zebra", "yes", agent=agent, root=root, title=f"zebra {agent}").id

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from agentrun.engine import events
+from agentrun.engine.conversation import correction
 from agentrun.engine.messages import Message, Usage
 from agentrun.errors import StoreError
 from agentrun.secrets import Masker
@@ -91,6 +92,20 @@ def test_what_is_taken_back_is_taken_from_the_turns_and_what_is_summed_up_is_not
     messages[:] = [Message({"role": "user", "content": "in short"})]
     writer.sync()
     assert store.find(writer.session.id).turns == 2
+
+
+def test_an_exchange_that_is_taken_back_is_one_turn_whatever_the_loop_said_in_it(store):
+    messages = []
+    writer = store.writer(new_session(store), messages, Masker())
+    finished(writer, messages)
+    run = Run(writer, messages)
+    run.turn("Woof")
+    messages.append(correction("it is no JSON"))
+    run.turn("{}")
+    run.finish("{}")
+    del messages[2:]
+    writer.sync()
+    assert store.find(writer.session.id).turns == 1
 
 
 def test_pieces_of_a_text_wait_for_each_other_and_everything_else_is_written_at_once(store):

@@ -9,11 +9,13 @@ import pytest
 from agentrun import api
 from agentrun.engine import events
 from agentrun.engine.loop import run
+from agentrun.engine.ports import ApprovalAnswer
 from agentrun.errors import ModelError
 from agentrun.observers import semconv
+from agentrun.observers.open_span import AgentFacts, Known
 from agentrun.observers.semconv import ModelFacts, model_facts
 from agentrun.observers.span import Parent, Span, in_order, parent_in
-from agentrun.observers.spans import AgentFacts, Known, Spans, spans_of
+from agentrun.observers.spans import Spans, spans_of
 from engine_agents import answer, calls, make_agent, make_tool, soon
 from traced_runs import BEGIN, Told, a_run_with_an_expert, by_name, traced_project
 
@@ -212,6 +214,38 @@ def test_of_two_questions_the_second_waits_from_the_first_answer_on():
     assert (waits["c2"][semconv.APPROVED], waits["c2"][semconv.ERROR]) == (False, "denied")
 
 
+def test_a_call_that_stood_in_a_queue_waited_only_while_its_question_was_asked():
+    told = Told()
+    spans = spans_of(
+        [
+            told.started(),
+            told.turn(0),
+            told.turned(1, finish="tool_calls"),
+            told.called(1, "c1"),
+            told.result(6, "c1"),
+            told.decided(9, "c2", waited_s=2.5),
+            told.called(9, "c2"),
+            told.result(10, "c2"),
+            told.ended(10),
+        ]
+    )
+    assert by_name(spans)["execute_tool refund"][1].attributes[semconv.APPROVAL_WAIT_S] == 2.5
+
+
+class Person:
+    async def ask(self, question):
+        return ApprovalAnswer(True, "user")
+
+
+def test_a_run_tells_how_long_a_person_was_asked():
+    told = []
+    agent = make_agent([calls("look", "look"), answer()], make_tool("look", approval="always"))
+    asyncio.run(soon(run(agent, text="go", emit=told.append, approver=Person())))
+    waits = [span.attributes[semconv.APPROVAL_WAIT_S] for span in spans_of(told) if semconv.TOOL in span.attributes]
+    asked = [event.waited_s for event in told if isinstance(event, events.ApprovalDecided)]
+    assert all(0 <= wait <= most for wait, most in zip(waits, asked, strict=True))
+
+
 def test_retries_and_another_model_are_events_of_the_turn_with_their_cause():
     told = Told()
     facts = AgentFacts("", (OPENAI, ModelFacts("spare", "mistral_ai", "api.mistral.ai", 443)))
@@ -279,6 +313,23 @@ def test_a_summary_that_a_person_asked_for_is_a_span_of_its_own():
         ("https://user:SECRET@api.groq.com/openai/v1?SECRET", "chat_completions", "groq", "api.groq.com", 443),
         ("http://127.0.0.1:8080/v1", "chat_completions", "openai", "127.0.0.1", 8080),
         ("http://localhost", "anthropic_messages", "anthropic", "localhost", 80),
+        (
+            "https://us-central1-aiplatform.googleapis.com/v1",
+            "chat_completions",
+            "gcp.vertex_ai",
+            "us-central1-aiplatform.googleapis.com",
+            443,
+        ),
+        (
+            "https://bedrock-runtime.eu-west-1.amazonaws.com/v1",
+            "chat_completions",
+            "aws.bedrock",
+            "bedrock-runtime.eu-west-1.amazonaws.com",
+            443,
+        ),
+        ("https://x.elb.amazonaws.com", "chat_completions", "openai", "x.elb.amazonaws.com", 443),
+        ("https://api.moonshot.cn/v1", "chat_completions", "moonshot_ai", "api.moonshot.cn", 443),
+        ("https://eu.api.openai.com/v1", "responses", "openai", "eu.api.openai.com", 443),
         ("https://notgroq.com.evil.example", "chat_completions", "openai", "notgroq.com.evil.example", 443),
         ("https://[", "chat_completions", "openai", "", None),
         ("", "scripted", "agentrun", "", None),
@@ -330,6 +381,33 @@ def test_a_failing_service_is_told_by_its_code_if_that_is_one():
     assert {span.attributes[semconv.ERROR] for span in spans} == {"_OTHER"}
     assert b"CANARY" not in msgspec.json.encode(spans)
     assert "CANARY" in spans_of(told, content=True)[0].message
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"type": "model_error", "message": "the service at https://x failed (503): CANARY"}, "503"),
+        ({"type": "model_error", "message": "no service answers at https://x"}, "connection"),
+        ({"type": "model_error", "message": "CANARY"}, "model_error"),
+        ({"type": "rate_limit_exceeded", "message": "the service at https://x failed (429)"}, "rate_limit_exceeded"),
+    ],
+)
+def test_a_service_that_gave_no_code_is_told_by_its_status(error, told):
+    assert semconv.error_type(error, "model_error") == told
+
+
+def test_of_a_turn_that_never_finished_the_finish_is_an_error():
+    told = Told()
+    error = {"type": "cancelled", "message": "x"}
+    turn = spans_of([told.started(), told.turn(1), told.ended(3, "cancelled", "hel", error)])[1]
+    assert turn.attributes["gen_ai.response.finish_reasons"] == ["error"]
+
+
+def test_an_answer_in_a_format_says_so_in_the_run_and_its_turns():
+    facts = AgentFacts("", (OPENAI,), output_type="json")
+    spans = spans_of(a_run_with_an_expert(), Known(agent=lambda name: facts))
+    typed = {span.name.split()[0] for span in spans if "gen_ai.output.type" in span.attributes}
+    assert typed == {"invoke_agent", "chat"}
 
 
 # -- what was said ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`--trace FILE`, and `agentrun trace`: spans written to a file, and drawn on a terminal."""
 
+import base64
 import json
 import os
 import re
@@ -9,9 +10,12 @@ import sys
 
 import msgspec
 import pytest
+from google.protobuf import json_format
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentrun.observers import otlp_file
 from agentrun.observers.otlp_file import decoded
+from agentrun.observers.prose.cells import cells
 from agentrun.observers.spans import spans_of
 from agentrun.observers.waterfall import headline, pieces, waterfall
 from projects import scripted_agent
@@ -127,6 +131,12 @@ def test_content_without_a_place_to_go_is_bad_usage(project):
     assert (done.returncode, "goes with `--trace FILE` or `--otel`" in done.stderr) == (2, True)
 
 
+def test_a_dash_is_no_file(project):
+    done = traced(project, "--trace", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert not (project / "-").exists()
+
+
 def test_a_reader_who_leaves_early_costs_no_span(project):
     shell = '"$0" -m agentrun run desk hi --approve fail --output jsonl --trace spans.jsonl | head -n 1'
     subprocess.run(["sh", "-c", shell, sys.executable], cwd=project, capture_output=True, timeout=50, check=True)
@@ -145,6 +155,52 @@ def test_runs_at_the_same_time_share_a_file(project):
     assert (len(spans), len({span.trace_id for span in spans})) == (33, 3)
 
 
+def test_what_is_written_is_what_the_protocol_says(project):
+    """Read by protobuf's own strict reader of JSON; ids are hexadecimal in OTLP, where protobuf has base64."""
+    traced(project, "--trace", "spans.jsonl", "--trace-content")
+    spans = []
+    for line in (project / "spans.jsonl").read_text().splitlines():
+        read = json_format.ParseDict(_with_base64_ids(json.loads(line)), TracesData(), ignore_unknown_fields=False)
+        spans += read.resource_spans[0].scope_spans[0].spans
+    assert {(len(span.trace_id), len(span.span_id)) for span in spans} == {(16, 8)}
+    assert {span.kind for span in spans} == {spans[0].SPAN_KIND_INTERNAL}
+    assert {span.status.code for span in spans} == {0, 2}
+
+
+def _with_base64_ids(data):
+    if isinstance(data, list):
+        return [_with_base64_ids(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    ids = ("traceId", "spanId", "parentSpanId")
+    return {
+        key: base64.b64encode(bytes.fromhex(one)).decode() if key in ids else _with_base64_ids(one)
+        for key, one in data.items()
+    }
+
+
+def test_counts_that_no_collector_takes_are_the_most_that_it_takes():
+    told = Told()
+    spans = spans_of([told.started(), told.turn(0), told.turned(1, usage=(10**30, 1)), told.ended(1)])
+    assert spans[1].attributes["gen_ai.usage.input_tokens"] == 2**63 - 1
+
+
+def test_a_pipe_is_written_to_and_whoever_stops_reading_costs_no_answer(project):
+    os.mkfifo(project / "pipe")
+    started = subprocess.Popen(
+        command("run", "desk", "hi", "-q", "--approve", "fail", "--trace", "pipe", "--trace-content"),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with (project / "pipe").open("rb") as reader:
+        assert otlp_file.is_trace(reader.readline())
+    told, warned = started.communicate(timeout=50)
+    assert (started.returncode, told) == (0, "CANARY-answer\n")
+    assert warned in ("", "warning: the trace file `pipe` is not whole: broken pipe\n")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -153,6 +209,7 @@ def test_runs_at_the_same_time_share_a_file(project):
         b'{"resourceSpans": [7, {"scopeSpans": {}}]}',
         b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}, {"traceId": 1}, {"traceId": "a", "spanId": "b"}]}]}]}',
         b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "a", "spanId": "b", "startTimeUnixNano": ""}]}]}]}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId":"a", "spanId":"b", "startTimeUnixNano":"-1"}]}]}]}',
     ],
 )
 def test_what_is_no_span_is_left_out(line):
@@ -215,6 +272,17 @@ def test_names_are_measured_in_cells_and_shown_without_controls():
     assert line.startswith("  a␛[31m⟨U+202E⟩b")
 
 
+@pytest.mark.parametrize("columns", [24, 60, 100])
+def test_the_head_is_wrapped_in_cells(project, columns):
+    told = Told()
+    events = [told.started(agent="注文デスク" * 12, model="日本語" * 12), told.ended(9_001)]
+    (project / "events.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, events)))
+    head = agentrun(project, "trace", "events.jsonl", env={"COLUMNS": str(columns)}).stdout.splitlines()[:-1]
+    assert len(head) > 1
+    assert max(map(cells, head)) <= columns
+    assert " 2 h 30 min " in " ".join(line.strip() for line in head) + " "
+
+
 def test_the_head_tells_what_the_run_took():
     (piece,) = pieces(spans_of(a_run_with_an_expert()))
     assert headline(piece) == (
@@ -227,6 +295,16 @@ def test_where_a_program_was_killed_a_run_stands_for_the_one_that_was_never_writ
     (piece,) = pieces(written)
     assert headline(piece).startswith("desk · unfinished · ")
     assert waterfall(written, 72, plain)[0].startswith("✗ desk  unfinished ")
+
+
+@pytest.mark.parametrize("time", [-1e18, 0, 1e300])
+def test_times_of_other_programs_may_be_anything(project, time):
+    lines = a_run_with_an_expert()
+    odd = [msgspec.json.encode(msgspec.structs.replace(event, time=time)) for event in lines[:3]]
+    (project / "odd.jsonl").write_bytes(b"\n".join([*odd, *map(msgspec.json.encode, lines[3:])]))
+    for arguments in ([], ["--html", "odd.html"], ["--format", "json"]):
+        done = agentrun(project, "trace", "odd.jsonl", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_spans_are_no_lines():
@@ -285,6 +363,15 @@ def test_a_session_is_drawn_by_its_id(project):
     assert {one["span_id"] for one in stored} == {span.span_id for span in written}
     missing = agentrun(project, "trace", "0123456789", env=state)
     assert (missing.returncode, missing.stdout) == (2, "")
+
+
+def test_a_session_is_found_in_the_database_that_an_env_file_names(project):
+    (project / "agents/echo.yaml").write_text(scripted_agent(["content: one"]))
+    (project / ".env").write_text(f"AGENTRUN_DATABASE_URL=sqlite:///{project}/kept.db\n")
+    agentrun(project, "chat", "echo", "--env-file", ".env", "--trace", "spans.jsonl", stdin="hi\n")
+    session = spans_in(project / "spans.jsonl")[0].attributes["gen_ai.conversation.id"]
+    assert agentrun(project, "trace", session, "--env-file", ".env").returncode == 0
+    assert agentrun(project, "trace", session).returncode == 2
 
 
 def test_as_json_there_is_no_content_unless_asked(project):

@@ -64,7 +64,7 @@ def test_the_policy_allows_this_style_and_nothing_else():
     assert POLICY.findall(text) == [
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     ]
-    assert not re.search(r"https?://|//|url\(|@import| style=| on\w+=|<script", text.replace("</", ""))
+    assert not re.search(r"https?://|//|url\(|@import| style=| on\w+=|<script", POLICY.sub("", text).replace("</", ""))
 
 
 def test_each_span_is_a_line_that_unfolds_what_is_known_of_it():
@@ -166,6 +166,21 @@ def test_nothing_is_wider_than_the_screen(tmp_path, width):
     script = "return [document.documentElement.scrollWidth, innerWidth]"
     needed, there = measured(tmp_path, text, script, width=width)
     assert needed <= there == width
+
+
+@needs_chromium
+def test_on_a_wide_screen_tokens_and_cost_stand_beside_the_bars(tmp_path):
+    script = """return [...document.querySelectorAll(".row:nth-child(2) .facts")]
+        .filter(one => one.checkVisibility()).map(one => one.textContent)"""
+    assert measured(tmp_path, html(), script, width=1400) == ["120", "$0.2500", "12.0 s"]
+    assert measured(tmp_path, html(), script, width=900) == ["12.0 s"]
+
+
+@needs_chromium
+def test_a_long_name_stands_beside_its_mark(tmp_path):
+    script = """const name = document.querySelector(".name"), text = name.querySelector("span:not(.hidden-text)");
+        return text.getBoundingClientRect().top - name.getBoundingClientRect().top"""
+    assert measured(tmp_path, html(said("x" * 150)), script, width=900) < 5
 
 
 @needs_chromium

@@ -34,8 +34,9 @@ class Told:
             events.TurnFinished, at, turn=number, message=said, finish_reason=finish, usage=counted, cost_usd=cost_usd
         )
 
-    def decided(self, at, call_id="c1", name="refund", approved=True, by="user", reason="require_approval: always"):
-        return self(events.ApprovalDecided, at, call_id=call_id, name=name, approved=approved, by=by, reason=reason)
+    def decided(self, at, call_id="c1", name="refund", approved=True, by="user", reason="always asked", **more):
+        told = {"call_id": call_id, "name": name, "approved": approved, "by": by, "reason": reason}
+        return self(events.ApprovalDecided, at, **told, **more)
 
     def called(self, at, call_id="c1", name="refund", **arguments):
         return self(events.ToolStarted, at, call_id=call_id, name=name, arguments=arguments)

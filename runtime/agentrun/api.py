@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequenc
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentrun.attachments import read_attachments
+from agentrun.attachments import AnyPath, read_attachments
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.discovery import find_root
 from agentrun.engine import loop
@@ -59,7 +59,7 @@ async def run(
     text: str | None = None,
     *,
     args: Mapping[str, Any] | None = None,
-    attach: Iterable[str | os.PathLike[str]] = (),
+    attach: AnyPath | Iterable[AnyPath] = (),
     attachments: Sequence[Mapping[str, Any]] = (),
     messages: list[Message] | None = None,
     emit: Emit | None = None,
@@ -72,10 +72,10 @@ async def run(
     """Answer one message.
 
     `text` is the agent's `input` (or its only required text parameter); `args` are its parameters by name. To go on
-    with a conversation pass its `messages`, which grow in place, and `text`. `attach` are files that go with the
-    message: images, PDF and text files; `attachments` are content parts of the chat API. `approve` are globs of tools
-    whose calls are approved; `approver` is asked about others, and without one the answer is no. `date` is `run.date`;
-    None: today. Raises `UsageError` where a file can't be attached, and nothing is sent then.
+    with a conversation pass its `messages`, which grow in place, and `text`. `attach` is a file that goes with the
+    message, or several: images, PDF and text files; `attachments` are content parts of the chat API. `approve` are
+    globs of tools whose calls are approved; `approver` is asked about others, and without one the answer is no. `date`
+    is `run.date`; None: today. Raises `UsageError` where a file can't be attached, and nothing is sent then.
     """
     files = [part for one in read_attachments(attach) for part in one.parts]
     arguments = dict(args or {})

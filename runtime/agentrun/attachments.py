@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agentrun.diagnostics import counted, did_you_mean
-from agentrun.engine.attached import PDF, Attachment, described, image, pdf, size_in_words, text_file
+from agentrun.engine.attached import KINDS, PDF, Attachment, described, image, pdf, size_in_words, text_file
 from agentrun.errors import UsageError, reason_of
 
 __all__ = ["Attachment", "check_together", "described", "read_attachment", "read_attachments"]
 
-# Anthropic takes requests of 32 MB, OpenAI files of 50 MB, Gemini requests of 20 MB; base64 makes a third more of it.
+# Anthropic takes requests of 32 MB, and OpenAI files of 50 MB in one; base64 makes a third more of it.
 MAX_ALL_BYTES = 20_000_000
 MAX_PDF_BYTES = 20_000_000
 MAX_IMAGE_BYTES = 10_000_000
@@ -27,8 +27,9 @@ MAX_TEXT_BYTES = 1_000_000  # a quarter of a million tokens: more than most mode
 MAX_FILES = 20  # of more images in a request, Anthropic takes only small ones
 
 _TAKEN = "images (PNG, JPEG, GIF, WebP), PDF and text files (UTF-8) can be attached"
-_LIMITS = {"image": MAX_IMAGE_BYTES, "PDF": MAX_PDF_BYTES, "text file": MAX_TEXT_BYTES}
+_MOST_BYTES = max(MAX_IMAGE_BYTES, MAX_PDF_BYTES, MAX_TEXT_BYTES)
 _UNDECODED = re.compile("[\ud800-\udfff]")
+_PDF = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,60}%PDF-\d")
 
 _IMAGES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -101,11 +102,14 @@ _ADVICE = (
 )
 
 
-def read_attachments(paths: Iterable[str | os.PathLike[str]]) -> list[Attachment]:
-    """The files of one message; the same one twice counts once. Raises `UsageError`."""
+AnyPath = str | os.PathLike[str]
+
+
+def read_attachments(paths: AnyPath | Iterable[AnyPath]) -> list[Attachment]:
+    """The files of one message, or a single one; the same one twice counts once. Raises `UsageError`."""
     read: dict[str, Attachment] = {}
-    for path in paths:
-        real = os.path.realpath(_expanded(path))
+    for path in (paths,) if isinstance(paths, str | os.PathLike) else paths:
+        real = _real(path)
         if real not in read:
             read[real] = read_attachment(path)
             check_together(list(read.values()))
@@ -119,13 +123,17 @@ def check_together(attachments: Sequence[Attachment]) -> None:
     size = sum(one.size_bytes for one in attachments)
     if size > MAX_ALL_BYTES:
         raise UsageError(
-            f"the files of a message have {size_in_words(size)} together; at most {size_in_words(MAX_ALL_BYTES)} go",
+            f"the files of a message have {_more(size, MAX_ALL_BYTES)} together; at most "
+            f"{size_in_words(MAX_ALL_BYTES)} go",
             help="attach fewer, or send them with several messages",
         )
 
 
-def read_attachment(path: str | os.PathLike[str]) -> Attachment:
-    """Raises `UsageError` where there is no such file, it can't be read, or no model would take it."""
+def read_attachment(path: AnyPath, name: str | None = None) -> Attachment:
+    """`name` is what the model is told; default: `name_of` the path.
+
+    Raises `UsageError` where there is no such file, it can't be read, or no model would take it.
+    """
     shown = _readable(os.fspath(path))
     try:
         data, size = _read(_expanded(path), shown)
@@ -135,10 +143,10 @@ def read_attachment(path: str | os.PathLike[str]) -> Attachment:
         raise UsageError(f"`{shown}` can't be read: {reason_of(error)}") from None
     if not data:
         raise UsageError(f"`{shown}` is empty")
-    return _attachment(path, shown, data, size)
+    return _attachment(name_of(path) if name is None else _readable(name), shown, data, size)
 
 
-def name_of(path: str | os.PathLike[str]) -> str:
+def name_of(path: AnyPath) -> str:
     """What the model is told: the path as it was given, where that leads down from the current folder; else its end.
 
     The names of a person's folders are nobody's business.
@@ -158,7 +166,7 @@ def _read(path: Path, shown: str) -> tuple[bytes, int]:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         _refuse_what_is_no_file(found.st_mode, shown)  # it may be another one than a moment ago
-        data = file.read(max(_LIMITS.values()) + 1)
+        data = file.read(_MOST_BYTES + 1) or b""  # None: it is one of those below /proc that wait for more
     return data, max(found.st_size, len(data))
 
 
@@ -170,7 +178,14 @@ def _refuse_what_is_no_file(mode: int, shown: str) -> None:
     raise UsageError(f"`{shown}` is {kind}, not a file", help=_TAKEN)
 
 
-def _expanded(path: str | os.PathLike[str]) -> Path:
+def _real(path: AnyPath) -> str:
+    try:
+        return os.path.realpath(_expanded(path))
+    except (OSError, ValueError):
+        return os.fspath(path)  # reading it says what is wrong
+
+
+def _expanded(path: AnyPath) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:  # of a user that isn't known
@@ -195,12 +210,19 @@ def _readable(text: str) -> str:
 # -- what it is
 
 
-def _attachment(path: str | os.PathLike[str], shown: str, data: bytes, size: int) -> Attachment:
+def _attachment(name: str, shown: str, data: bytes, size: int) -> Attachment:
     media_type = _media_type(data)
+    if media_type == PDF:
+        _refuse_more_than(MAX_PDF_BYTES, "PDF", size, shown)
+        return pdf(name, data)
     if media_type is not None:
-        kind = "PDF" if media_type == PDF else "image"
-        _refuse_more_than(_LIMITS[kind], kind, size, shown)
-        return pdf(name_of(path), data) if media_type == PDF else image(name_of(path), media_type, data)
+        _refuse_more_than(MAX_IMAGE_BYTES, "image", size, shown)
+        found = image(name, media_type, data)
+        if found.pixels is None and not _may_have_a_picture(media_type, data):
+            raise UsageError(
+                f"`{shown}` is no whole {KINDS[media_type]} image", help="it may be cut off: open it, and save it anew"
+            )
+        return found
     other = _other(data)
     if other is None and b"\0" in data:
         other = "a binary file"
@@ -209,7 +231,7 @@ def _attachment(path: str | os.PathLike[str], shown: str, data: bytes, size: int
         raise UsageError(f"`{shown}` is {other}: {_TAKEN}", help=advice)
     _refuse_more_than(MAX_TEXT_BYTES, "text file", size, shown)
     try:
-        return text_file(name_of(path), data.decode("utf-8-sig"))
+        return text_file(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         where = f"byte {error.start + 1} is 0x{data[error.start]:02x}"
         raise UsageError(f"`{shown}` is no text in UTF-8 ({where}): {_TAKEN}", help="save it as UTF-8") from None
@@ -218,9 +240,14 @@ def _attachment(path: str | os.PathLike[str], shown: str, data: bytes, size: int
 def _media_type(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    if data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"%PDF-"):
+    if _PDF.match(data):
         return PDF
     return next((media_type for magic, media_type in _IMAGES if data.startswith(magic)), None)
+
+
+def _may_have_a_picture(media_type: str, data: bytes) -> bool:
+    """Whether an image whose size can't be told may be whole: decoders pass over much that is wrong in a JPEG."""
+    return media_type == "image/jpeg" and b"\xff\xda" in data
 
 
 def _other(data: bytes) -> str | None:
@@ -246,6 +273,12 @@ def _is_binary(data: bytes) -> bool:
 def _refuse_more_than(limit: int, kind: str, size: int, shown: str) -> None:
     if size > limit:
         raise UsageError(
-            f"`{shown}` has {size_in_words(size)}: {'an' if kind == 'image' else 'a'} {kind} may have "
+            f"`{shown}` has {_more(size, limit)}: {'an' if kind == 'image' else 'a'} {kind} may have "
             f"{size_in_words(limit)}"
         )
+
+
+def _more(size: int, limit: int) -> str:
+    """A size that is over a limit, so that it shows."""
+    in_words = size_in_words(size)
+    return f"{size:,} bytes" if in_words == size_in_words(limit) else in_words

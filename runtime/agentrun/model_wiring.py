@@ -5,7 +5,7 @@ Knows no agents and no tools. Without network: a client connects when it is firs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,7 +52,7 @@ class ModelWiring:
         self._live = live
         self._on_exchange = on_exchange
         self._stand_in = stand_in
-        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._clients: list[AnthropicMessages | ChatCompletions | Responses] = []
 
     def wired(self, written: ModelSpec | str) -> WiredModel:
         specs = asked_models(written, self._override)
@@ -63,9 +63,14 @@ class ModelWiring:
             tuple(self._pricing(one) for one in specs),
         )
 
+    def prepare(self) -> None:
+        """Does beforehand what takes the first requests a second: another thread may do it."""
+        for client in self._clients:
+            client.prepare()
+
     async def aclose(self) -> None:
-        for close in self._closers:
-            await close()
+        for client in self._clients:
+            await client.aclose()
 
     def _pricing(self, spec: ModelSpec) -> Pricing | None:
         """What the file says a model costs, else the price list."""
@@ -97,7 +102,7 @@ class ModelWiring:
 
             return Scripted(spec.name or "scripted", spec.script if isinstance(spec.script, list) else [])
         client = self._client(spec)
-        self._closers.append(client.aclose)
+        self._clients.append(client)
         return client
 
     def _client(self, spec: ModelSpec) -> AnthropicMessages | ChatCompletions | Responses:

@@ -55,8 +55,8 @@ class Project(msgspec.Struct, frozen=True, eq=False):
         for document in chosen:
             found += document.diagnostics
             found += self.crossed.get(document, [])
-        of_cassettes, texts = self._of_cassettes(chosen)
-        found += of_cassettes
+        of_named, texts = self._of_files_of_tests(chosen)
+        found += of_named
         # A message or a help may show a value, and a value may have come from the environment or be a key itself.
         secrets = {secret for document in self.catalog.documents() for secret in document.secrets}
         mask = Masker(secrets | {self._key_at(one.span) for one in found if one.code == "AR802"})
@@ -72,17 +72,23 @@ class Project(msgspec.Struct, frozen=True, eq=False):
 
         return report(map(masked, found), {**texts, **self.sources})
 
-    def _of_cassettes(self, documents: Iterable[Document]) -> tuple[list[Diagnostic], dict[str, str]]:
-        """Of those that sound test files name, read only where somebody asks about these files."""
+    def _of_files_of_tests(self, documents: Iterable[Document]) -> tuple[list[Diagnostic], dict[str, str]]:
+        """Of cassettes and attached files that sound test files name: read only where somebody asks about these."""
         found: list[Diagnostic] = []
         texts: dict[str, str] = {}
         for document in documents:
-            if document.kind == "test" and not self._has_errors(document) and _names_cassettes(document):
+            if document.kind != "test" or self._has_errors(document):
+                continue
+            if _names_cassettes(document):
                 from agentrun.taped import cassette_findings
 
                 more, further = cassette_findings(document)
                 found += more
                 texts |= further
+            if _attaches(document):
+                from agentrun.attachable import attachment_findings
+
+                found += attachment_findings(document)
         return found, texts
 
     def _has_errors(self, document: Document) -> bool:
@@ -128,6 +134,12 @@ class Project(msgspec.Struct, frozen=True, eq=False):
 def _names_cassettes(test: Document) -> bool:
     cases = items(test.node.get("cases"))
     return any(one.get("cassette") is not None for one in (test.node, *cases) if one.is_mapping)
+
+
+def _attaches(test: Document) -> bool:
+    cases = [one for one in items(test.node.get("cases")) if one.is_mapping]
+    said = [step for case in cases for step in items(case.get("conversation")) if step.is_mapping]
+    return any(one.get("attach") is not None for one in (*cases, *said))
 
 
 def read_project(

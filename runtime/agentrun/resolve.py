@@ -78,9 +78,15 @@ def check_runnable(
     report = accepted(project.report(documents), project.sources)
     agents = (one for one in documents if one.kind == "agent") if model == "offline" else ()
     idle = {found.span for agent in agents for found in agent.diagnostics}
+    missed = {
+        found.span
+        for one in documents
+        for found in one.diagnostics
+        if one.spec is None or not (unset or found.span in idle)
+    }
     found = tuple(
         msgspec.structs.replace(one, severity="error")
-        if one.code == "AR510" and not unset and one.span not in idle
+        if one.code == "AR510" and one.span in missed
         else one
         for one in report.diagnostics
     )
@@ -236,6 +242,7 @@ class _Resolver:
             context=context_policy(spec.context),
             prices=model.prices,
             starters=tuple(spec.starters),
+            prepare=self.models.prepare,
             close=self._close,
             handoffs=handoffs,
             peers=self._peers,

@@ -56,6 +56,15 @@ class Masker:
         pattern = self._pattern(text)
         return text if pattern is None else pattern.sub(MASKED, text)
 
+    def blanked(self, data: bytes) -> bytes:
+        """The bytes of a file, as many as before: with others between them it would be none any more."""
+        text = data.decode("utf-8", "surrogateescape") if self._forms else ""
+        pattern = self._pattern(text)
+        if pattern is None:
+            return data
+        hidden = pattern.sub(lambda found: "*" * len(found[0].encode("utf-8", "surrogateescape")), text)
+        return hidden.encode("utf-8", "surrogateescape")
+
     def _pattern(self, text: str) -> re.Pattern[str] | None:
         """What finds the secrets of a text, the longest first. One that is part of the mask leaves the mask alone."""
         flat = _flat(text) if self._breakable else text

@@ -14,10 +14,10 @@ from pathlib import Path
 
 def state_folder(environ: Mapping[str, str]) -> Path | None:
     """As the XDG rules have it: a path that is not absolute does not count. None without a home."""
-    named, home = Path(environ.get("XDG_STATE_HOME", "")), environ.get("HOME")
+    named, home = Path(environ.get("XDG_STATE_HOME", "")), Path(environ.get("HOME", ""))
     if named.is_absolute():
         return named / "agentrun"
-    return Path(home, ".local", "state", "agentrun") if home else None
+    return home / ".local/state/agentrun" if home.is_absolute() else None
 
 
 @contextlib.contextmanager
@@ -26,12 +26,16 @@ def opened(folder: Path | None, *, make: bool) -> Iterator[int]:
     if folder is None:
         raise OSError(0, "there is no home folder")
     if make:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+        for one in (*reversed(folder.parents), folder):  # `parents=True` would leave those above to the umask
+            if not one.is_dir():
+                with contextlib.suppress(FileExistsError):
+                    one.mkdir(mode=0o700)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if make and stat.S_IMODE(os.fstat(handle).st_mode) != 0o700:
+        found = os.fstat(handle)
+        if found.st_uid != os.geteuid():  # who made it may read all that is put there
+            raise OSError(0, "the folder belongs to another user")
+        if make and stat.S_IMODE(found.st_mode) != 0o700:
             os.fchmod(handle, 0o700)
         yield handle
     finally:

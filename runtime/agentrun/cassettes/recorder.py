@@ -61,10 +61,15 @@ class Recorder:
         """The conversation goes on with this agent's secrets hidden."""
         self._masking = Masking(mask)
 
-    def given(self, args: Mapping[str, Any]) -> None:
-        """The arguments are others. What was asked with the ones before stays recorded with those."""
+    def begins_with(self, agent: str, args: Mapping[str, Any]) -> None:
+        """Another agent or other arguments. What was asked with the ones before stays recorded with those."""
         if self.is_empty:
-            self._about = msgspec.structs.replace(self._about, args=self._masking.data(args))
+            self._about = msgspec.structs.replace(self._about, agent=agent, args=self._masking.data(args))
+
+    def asks(self, model: str | None) -> None:
+        """Another model. What the one before was asked stays recorded with that."""
+        if self.is_empty:
+            self._about = msgspec.structs.replace(self._about, model=model)
 
     @property
     def is_empty(self) -> bool:

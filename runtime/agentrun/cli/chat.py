@@ -96,12 +96,14 @@ def command(
     """
     from agentrun.cli.kept.agents import agent_file
     from agentrun.cli.kept.choosing import wanted, without_id
-    from agentrun.cli.kept.opening import Asked, forget_old, open_keeper, take_up
+    from agentrun.cli.kept.forgetting import forgetting_old
+    from agentrun.cli.kept.opening import Asked, open_keeper, take_up
     from agentrun.cli.loading import Loader
     from agentrun.cli.talk.conversation import Conversation
     from agentrun.cli.talk.screen import Screen
     from agentrun.cli.talk.talk import Talk
     from agentrun.cli.taping import Taping
+    from agentrun.sessions.store import open_store
 
     agent, resume = without_id(agent, resume)
     asked = Asked(resume, goes_on, fork, unkept, "--record" if record else "--replay" if replay else "")
@@ -125,10 +127,10 @@ def command(
     if session is not None:
         talk.arguments = {**session.arguments, **talk.arguments}
         take_up(talk, session, fork=fork)
-    forget_old(talk)
     tracing.knows(lambda: talk.loader.project, lambda: talk.model, lambda: keeper.session)
     try:
-        code = asyncio.run(Conversation(talk, approve, tracing).talk())
+        with forgetting_old(talk, lambda: open_store(environ)):
+            code = asyncio.run(Conversation(talk, approve, tracing).talk())
     finally:
         tracing.close()
     if keeper.left and (talk.interactive or verbose):

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from agentrun.diagnostics import did_you_mean, one_of
-from agentrun.errors import UsageError
+from agentrun.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     from agentrun.engine.agent import Agent
@@ -101,7 +101,12 @@ def environment(env_file: Path | None) -> dict[str, str]:
     """The process's environment with a file's variables below it: what is exported wins."""
     variables: dict[str, str] = {}
     if env_file is not None:
-        variables = parse_env_file(env_file.read_text(encoding="utf-8"), str(env_file))
+        try:
+            text = env_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            told = reason_of(error) if isinstance(error, OSError) else "it is no text in UTF-8"  # without a byte of it
+            raise UsageError(f"the file `{env_file}` of `--env-file` can't be read: {told}") from None
+        variables = parse_env_file(text, str(env_file))
     return {**variables, **os.environ}
 
 

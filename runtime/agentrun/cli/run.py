@@ -27,7 +27,7 @@ from agentrun.cli.options import (
     verbose_option,
 )
 from agentrun.cli.tracing import Tracing, tracing_options
-from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
 from agentrun.engine import events
 from agentrun.engine.attached import described
 from agentrun.engine.events import Event
@@ -36,7 +36,7 @@ from agentrun.errors import UsageError
 from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole
 from agentrun.observers.jsonl import JsonLines
-from agentrun.visible import visible
+from agentrun.visible import in_a_line
 
 EXIT_ENDED_OTHERWISE = 1
 EXIT_MODEL_FAILED = 4
@@ -127,7 +127,7 @@ def command(
         text = _read_stdin()
     whole = given if text is None else {**given, api.input_parameter(loaded): text}
     if files and not quiet:
-        _write_stderr(visible(f"attached: {', '.join(map(described, files))}") + "\n")
+        _write_stderr(in_a_line(f"attached: {', '.join(map(described, files))}") + "\n")
     journal = taping.open(loaded, model, whole)
     approver = taping.approver(StandingApprover(approve))
     run = api.run(
@@ -143,9 +143,9 @@ def command(
     try:
         outcome = asyncio.run(api.closing(loaded, interruptible(run)))
         if output == "text" and outcome is not None and outcome.text:
-            click.echo(visible(outcome.text) if sys.stdout.isatty() else outcome.text)
-    except Terminated:
-        return EXIT_TERMINATED
+            _show_answer(outcome.text)
+    except Terminated as ended:
+        return ended.exit_code
     finally:  # what can't be written costs no answer
         tracing.close()
         taping.save()
@@ -192,6 +192,21 @@ class _Watcher:
     def _beside(self, text: str) -> None:
         self._console.end_line()
         _write_stderr(text)
+
+
+def _show_answer(text: str) -> None:
+    """At a terminal laid out, as in a chat; elsewhere as it is."""
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    from agentrun.observers.answer import TerminalAnswer
+
+    paint = Painter(sys.stdout)
+    shown: list[str] = []
+    answer = TerminalAnswer(shown.append, partial(line_width, sys.stdout), paint, styled=paint.on)
+    answer.feed(text)
+    answer.end()
+    click.echo("".join(shown), nl=False)
 
 
 def _write_stderr(text: str) -> None:

@@ -55,7 +55,7 @@ async def save_conversation(conversation: Conversation, name: str, place: Place)
     test, cassette = _free(tests, chosen) if name else _next_free(tests, conversation)
     rehearsal = Rehearsal(place.root, place.environ, tools=place.tools)
     (case,) = await _rehearsed(rehearsal, [conversation])
-    text = file_text([case], cassette.name, _schema_comment(rehearsal.project, test))
+    text = file_text([case], cassette.name, tests, _schema_comment(rehearsal.project, test))
     written = {cassette: text_of(Cassette((case.conversation,))), test: text}
     return await _kept(written, test, [case], rehearsal, place)
 
@@ -68,7 +68,7 @@ async def save_recording(source: Path, into: Path | None, place: Place) -> Saved
     test = into or place.root / "tests" / f"{file_name(_ENDINGS.sub('', path.name))}{TEST_ENDING}"
     _refuse_place(test, place.root)
     cases = await _rehearsed(rehearsal, chosen)
-    text = file_text(cases, _beside(test, path), _schema_comment(rehearsal.project, test))
+    text = file_text(cases, _beside(test, path), test.parent, _schema_comment(rehearsal.project, test))
     return await _kept({test: text}, test, cases, rehearsal, place)
 
 

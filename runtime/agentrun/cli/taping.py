@@ -57,15 +57,17 @@ class Taping:
             self._tape = Recorder(agent.name, agent.mask, model=model, args=arguments)
         return self._tape
 
-    def use(self, agent: Agent) -> None:
+    def use(self, agent: Agent, model: str | None) -> None:
         """Goes on with an agent that was bound anew."""
         if self._tape is not None:
             self._tape.use(agent.mask)
-
-    def given(self, arguments: Mapping[str, Any]) -> None:
-        """Goes on with other arguments."""
         if isinstance(self._tape, Recorder):
-            self._tape.given(arguments)
+            self._tape.asks(model)
+
+    def begins_with(self, agent: Agent, arguments: Mapping[str, Any]) -> None:
+        """Goes on with another agent or other arguments: where nothing was said yet, it begins with them."""
+        if isinstance(self._tape, Recorder):
+            self._tape.begins_with(agent.name, arguments)
 
     def approver(self, otherwise: Approver) -> Approver:
         return otherwise if self._tape is None else self._tape.approver(otherwise)

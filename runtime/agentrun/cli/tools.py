@@ -166,7 +166,7 @@ def call_command(
     from agentrun.cli.colors import Painter
     from agentrun.cli.columns import line_width
     from agentrun.cli.one_call import call_once
-    from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+    from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
     from agentrun.engine.approval import StandingApprover
     from agentrun.observers.console import Console
     from agentrun.observers.exchange import ExchangeConsole
@@ -189,8 +189,8 @@ def call_command(
     work = call_once(tool, json.dumps(given, ensure_ascii=False), mask=masker, approver=approver, emit=watch)
     try:
         result = asyncio.run(interruptible(work))
-    except Terminated:
-        return EXIT_TERMINATED
+    except Terminated as ended:
+        return ended.exit_code
     if result is None:
         return EXIT_INTERRUPTED
     text = visible(result.text) if sys.stdout.isatty() else result.text

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from agentrun.cli.options import env_file_option, environment
 from agentrun.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _STDIN = "-"
 _PIPE_COLUMNS = 100
+_MIN_COLUMNS = 20
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -49,7 +51,16 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     help="Write a page that stands alone instead. Example: --html trace.html",
 )
 @click.option("--content", is_flag=True, help="With --format json or --html: what was said, too. Example: --content")
-def command(source: str, number: int | None, whole: bool, output_format: str, html: Path | None, content: bool) -> int:
+@env_file_option
+def command(
+    source: str,
+    number: int | None,
+    whole: bool,
+    output_format: str,
+    html: Path | None,
+    content: bool,
+    env_file: Path | None,
+) -> int:
     """Draw what happened in a run, and when: model turns, calls, agents behind tools, retries, errors.
 
     SESSION is the id of a session, or its beginning. FILE was written by --trace, by `run --output jsonl` or by
@@ -72,7 +83,7 @@ def command(source: str, number: int | None, whole: bool, output_format: str, ht
     from agentrun.observers.waterfall import pieces
 
     is_text = html is None and output_format == "text"  # names alone are shown, those that a model made up too
-    found = pieces(_spans(source, content=content or is_text))
+    found = pieces(_spans(source, environment(env_file), content=content or is_text))
     runs = [one for one in found if one.is_run] or found
     chosen = found if whole else [_chosen(runs, number)]
     if html is not None:
@@ -110,9 +121,10 @@ def _draw(chosen: Sequence[Piece], runs: Sequence[Piece]) -> None:
 
 
 def _wrapped(line: str, columns: int) -> list[str]:
-    import textwrap
+    from agentrun.markup.lines import wrapped
 
-    return textwrap.wrap(line, max(columns, 20), subsequent_indent="  ") or [""]
+    first, *others = wrapped(line, max(columns, _MIN_COLUMNS) - 2)
+    return [first, *(f"  {other}" for other in others)]
 
 
 def _as_json(chosen: Sequence[Piece]) -> str:
@@ -134,7 +146,7 @@ def _write_page(path: Path, source: str, chosen: Sequence[Piece]) -> None:
 # -- where spans come from -----------------------------------------------------------------------------------
 
 
-def _spans(source: str, *, content: bool) -> list[Span]:
+def _spans(source: str, environ: Mapping[str, str], *, content: bool) -> list[Span]:
     if source == _STDIN:
         return _read(sys.stdin.buffer, "standard input", content=content)
     path = Path(source)
@@ -144,14 +156,15 @@ def _spans(source: str, *, content: bool) -> list[Span]:
                 return _read(file, f"`{source}`", content=content)
         except OSError as error:
             raise UsageError(f"`{source}` can't be read: {reason_of(error)}") from None
-    return _of_session(source, content=content)
+    return _of_session(source, environ, content=content)
 
 
-def _of_session(id: str, *, content: bool) -> list[Span]:
-    from agentrun.observers.spans import Known, spans_of
+def _of_session(id: str, environ: Mapping[str, str], *, content: bool) -> list[Span]:
+    from agentrun.observers.open_span import Known
+    from agentrun.observers.spans import spans_of
     from agentrun.sessions.store import open_store
 
-    store = open_store(os.environ)
+    store = open_store(environ)
     try:
         session = store.find(id)
         spans = spans_of(store.events(session.id), Known(session=lambda: session.id), content=content)

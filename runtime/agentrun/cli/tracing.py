@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agentrun.engine.events import Event
+    from agentrun.observers.open_span import AgentFacts
     from agentrun.observers.otel import Otel
     from agentrun.observers.otlp_file import OtlpFile
     from agentrun.observers.span import Span
-    from agentrun.observers.spans import AgentFacts, Spans
+    from agentrun.observers.spans import Spans
     from agentrun.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +61,8 @@ class Tracing:
     def __init__(self, trace: Path | None, *, content: bool, otel: bool, environ: Mapping[str, str]) -> None:
         if content and trace is None and not otel:
             raise UsageError("`--trace-content` goes with `--trace FILE` or `--otel`")
+        if trace == Path("-"):
+            raise UsageError("`--trace` takes a file", help="`--trace /dev/stdout` writes to standard output")
         self._environ = environ
         self._agent: Callable[[str], AgentFacts] | None = None
         self._session: Callable[[], str] = str
@@ -126,8 +129,9 @@ class Tracing:
         self._follow(self._file, content)
 
     def _follow(self, sink: _Sink, content: bool) -> None:
+        from agentrun.observers.open_span import AgentFacts, Known
         from agentrun.observers.span import parent_in
-        from agentrun.observers.spans import AgentFacts, Known, Spans
+        from agentrun.observers.spans import Spans
 
         def agent(name: str) -> AgentFacts:
             return AgentFacts() if self._agent is None else self._agent(name)
@@ -139,15 +143,17 @@ class Tracing:
 def _facts(project: Project, name: str, override: str | None, environ: Mapping[str, str]) -> AgentFacts:
     """What the files say of an agent and its models."""
     from agentrun.model_wiring import asked_models
+    from agentrun.observers.open_span import AgentFacts
     from agentrun.observers.semconv import model_facts
-    from agentrun.observers.spans import AgentFacts
     from agentrun.prices import service_url
 
     document = project.catalog.agents.get(name)
     if document is None:
         return AgentFacts()
     models = asked_models(document.spec.model, override)
+    answer = document.spec.response_format
     return AgentFacts(
         document.spec.description,
         tuple(model_facts(one.name or one.api, one.api, service_url(one.api, one.base_url, environ)) for one in models),
+        output_type="" if answer is None else "text" if answer.type == "text" else "json",
     )

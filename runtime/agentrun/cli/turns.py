@@ -24,7 +24,6 @@ T = TypeVar("T")
 TWICE_WITHIN_S = 2.0
 GONE_WITHIN_S = 6.0
 EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
 
 _endings: list[Callable[[], None]] = []
 

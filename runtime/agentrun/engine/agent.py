@@ -42,6 +42,7 @@ class Mask(Protocol):
 
     def text(self, text: str) -> str: ...
     def data(self, value: Any) -> Any: ...
+    def blanked(self, data: bytes) -> bytes: ...
     def stream(self) -> StreamMask: ...
 
 
@@ -140,8 +141,9 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
 
     `prices` are those of the model and its fallbacks, as `Reply.model_index` counts them.
 
-    `answer` checks the JSON of an answer. `prompt` renders the system prompt, which needs `prompt_arguments`. `close`
-    ends the connections of models and tools, which are kept from run to run.
+    `answer` checks the JSON of an answer. `prompt` renders the system prompt, which needs `prompt_arguments`. `prepare`
+    makes the first request to a model faster, and may run in another thread. `close` ends the connections of models and
+    tools, which are kept from run to run.
 
     `handoffs` are the functions that hand the conversation over. `peers` are the agents that hand over to each other,
     by name: of a circle each has the others, so they are filled in once all are made.
@@ -167,6 +169,7 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     context: ContextPolicy = ContextPolicy()
     prices: tuple[Pricing | None, ...] = ()
     starters: tuple[str, ...] = ()
+    prepare: Callable[[], None] = lambda: None
     close: Callable[[], Awaitable[None]] = _nothing_to_close
     handoffs: Mapping[str, BoundTool] = {}
     peers: Mapping[str, Agent] = {}

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -40,6 +40,13 @@ _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORE
 _STAND_IN = re.compile(r"data:([\w.+/-]*) \((\d+) bytes, sha256 [0-9a-f]{64}\)")
 _KEPT_CHARS = 256  # a data URL up to this length is as readable as what would stand for it
 _BYTES_PER_TOKEN = 4
+
+
+class Masked(Protocol):
+    """What hides secrets: in data, and in the bytes of a file."""
+
+    def data(self, value: Any) -> Any: ...
+    def blanked(self, data: bytes) -> bytes: ...
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -87,7 +94,7 @@ def described(attachment: Attachment) -> str:
 
 def size_in_words(count: int) -> str:
     if count < 1000:
-        return f"{count} bytes"
+        return "1 byte" if count == 1 else f"{count} bytes"
     if count < 999_500:
         return f"{count / 1000:.0f} KB"
     return f"{count / 1e6:.1f}".removesuffix(".0") + " MB"
@@ -119,7 +126,8 @@ def _attachments(parts: Sequence[Any]) -> Iterator[Attachment]:
         elif (url := url_in(part)) is not None:
             media_type, size = _type_and_size(url)
             if part.get("type") == "file":
-                name = str(part["file"].get("filename") or "file")
+                file = part["file"]
+                name = str((isinstance(file, dict) and file.get("filename")) or "file")
                 yield Attachment(name, media_type, size, (part,))
             else:
                 found = _IMAGE.fullmatch(str(named["text"])) if named else None
@@ -183,8 +191,36 @@ def _shortened(part: Part) -> Part:
     raw = _decoded(url)
     found = _DATA_URL.match(url)
     short = f"data:{found[1] if found else ''} ({len(raw)} bytes, sha256 {hashlib.sha256(raw).hexdigest()})"
+    return _with_url(part, short)
+
+
+def without_secrets(data: Mapping[str, Any], mask: Masked) -> Mapping[str, Any]:
+    """A message with secrets hidden. A file stays one: its base64 is no text, which may look like a secret by chance;
+    of its bytes those that are a secret are blanked.
+    """
+    content = data.get("content")
+    if not isinstance(content, list):
+        hidden: Mapping[str, Any] = mask.data(data)
+        return hidden
+    rest = mask.data({key: value for key, value in data.items() if key != "content"})
+    return {**rest, "content": [_hidden(part, mask) for part in content]}
+
+
+def _hidden(part: Any, mask: Masked) -> Any:
+    url = url_in(part)
+    found = None if url is None else _DATA_URL.match(url)
+    if url is None or found is None:
+        return mask.data(part)
+    raw = _decoded(url)
+    blanked = mask.blanked(raw)
+    if blanked != raw:
+        url = found[0] + base64.b64encode(blanked).decode()
+    return _with_url(mask.data(_with_url(part, "")), url)
+
+
+def _with_url(part: Part, url: str) -> Part:
     kind, key = part["type"], "url" if part["type"] == "image_url" else "file_data"
-    return {**part, kind: {**part[kind], key: short} if isinstance(part[kind], dict) else short}
+    return {**part, kind: {**part[kind], key: url} if isinstance(part[kind], dict) else url}
 
 
 def _text(part: Any) -> str | None:

@@ -209,17 +209,29 @@ class Caller:
         approved, reason = decision.action == "allow", self.agent.mask.text(decision.reason)
         by: Literal["rule", "user", "flag", "nobody"] = "rule"
         call_id = self.agent.mask.text(one.call.id)
+        waited_s: float | msgspec.UnsetType = msgspec.UNSET
         if decision.action == "ask":
             arguments = self.agent.mask.data(one.arguments)
             question = ApprovalQuestion(
                 self.agent.name, tool.name, call_id, arguments, reason, decision.rule, decision.unclear
             )
+            asked = time.monotonic()
             answer = await self.approver.ask(question)
             approved, by = answer.approved, answer.by
+            waited_s = round(time.monotonic() - asked, 6) if by == "user" else waited_s
             if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
                 reason = answer.message if by == "user" else f"{answer.message} ({reason})"
         rule = msgspec.UNSET if decision.rule is None else decision.rule
-        self.emit(ApprovalDecided, call_id=call_id, name=tool.name, approved=approved, by=by, reason=reason, rule=rule)
+        self.emit(
+            ApprovalDecided,
+            call_id=call_id,
+            name=tool.name,
+            approved=approved,
+            by=by,
+            reason=reason,
+            rule=rule,
+            waited_s=waited_s,
+        )
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from agentrun.engine.agent import Agent
 from agentrun.engine.context import held_untrusted
@@ -31,6 +31,16 @@ def history_form(reply: Reply, broken: Collection[str]) -> Message:
 def cut_off(text: str) -> Message:
     """A turn that was ended while its text came in, as it stays in the history."""
     return assistant(f"{text.rstrip()}\n\n{INTERRUPTED}")
+
+
+def take_back(messages: list[Message], said: Sequence[Message]) -> None:
+    """What a run was begun with leaves the conversation, where the model failed before anything came of it.
+
+    A service that refuses a message refuses each request that holds it: nothing could be said any more. And whoever
+    says it again has not said it twice.
+    """
+    if messages and messages[-1] is said[-1]:
+        messages[:] = [one for one in messages if not any(one is other for other in said)]
 
 
 def correction(problem: str) -> Message:

@@ -78,7 +78,8 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
 class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):
     """`by` is a rule of the files, a user, a flag, or nobody because nobody could answer.
 
-    `rule` is the index of the rule in the agent's `permissions`, where one decided or asked.
+    `rule` is the index of the rule in the agent's `permissions`, where one decided or asked. `waited_s` is told where
+    a user was asked: how long the answer took, with the time that another question was before it.
     """
 
     call_id: str
@@ -87,6 +88,7 @@ class ApprovalDecided(Event, frozen=True, kw_only=True, tag="approval_decided"):
     by: Literal["rule", "user", "flag", "nobody"]
     reason: str
     rule: int | msgspec.UnsetType = msgspec.UNSET
+    waited_s: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToolStarted(Event, frozen=True, kw_only=True, tag="tool_started"):

@@ -26,7 +26,7 @@ from agentrun.engine.approval import StandingApprover
 from agentrun.engine.arguments import check_arguments
 from agentrun.engine.asking import Asker
 from agentrun.engine.calls import Caller, Planned, Turn
-from agentrun.engine.conversation import call_ids, correction, cut_off, history_form, untrusted_seen
+from agentrun.engine.conversation import call_ids, correction, cut_off, history_form, take_back, untrusted_seen
 from agentrun.engine.deadline import Deadline
 from agentrun.engine.events import Emit, Event, Reason
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
@@ -149,7 +149,7 @@ class _Run:
     async def go(
         self, text: str | None, arguments: dict[str, Any], attachments: Sequence[Mapping[str, Any]] = ()
     ) -> Outcome:
-        said = self._begin(text, arguments, attachments)  # what can't be rendered is bad usage: no run began
+        said, opening = self._begin(text, arguments, attachments)  # what can't be rendered is bad usage: no run began
         mask = self.agent.mask
         self.emit(
             events.RunStarted,
@@ -170,8 +170,10 @@ class _Run:
             if failure.help:
                 error["help"] = failure.help
             # A replay of what a person ended leaves behind what they saw, too.
-            text = self._cut_off() if failure.code == "interrupted" else ""
-            return self._finish(End("model_error", text, error=error))
+            if failure.code == "interrupted":
+                return self._finish(End("model_error", self._cut_off(), error=error))
+            take_back(self.messages, opening)
+            return self._finish(End("model_error", error=error))
         except asyncio.CancelledError:
             error = {"type": "cancelled", "message": "the run was cancelled"}
             self._finish(End("cancelled", self._cut_off(), error=error))
@@ -184,16 +186,19 @@ class _Run:
             self._finish(End("model_error", error={"type": "internal", "message": message}))
             raise
 
-    def _begin(self, text: str | None, arguments: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> str:
-        """The user message is said; its text."""
+    def _begin(
+        self, text: str | None, arguments: dict[str, Any], attachments: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[Message]]:
+        """The user message is said; its text, and the messages that the conversation grew by."""
         opening = []
         if not self.messages and self.agent.prompt is not None:
             opening.append(system(self.agent.prompt(arguments, self.info)))
         said = self.agent.input(arguments, self.info) if text is None else text
-        self.messages += [*opening, user(said, attachments)]
+        opening.append(user(said, attachments))
+        self.messages += opening
         if self.parent is None:
             self.journal.begin(said)
-        return said
+        return said, opening
 
     def _cut_off(self) -> str:
         """What came of a turn that ends before its finish: it stays in the conversation, and is marked."""

@@ -8,21 +8,25 @@ from __future__ import annotations
 import math
 import re
 import struct
+from itertools import islice
 
 Pixels = tuple[int, int]
 
 HEADER_BYTES = 512 * 1024  # where the size of an image stands at the latest: photos have previews before it
 
-# What an image costs: the largest of what services count. Its tiles of 512 pixels (once it is scaled to a short side of
-# 768), its patches of 32 pixels, or its area; each has a cap, because services scale down what is larger.
+# What an image costs: the largest of what services count. OpenAI counts tiles of 512 pixels (once it is scaled to a
+# short side of 768) or patches of 32 pixels, Anthropic patches of 28; each has a cap, because services scale down what
+# is larger.
 _TILE, _TILE_TOKENS, _BASE_TOKENS = 512, 170, 85
 _PATCH, _MAX_PATCHES, _PATCH_TOKENS = 32, 1536, 1.62
-_PIXELS_PER_TOKEN, _MAX_AREA_TOKENS = 750, 4800
+_SMALL_PATCH, _MAX_SMALL_PATCHES = 28, 4784
 _UNKNOWN_IMAGE_TOKENS = 2500
 
 _PAGE_TOKENS = 3000  # its text and its picture
 _PAGE_BYTES = 100_000  # of a PDF whose pages can't be counted, because they are compressed
 _LEAST_PAGE_BYTES = 60
+_MAX_GUESSED_PAGES = 100  # large files are mostly scans, and services take few more
+_MAX_COUNTS = 1000  # statements of the number that are looked at
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 _COUNT = re.compile(rb"/Type\s*/Pages\b.{0,200}?/Count\s+(\d{1,6})|/Linearized\b.{0,200}?/N\s+(\d{1,6})", re.DOTALL)
 
@@ -82,12 +86,16 @@ def image_tokens(size: Pixels | None) -> int:
     if size is None:
         return _UNKNOWN_IMAGE_TOKENS
     width, height = size
-    area = min(width * height // _PIXELS_PER_TOKEN, _MAX_AREA_TOKENS)
-    patches = min(math.ceil(width / _PATCH) * math.ceil(height / _PATCH), _MAX_PATCHES)
+    small = min(_patches(size, _SMALL_PATCH), _MAX_SMALL_PATCHES)
+    patches = min(_patches(size, _PATCH), _MAX_PATCHES)
     scale = min(1.0, 2048 / max(size))
     scale *= min(1.0, 768 / max(1.0, min(size) * scale))
     tiles = math.ceil(width * scale / _TILE) * math.ceil(height * scale / _TILE)
-    return max(area, int(patches * _PATCH_TOKENS), _BASE_TOKENS + tiles * _TILE_TOKENS)
+    return max(small, int(patches * _PATCH_TOKENS), _BASE_TOKENS + tiles * _TILE_TOKENS)
+
+
+def _patches(size: Pixels, side: int) -> int:
+    return math.ceil(size[0] / side) * math.ceil(size[1] / side)
 
 
 def pdf_tokens(data: bytes) -> int:
@@ -96,6 +104,6 @@ def pdf_tokens(data: bytes) -> int:
 
 def pdf_pages(data: bytes) -> int:
     """As many as are found, or as a file of this size has. It can't state more than there is room for."""
-    stated = max((int(one or other) for one, other in _COUNT.findall(data)), default=0)
+    stated = max((int(one[1] or one[2]) for one in islice(_COUNT.finditer(data), _MAX_COUNTS)), default=0)
     most = len(data) // _LEAST_PAGE_BYTES + 1
-    return min(max(stated, len(_PAGE.findall(data))), most) or -(-len(data) // _PAGE_BYTES)
+    return min(max(stated, len(_PAGE.findall(data))), most) or min(-(-len(data) // _PAGE_BYTES), _MAX_GUESSED_PAGES)

@@ -25,7 +25,7 @@ from agentrun.models.speakers import is_of_another
 Block = dict[str, Any]
 
 # Of an image. A request with a larger one is refused as a whole, and so is every later one of the conversation.
-MAX_IMAGE_CHARS = 5 * 1024 * 1024
+MAX_IMAGE_CHARS = 10 * 1024 * 1024
 MAX_IMAGE_PIXELS = 8000
 
 UNSUPPORTED = "unsupported_content"

@@ -47,6 +47,9 @@ class AnthropicMessages:
         self._format_in_words = True  # the model has no structured output: from now on it is told in words
         return await self._ask(request, tell)
 
+    def prepare(self) -> None:
+        self._client.prepare()
+
     async def aclose(self) -> None:
         await self._client.aclose()
 

@@ -67,6 +67,9 @@ class ChatCompletions:
             return False
         return True
 
+    def prepare(self) -> None:
+        self._client.prepare()
+
     async def aclose(self) -> None:
         await self._client.aclose()
 

@@ -56,6 +56,9 @@ class Responses:
         self._asks_for_reasoning = False
         return await self._ask(request, tell)
 
+    def prepare(self) -> None:
+        self._client.prepare()
+
     async def aclose(self) -> None:
         await self._client.aclose()
 

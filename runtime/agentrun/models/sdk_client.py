@@ -8,6 +8,7 @@ replies.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -77,6 +78,11 @@ class SdkClient:
         service = self._endpoint.service
         sent = Sent(service.url.rstrip("/") + path, service.model, body)
         await read_watched(self._on_exchange, sent, post, turn, tell, self._deadlines, whole_key=whole_key)
+
+    def prepare(self) -> None:
+        """Imports what the first request needs; what is missing is told by that."""
+        with contextlib.suppress(ModelError):
+            self._sdk()
 
     async def aclose(self) -> None:
         client, self._client = self._client, None

@@ -6,55 +6,21 @@ Appends only; what was printed is never redrawn. All that comes from models and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from agentrun.engine import events
 from agentrun.engine.events import Event
+from agentrun.observers.answer import Answer, Style, Write
 from agentrun.observers.call_row import call_row
 from agentrun.observers.prose.flow import Flow
-from agentrun.visible import one_line, visible
+from agentrun.observers.prose.joiners import Pieces
+from agentrun.visible import one_line
 
-Write = Callable[[str], None]
-Style = Callable[[str, str], str]
 _LINE_CHARS = 400
 _HANDOFF = "transfer_to_"  # begins the name of a call that hands over, which is told by an event of its own
 _THOUGHT = ("┊ ", "")  # stands before each row of what the model thinks
-
-
-class Answer(Protocol):
-    """Where the model's text goes."""
-
-    def feed(self, text: str) -> None:
-        """More of it."""
-
-    def end(self) -> None:
-        """All that came is shown, and the cursor stands at the beginning of a line."""
-
-    def speaker(self, name: str) -> None:
-        """Who says what follows, where it is another agent than before."""
-
-
-class RawAnswer:
-    """The text as it is, for files and programs."""
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._is_open = False
-
-    def feed(self, text: str) -> None:
-        if text:
-            self._write(visible(text))
-            self._is_open = not text.endswith("\n")
-
-    def end(self) -> None:
-        if self._is_open:
-            self._write("\n")
-        self._is_open = False
-
-    def speaker(self, name: str) -> None:
-        """Not told: it is no part of the text."""
 
 
 class Console:
@@ -75,6 +41,9 @@ class Console:
         self._is_terminal = is_terminal
         self._thoughts: Flow | None = None  # that are shown now
         self._thought_line = False
+        self._pieces = Pieces()  # of the thoughts
+        self._said = False  # whether the model said something in its turn
+        self._blank = ""  # what an answer begins with, and is shown with the first of its words
         self._last = ""  # shown in this run: a `text` or a `row`
         self._speaker = ""  # who took over and has not spoken yet
         self._agents: dict[str, tuple[str, int]] = {}  # of runs behind calls: whose they are, and how deep
@@ -88,6 +57,8 @@ class Console:
                 self._think(event.text)
             case events.RunStarted() if not event.parent_run_id:
                 self._last = ""
+            case events.TurnStarted() if not event.parent_run_id:
+                self._said = False
             case events.RunStarted(parent_run_id=str(parent)):
                 depth = self._agents.get(parent, ("", 0))[1] + 1
                 self._agents[event.run_id] = one_line(event.agent, 64), depth
@@ -98,18 +69,19 @@ class Console:
             case events.HandedOff():
                 self._handed_off(event)
             case events.Retried():
-                self.line(f"retrying in {event.delay_s:.1f} s: {event.cause}", "dim")
+                self._begins_again(event, f"retrying in {event.delay_s:.1f} s: {event.cause}")
             case events.Fallback():
-                self.line(f"asking {event.model} instead: {event.cause}", "dim")
+                self._begins_again(event, f"asking {event.model} instead: {event.cause}")
             case events.Compacted(usage=msgspec.UNSET):  # else somebody asked for it, and is told what came of it
                 self.line(f"the conversation was too long: {event.dropped_messages} messages were left out", "dim")
             case events.RunFinished() if not event.parent_run_id:
                 self._finished(event)
 
     def line(self, text: str, style: str = "") -> None:
-        """One line of its own."""
+        """One line of its own. The spaces that it begins with stay."""
         self.end_line()
-        self._aside(self.in_rows(one_line(text, _LINE_CHARS), style))
+        indent = text[: len(text) - len(text.lstrip(" "))]
+        self._aside(self.in_rows(indent + one_line(text, _LINE_CHARS), style))
 
     def in_rows(self, line: str, style: str = "") -> str:
         """A line that is safe to show, with its end: at a terminal in rows that are broken at words."""
@@ -118,7 +90,10 @@ class Console:
 
     def end_line(self) -> None:
         """Whatever is written next begins a line."""
+        self._blank = ""
         if self._thoughts is not None:
+            if rest := self._pieces.end():
+                self._think_on(self._thoughts, rest)
             if self._thought_line:
                 self._thoughts.end()
             self._show_thoughts(self._thoughts)
@@ -129,13 +104,28 @@ class Console:
     def _text(self, text: str) -> None:
         if self._answer is None or not text:
             return
+        if self._is_terminal and self._last != "text":
+            text = self._blank + text
+            self._blank = "" if text.strip() else text
+            if self._blank:
+                return
         if self._thoughts is not None:
             self.end_line()
         self._set_off("text")
         if self._speaker:
             self._answer.speaker(self._speaker)
             self._speaker = ""
+        self._said = self._said or bool(text.strip())
         self._answer.feed(text)
+
+    def _begins_again(self, event: Event, told: str) -> None:
+        """What the turn has shown so far is void."""
+        if event.parent_run_id:
+            agent, depth = self._agents.get(event.run_id, ("", 1))
+            self.line(f"{'  ' * depth}{agent}: {told}" if agent else f"{'  ' * depth}{told}", "dim")
+            return
+        self.line(f"the text above is void; {told}" if self._said else told, "dim")
+        self._said = False
 
     def _set_off(self, what: str) -> None:
         """At a terminal a blank line stands between the answer and what is told around it."""
@@ -148,7 +138,7 @@ class Console:
             self.end_line()
             self._set_off("row")
             self._thoughts = Flow(self._columns, styled=False)
-        *lines, last = visible(text).replace("\t", "    ").split("\n")
+        *lines, last = self._pieces.feed(text).replace("\t", "    ").split("\n")
         for line in lines:
             self._think_on(self._thoughts, line)
             self._thoughts.end()
@@ -184,10 +174,12 @@ class Console:
         self._aside(f"{'  ' * depth}{self._style(one_line(f'→ {event.agent}', _LINE_CHARS), 'tool')}\n")
 
     def _finished(self, event: events.RunFinished) -> None:
-        if event.reason == "final_tool":
+        if event.reason == "final_tool" or not self._said:  # a refusal does not stream
             self.end_line()
             self._text(event.text)
         self.end_line()
+        if event.reason == "answered" and not self._said and not event.text.strip():
+            self.line("the answer is empty", "dim")
         self._speaker = ""
         self._agents.clear()
         if event.error is None:

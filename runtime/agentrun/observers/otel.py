@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
@@ -36,6 +37,8 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 _STATUS = re.compile(r"code: (\d{3})")
+_ANSWERED = re.compile(r"Transient error (.{1,60}?) encountered")
+_PHRASES = {status.phrase: status.value for status in HTTPStatus}
 
 
 def wants_content(environ: Mapping[str, str]) -> bool:
@@ -56,7 +59,7 @@ class Otel:
     """
 
     def __init__(self, environ: Mapping[str, str], parent: Parent | None = None) -> None:
-        _check_protocol(environ)
+        _check(environ)
         for name, value in environ.items():
             if name.startswith("OTEL_"):  # the SDK reads the process's own: those of `--env-file` count as well
                 os.environ.setdefault(name, value)
@@ -65,10 +68,12 @@ class Otel:
         self._problems = _silenced(self._news)
         self._ids = _Ids()
         self._sampled: dict[str, bool] = {}
-        self._exporter = _Counting(OTLPSpanExporter())
+        self._exporter = _Counting(OTLPSpanExporter(), self._news)
         self._provider = TracerProvider(resource=_resource(), id_generator=self._ids, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer(SERVICE, __version__)
+        self._problems.last = ""  # what the SDK says of variables that it leaves out is no answer of a collector
+        self._news.clear()
 
     def write(self, spans: Iterable[Span]) -> None:
         for span in spans:
@@ -147,16 +152,18 @@ class _Ids(IdGenerator):
 
 
 class _Counting(SpanExporter):
-    """Another exporter, and how many spans it delivered."""
+    """Another exporter, and how many spans it delivered. `news` are no longer bad where it delivers again."""
 
-    def __init__(self, inner: SpanExporter) -> None:
+    def __init__(self, inner: SpanExporter, news: threading.Event) -> None:
         self._inner = inner
+        self._news = news
         self.delivered = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._inner.export(spans)
         if result is SpanExportResult.SUCCESS:
             self.delivered += len(spans)
+            self._news.clear()
         return result
 
     def shutdown(self) -> None:
@@ -173,8 +180,13 @@ class _Problems(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if status := _STATUS.search(message):
-            self.last = f"it answered {status[1]}"
+        if message.startswith("Queue "):
+            self.last = "there were more at once than OTEL_BSP_MAX_QUEUE_SIZE allows"
+            return
+        status = _STATUS.search(message)
+        again = _ANSWERED.search(message)
+        if code := status[1] if status else _PHRASES.get(again[1]) if again else None:
+            self.last = f"it answered {code}"
         elif not self.last:
             self.last = "it gave no answer"
         self._news.set()
@@ -191,10 +203,14 @@ def _silenced(news: threading.Event) -> _Problems:
 
 
 def _resource() -> Resource:
-    found = Resource.create({SERVICE_VERSION: __version__})
+    """What the variables say, and where they say nothing, agentrun."""
+    found = Resource.create()
+    own = {}
     if str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):  # what the SDK says where nobody did
-        return found.merge(Resource({SERVICE_NAME: SERVICE}))
-    return found
+        own[SERVICE_NAME] = SERVICE
+    if SERVICE_VERSION not in found.attributes:
+        own[SERVICE_VERSION] = __version__
+    return found.merge(Resource(own))
 
 
 def _above(trace_id: str, span_id: str, *, is_sampled: bool, is_remote: bool) -> Context:
@@ -203,13 +219,27 @@ def _above(trace_id: str, span_id: str, *, is_sampled: bool, is_remote: bool) ->
     return set_span_in_context(NonRecordingSpan(above), Context())
 
 
-def _check_protocol(environ: Mapping[str, str]) -> None:
-    for name in _PROTOCOLS:
-        if written := environ.get(name, "").strip():
-            if written != "http/protobuf":
-                help = "set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf, and an endpoint for it, often port 4318"
-                raise UsageError(f"`--otel` sends over http/protobuf, and {name} is `{written}`", help=help)
-            return
+def _check(environ: Mapping[str, str]) -> None:
+    """Whether the variables ask for what is here. What the SDK itself finds wrong in one, it leaves out."""
+    exporters = environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    if "otlp" not in (one.strip().lower() for one in exporters.split(",")):
+        help = "set it to otlp; `--trace FILE` writes a file"
+        raise UsageError(f"`--otel` sends over otlp, and OTEL_TRACES_EXPORTER is `{exporters}`", help=help)
+    protocol = next((name for name in _PROTOCOLS if environ.get(name, "").strip()), None)
+    if protocol and (written := environ[protocol].strip()) != "http/protobuf":
+        help = "set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf, and an endpoint for it, often port 4318"
+        raise UsageError(f"`--otel` sends over http/protobuf, and {protocol} is `{written}`", help=help)
+    endpoint = next((name for name in _ENDPOINTS if environ.get(name, "").strip()), None)
+    if endpoint and not _is_http(environ[endpoint]):
+        raise UsageError(f"{endpoint} is no address that begins with http:// or https://")
+
+
+def _is_http(written: str) -> bool:
+    try:
+        parts = urlsplit(written.strip())
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _collector() -> str:

@@ -46,7 +46,9 @@ class OtlpFile:
         self._before, _, self._after = empty.rpartition(b"0]")
         self._after = b"]" + self._after + b"\n"
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Of a pipe only the one end: whoever reads the other may leave, and nobody waits for them then.
+            access = os.O_RDWR if not path.exists() or path.is_file() else os.O_WRONLY
+            self._file = os.open(path, access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise UsageError(f"the trace file `{path}` can't be written: {reason_of(error)}") from None
         try:
@@ -60,7 +62,8 @@ class OtlpFile:
         for span in spans:
             line = self._begin + self._before + _encode(encoded(span)) + self._after
             try:
-                os.write(self._file, line)
+                while line:  # a disk that gets full takes a part
+                    line = line[os.write(self._file, line) :]
             except OSError as error:
                 self.failure = error
                 return
@@ -141,7 +144,7 @@ def decoded(line: bytes) -> list[Span]:
 
 
 def _span(one: Mapping[str, Any]) -> Span | None:
-    trace_id, span_id, start = one.get("traceId"), one.get("spanId"), _number(one.get("startTimeUnixNano"))
+    trace_id, span_id, start = one.get("traceId"), one.get("spanId"), _time(one.get("startTimeUnixNano"))
     if not (isinstance(trace_id, str) and isinstance(span_id, str) and trace_id and span_id and start is not None):
         return None
     status = one.get("status")
@@ -153,12 +156,12 @@ def _span(one: Mapping[str, Any]) -> Span | None:
         name=str(one.get("name") or ""),
         kind="client" if one.get("kind") in (_KINDS["client"], "SPAN_KIND_CLIENT") else "internal",
         start_ns=start,
-        end_ns=max(start, _number(one.get("endTimeUnixNano")) or start),
+        end_ns=max(start, _time(one.get("endTimeUnixNano")) or start),
         attributes=_read_attributes(one.get("attributes")),
         events=tuple(
             SpanEvent(
                 str(event.get("name") or ""),
-                _number(event.get("timeUnixNano")) or start,
+                _time(event.get("timeUnixNano")) or start,
                 _read_attributes(event.get("attributes")),
             )
             for event in _dicts(one.get("events"))
@@ -194,6 +197,11 @@ def _number(value: Any) -> int | None:
     except ValueError:
         return None
     return number if number is not None and abs(number) < 2**63 else None
+
+
+def _time(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None or number < 0 else number
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -21,8 +22,10 @@ from agentrun.errors import FailureType
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 CONVERSATION = "gen_ai.conversation.id"
+IS_COMPACTED = "gen_ai.conversation.compacted"
 AGENT = "gen_ai.agent.name"
 AGENT_DESCRIPTION = "gen_ai.agent.description"
+OUTPUT_TYPE = "gen_ai.output.type"
 REQUEST_MODEL = "gen_ai.request.model"
 REQUEST_STREAM = "gen_ai.request.stream"
 RESPONSE_MODEL = "gen_ai.response.model"
@@ -69,24 +72,29 @@ CONTENT = frozenset(
 OTHER = "_OTHER"
 OWN_PROVIDER = "agentrun"  # of models without a service
 
-_PROVIDERS = (
+_PROVIDERS = (  # by the hosts of their services
     ("api.openai.com", "openai"),
-    ("anthropic.com", "anthropic"),
-    ("openai.azure.com", "azure.ai.openai"),
-    ("cognitiveservices.azure.com", "azure.ai.openai"),
-    ("services.ai.azure.com", "azure.ai.inference"),
+    ("*.api.openai.com", "openai"),
+    ("*.anthropic.com", "anthropic"),
+    ("*.openai.azure.com", "azure.ai.openai"),
+    ("*.cognitiveservices.azure.com", "azure.ai.openai"),
+    ("*.ai.azure.com", "azure.ai.inference"),
     ("generativelanguage.googleapis.com", "gcp.gemini"),
     ("aiplatform.googleapis.com", "gcp.vertex_ai"),
-    ("amazonaws.com", "aws.bedrock"),
-    ("mistral.ai", "mistral_ai"),
-    ("groq.com", "groq"),
-    ("x.ai", "x_ai"),
-    ("deepseek.com", "deepseek"),
-    ("perplexity.ai", "perplexity"),
-    ("cohere.com", "cohere"),
-    ("moonshot.ai", "moonshot_ai"),
+    ("*-aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("bedrock*.amazonaws.com", "aws.bedrock"),
+    ("bedrock*.api.aws", "aws.bedrock"),
+    ("*.ml.cloud.ibm.com", "ibm.watsonx.ai"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("api.groq.com", "groq"),
+    ("*.x.ai", "x_ai"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.cohere.*", "cohere"),
+    ("api.moonshot.*", "moonshot_ai"),
 )
 _BY_API = {"anthropic_messages": "anthropic", "offline": OWN_PROVIDER, "scripted": OWN_PROVIDER}
+_MAX_INT = 2**63 - 1
 _FAILURES = frozenset(get_args(FailureType))
 _FAILURE = re.compile(r'\s*\{\s*"error"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -130,16 +138,17 @@ def model_facts(name: str, api: str, url: str) -> ModelFacts:
         host, port = (parts.hostname or "").rstrip("."), parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError:
         return ModelFacts(name, own or "openai")
-    known = (provider for end, provider in _PROVIDERS if host == end or host.endswith(f".{end}"))
+    known = (provider for pattern, provider in _PROVIDERS if fnmatchcase(host, pattern))
     return ModelFacts(name, next(known, own or "openai"), host, port if host else None)
 
 
 def usage_attributes(usage: Usage | None, cost_usd: float | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if usage is not None:
-        found = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
+        counts = {INPUT_TOKENS: usage.input_tokens, OUTPUT_TOKENS: usage.output_tokens}
         if usage.cached_tokens:
-            found[CACHED_TOKENS] = usage.cached_tokens
+            counts[CACHED_TOKENS] = usage.cached_tokens
+        found = {key: min(count, _MAX_INT) for key, count in counts.items()}  # services may say anything
     if cost_usd is not None:
         found[COST_USD] = cost_usd
     return found
@@ -155,8 +164,13 @@ def failure_type(result: str) -> str:
 
 
 def error_type(error: Mapping[str, Any] | None, reason: str) -> str:
-    """Why a run did not end well: a service's code may be any text, so only what looks like a code is told."""
+    """Why a run did not end well: a service's code may be any text, so only what looks like a code is told.
+
+    Where the service gave none, it is what the message says in our own words.
+    """
     code = (error or {}).get("type") or reason
+    if code == "model_error" and (cause := cause_type(str((error or {}).get("message")))) != OTHER:
+        return cause
     return code if isinstance(code, str) and _CODE.fullmatch(code) else OTHER
 
 

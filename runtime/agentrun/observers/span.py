@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+LAST_NS = 2**63 - 1  # more is no time: every program can hold this
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 
@@ -53,7 +54,9 @@ class Parent(msgspec.Struct, frozen=True):
 
 
 def parent_in(environ: Mapping[str, str]) -> Parent | None:
-    """The parent that `TRACEPARENT` names, in the form of W3C Trace Context."""
+    """The parent that `TRACEPARENT` names, in the form of W3C Trace Context, unless the propagators leave it out."""
+    if "tracecontext" not in (environ.get("OTEL_PROPAGATORS", "").strip().lower() or "tracecontext"):
+        return None
     found = _TRACEPARENT.fullmatch(environ.get("TRACEPARENT", "").strip().lower())
     if not found or not int(found[1], 16) or not int(found[2], 16):
         return None

@@ -6,7 +6,6 @@ sink. `style(text, name)` colours; the names are those of the console.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from agentrun.engine.messages import Usage
 from agentrun.markup.calls import duration
 from agentrun.observers import semconv
+from agentrun.observers.prose.cells import cells, cut
 from agentrun.observers.span import Span, in_order
 from agentrun.visible import one_line
 
@@ -62,7 +62,7 @@ def waterfall(spans: Iterable[Span], columns: int, style: Style) -> list[str]:
     rows = [(name, span, _took(span)) for name, (_, span) in zip(_names(ordered), ordered, strict=True)]
     took = _fitting([row[2] for row in rows], columns)
     room = columns - sum(width + _GAP for width in took)
-    name_width = min(max(_cells(name) + 2 for name, _, _ in rows), _MAX_NAME, max(_MIN_NAME, room // 2))
+    name_width = min(max(cells(name) + 2 for name, _, _ in rows), _MAX_NAME, max(_MIN_NAME, room // 2))
     bar_width = room - name_width - _GAP
     if bar_width < _MIN_BAR:
         name_width, bar_width = max(room, _MIN_NAME), 0
@@ -175,15 +175,29 @@ def _unfinished(trace_id: str, span_id: str, below: Sequence[Span]) -> Span:
 
 def _names(ordered: Sequence[tuple[int, Span]]) -> Iterator[str]:
     """Labels below one another with the lines of the tree."""
+    is_last = _last_ones([depth for depth, _ in ordered])
     last_of: list[bool] = []
-    for index, (depth, span) in enumerate(ordered):
-        after = next((other for other, _ in ordered[index + 1 :] if other <= depth), -1)
+    for (depth, span), last in zip(ordered, is_last, strict=True):
         del last_of[depth:]
-        last_of.append(after != depth)
+        last_of.append(last)
         shown = last_of[1:_DEEP]
         stem = "".join("   " if last else "│  " for last in shown[:-1])
         branch = ("└─ " if shown[-1] else "├─ ") if depth else ""
         yield "  ".join([stem + branch + label(span), *marks(span)])
+
+
+def _last_ones(depths: Sequence[int]) -> list[bool]:
+    """Whether each is the last one below what it stands below."""
+    found: list[bool] = []
+    open_depths: list[int] = []  # from the end: those at which another one follows
+    for depth in reversed(depths):
+        while open_depths and open_depths[-1] > depth:
+            open_depths.pop()
+        is_last = not open_depths or open_depths[-1] < depth
+        if is_last:
+            open_depths.append(depth)
+        found.append(is_last)
+    return found[::-1]
 
 
 # -- what it took --------------------------------------------------------------------------------------------
@@ -191,9 +205,7 @@ def _names(ordered: Sequence[tuple[int, Span]]) -> Iterator[str]:
 
 def _took(span: Span) -> list[str]:
     """Columns on the right, the most wanted first."""
-    usage = usage_of(span.attributes)
-    tokens = f"{usage.total_tokens:,}" if usage is not None and usage.total_tokens else ""
-    return [duration(span.duration_s), tokens, cost_text(span.attributes)]
+    return [duration(span.duration_s), tokens_text(span.attributes), cost_text(span.attributes)]
 
 
 def _fitting(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
@@ -206,13 +218,18 @@ def _fitting(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
     return widths
 
 
+def tokens_text(attributes: dict[str, Any]) -> str:
+    usage = usage_of(attributes)
+    return f"{usage.total_tokens:,}" if usage is not None and usage.total_tokens else ""
+
+
 def cost_text(attributes: dict[str, Any]) -> str:
     cost = attributes.get(semconv.COST_USD)
     return f"${cost:.4f}" if isinstance(cost, (int, float)) else ""
 
 
 def _counted(count: int, one: str, many: str = "") -> str:
-    return "" if not count else f"{count} {one if count == 1 else many or one + 's'}"
+    return "" if not count else f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 # -- the bar -------------------------------------------------------------------------------------------------
@@ -229,14 +246,14 @@ def _bar(span: Span, begin: int, whole: int, width: int) -> str:
         first = min(first, width * 2 - 1)
         last = first + 1
     waited = at(waited_from(span)) // 2
-    cells = []
+    drawn = []
     for cell in range(width):
         left, right = first <= cell * 2 < last, first <= cell * 2 + 1 < last
         if left or right:
-            cells.append("█" if left and right else "▌" if left else "▐")
+            drawn.append("█" if left and right else "▌" if left else "▐")
         else:
-            cells.append(_WAIT if waited <= cell < first // 2 else " ")
-    return "".join(cells)
+            drawn.append(_WAIT if waited <= cell < first // 2 else " ")
+    return "".join(drawn)
 
 
 def waited_from(span: Span) -> int:
@@ -264,30 +281,7 @@ def _failed(span: Span) -> str:
     return "failed" if error == semconv.OTHER else error
 
 
-# -- cells ---------------------------------------------------------------------------------------------------
-
-
-def _cells(text: str) -> int:
-    """How many cells a terminal shows a text in."""
-    if text.isascii():
-        return len(text)
-    return sum(_width(char) for char in text)
-
-
-def _width(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
 def _padded(text: str, width: int) -> str:
     """Cut, or filled, to a width in cells."""
-    if _cells(text) > width:
-        taken, room = "", width - 1
-        for char in text:
-            room -= _width(char)
-            if room < 0:
-                break
-            taken += char
-        text = taken + "…"
-    return text + " " * (width - _cells(text))
+    text = cut(text, width)
+    return text + " " * (width - cells(text))

@@ -19,7 +19,17 @@ from agentrun import __version__
 from agentrun.markup.calls import duration
 from agentrun.observers import semconv
 from agentrun.observers.span import Span, SpanEvent
-from agentrun.observers.waterfall import Piece, cost_text, ending, label, marks, totals, usage_text, waited_from
+from agentrun.observers.waterfall import (
+    Piece,
+    cost_text,
+    ending,
+    label,
+    marks,
+    tokens_text,
+    totals,
+    usage_text,
+    waited_from,
+)
 from agentrun.visible import in_a_line, visible
 
 MAX_CHARS = 20_000  # of one text
@@ -96,6 +106,7 @@ def _piece(number: int, piece: Piece, room: int) -> Iterator[str]:
 def _scale(whole_ns: int) -> Iterator[str]:
     ticks = "".join(f"<span>{duration(whole_ns * tick / _TICKS / 1e9)}</span>" for tick in range(_TICKS))
     yield f'<div class="scale" aria-hidden="true"><span></span><span class="ticks">{ticks}</span>'
+    yield '<span class="more"></span><span class="more"></span>'
     yield f'<span class="facts">{duration(whole_ns / 1e9)}</span></div>'
 
 
@@ -107,6 +118,8 @@ def _row(depth: int, span: Span, begin: int, whole: int) -> Iterator[str]:
     told = "".join(f'<span class="mark">{escaped(mark)}</span>' for mark in marks(span))
     yield f'<span class="name d{min(depth, _DEEPEST)}">{error}<span>{escaped(label(span))}</span>{told}</span>'
     yield _bar(span, begin, whole)
+    for more in (tokens_text(span.attributes), cost_text(span.attributes)):
+        yield f'<span class="facts more">{more}</span>'
     yield f'<span class="facts">{escaped(duration(span.duration_s))}</span>'
     yield "</summary>"
     yield '<div class="body">'

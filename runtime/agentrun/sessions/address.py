@@ -70,12 +70,14 @@ def _parsed(given: str) -> File | Server:
 
 
 def _file(url: URL) -> File:
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    if not url.database or url.host or url.database == ":memory:" or url.database.startswith("file:"):
         raise StoreError(f"{VARIABLE} names no file", help="sqlite:////PATH, with the whole path")
     return File(Path(url.database).absolute(), is_own=False)
 
 
 def _server(url: URL) -> Server:
+    if "@" in (url.host or ""):  # the driver would look up the end of a password, and tell it
+        raise StoreError(f"{VARIABLE}: what stands before the host holds an `@`", help="write it as %40")
     hidden = {name: value for name, value in url.query.items() if "pass" in name.lower()}
     shown = {name: value for name, value in url.query.items() if name not in hidden}
     bare = url.create("postgresql", url.username, None, url.host, url.port, url.database, shown)

@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from agentrun.engine import attached
+from agentrun.engine.exchanges import exchange_starts
 from agentrun.engine.handoff import PREFIX
 from agentrun.engine.messages import Message
 from agentrun.markup.calls import call_line, failure_text
+from agentrun.markup.foreign import own_place
 from agentrun.markup.markdown import escaped, fenced
 from agentrun.sessions.session import Session
-from agentrun.visible import in_a_line, one_line, visible
+from agentrun.visible import in_a_line, one_line
 
 VERSION = 1
 _TITLE_CHARS = 200
@@ -37,6 +39,12 @@ class Said(msgspec.Struct, frozen=True):
     who: str
     text: str
     attached: tuple[str, ...] = ()
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What the model was told in the person's name: a summary of what went, what is wrong with its answer."""
+
+    text: str
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -62,19 +70,22 @@ class TookOver(msgspec.Struct, frozen=True):
     who: str
 
 
-Piece = Prompt | Said | Called | TookOver
+Piece = Prompt | Said | Noted | Called | TookOver
 
 
 def pieces(session: Session, messages: Sequence[Message | Mapping[str, Any]]) -> Iterator[Piece]:
     """What was said, in order, each call with its result."""
     listed = [one.data if isinstance(one, Message) else one for one in messages]
+    asked = set(exchange_starts([one if isinstance(one, Message) else Message(one) for one in messages]))
     results = {str(one.get("tool_call_id")): text_of(one) for one in listed if one.get("role") == "tool"}
     taken = any(_hands_over(call, results) for one in listed for call in _calls(one))
     speaker = session.agent if taken else session.speaker  # what told of a hand-off may be gone from a long one
-    for one in listed:
+    for at, one in enumerate(listed):
         role, text = one.get("role"), text_of(one)
         if role in _PROMPT_ROLES:
             yield Prompt(text)
+        elif role == "user" and at not in asked:
+            yield Noted(text)
         elif role == "user":
             yield Said("", attached.own_text(one.get("content")), tuple(_attached(one)))
         elif role == "assistant":
@@ -132,8 +143,10 @@ def _markdown(session: Session, messages: Sequence[Message | Mapping[str, Any]])
                     yield f"## {escaped(in_a_line(who)) or 'You'}"
                 if attached:
                     yield f"Attached: {escaped(in_a_line(', '.join(attached)))}"
-                yield visible(text).strip()
+                yield own_place(text)
                 before = who
+            case Noted(text):
+                yield "\n".join(f"> {line}".rstrip() for line in own_place(text).split("\n"))
             case Called(who):
                 if who != before:
                     yield f"## {escaped(in_a_line(who))}"
@@ -144,7 +157,7 @@ def _markdown(session: Session, messages: Sequence[Message | Mapping[str, Any]])
 
 
 def _facts(session: Session) -> Iterator[tuple[str, str]]:
-    yield "session", f"`{session.id}`"
+    yield "session", escaped(in_a_line(f"`{session.id}`"))
     yield "agent", escaped(in_a_line(session.agent))
     if session.model:
         yield "model", escaped(in_a_line(session.model))

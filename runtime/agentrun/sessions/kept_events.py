@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from agentrun.engine import events as kinds
 from agentrun.engine.events import Event
 from agentrun.sessions.database import Database
+from agentrun.sessions.sound import check_message
 from agentrun.sessions.tables import events
 
 _AT_ONCE = 200
@@ -34,12 +35,15 @@ _decode = msgspec.json.Decoder(_Any).decode
 
 
 def decoded(lines: Iterable[bytes]) -> Iterator[Event]:
-    """A kind of event that is not known here was told by a newer version, and is passed over."""
+    """A kind of event that is not known here was told by a newer version, and is passed over, as what is no event."""
     for line in lines:
         try:
-            yield _decode(line)
-        except msgspec.ValidationError:
+            event = _decode(line)
+            if isinstance(event, kinds.TurnFinished):
+                check_message(event.message)
+        except (ValueError, RecursionError):
             continue
+        yield event
 
 
 def lines_of(database: Database, session: str) -> Iterator[bytes]:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from agentrun.errors import UsageError
-from agentrun.sessions.rows import session_of
 from agentrun.sessions.said import storable
 from agentrun.sessions.session import Found, Session
+from agentrun.sessions.sound import mended, text_in
 from agentrun.sessions.words import Words
 
 _MIN_PREFIX = 4
@@ -29,12 +29,15 @@ class Ask(Protocol):
 
 
 class Wanted:
-    """Which sessions: those of an agent, of a project, or all."""
+    """Which sessions: those of an agent, of a project, last changed before a time, or all."""
 
-    def __init__(self, agent: str | None = None, root: str | None = None) -> None:
+    def __init__(self, agent: str | None = None, root: str | None = None, before: float | None = None) -> None:
         given = {"agent": agent, "root": root}
-        self.values = {name: storable(value) for name, value in given.items() if value is not None}
+        self.values: dict[str, Any] = {name: storable(value) for name, value in given.items() if value is not None}
         self.conditions = [f"s.{name} = :{name}" for name in self.values]
+        if before is not None:
+            self.values["before"] = before
+            self.conditions.append("s.changed < :before")
 
     def where(self, *more: str) -> str:
         conditions = [*more, *self.conditions]
@@ -43,7 +46,7 @@ class Wanted:
 
 def listed(ask: Ask, wanted: Wanted, limit: int | None) -> list[Session]:
     statement = f"SELECT {_COLUMNS} FROM agentrun_sessions s {wanted.where()} ORDER BY s.changed DESC"
-    return [session_of(row) for row in ask(statement + _limited(limit), wanted.values)]
+    return [mended(row) for row in ask(statement + _limited(limit), wanted.values)]
 
 
 def counted(ask: Ask, wanted: Wanted) -> int:
@@ -57,7 +60,7 @@ def found_by(ask: Ask, prefix: str) -> Session:
         raise UsageError(f"`{prefix}` is too short for a session: give {_MIN_PREFIX} characters of its id or more")
     values = {"first": asked, "behind": asked + "\U0010ffff"}
     statement = f"SELECT {_COLUMNS} FROM agentrun_sessions s WHERE s.id >= :first AND s.id < :behind ORDER BY s.id"
-    found = [session_of(row) for row in ask(statement + _limited(_NAMED + 1), values)]
+    found = [mended(row) for row in ask(statement + _limited(_NAMED + 1), values)]
     if not found:
         raise no_session(prefix)
     if len(found) > 1 and found[0].id != asked:
@@ -83,12 +86,12 @@ def searched(ask: Ask, dialect: str, words: Words, wanted: Wanted, limit: int) -
         return []
     newest = (_in_sqlite if dialect == "sqlite" else _in_postgres)(ask, words, wanted, limit)
     statement = f"SELECT m.session, m.text FROM agentrun_messages m WHERE m.id IN ({_numbers(newest.values())})"
-    texts = _titles(ask, words, wanted, limit)
-    texts |= {row["session"]: row["text"] for row in ask(statement, {})}
+    texts = _titles(ask, dialect, words, wanted, limit)
+    texts |= {row["session"]: text_in(row["text"]) for row in ask(statement, {})}
     ids = {f"id{number}": id for number, id in enumerate(texts)}
     condition = f"s.id IN ({', '.join(f':{name}' for name in ids) or 'NULL'})"
     statement = f"SELECT {_COLUMNS} FROM agentrun_sessions s WHERE {condition} ORDER BY s.changed DESC"
-    sessions = [session_of(row) for row in ask(statement + _limited(limit), ids)]
+    sessions = [mended(row) for row in ask(statement + _limited(limit), ids)]
     return [Found(one, *words.snippet(texts[one.id])) for one in sessions]
 
 
@@ -123,14 +126,15 @@ def _in_postgres(ask: Ask, words: Words, wanted: Wanted, limit: int) -> dict[str
     return dict(list(found.items())[:limit])
 
 
-def _titles(ask: Ask, words: Words, wanted: Wanted, limit: int) -> dict[str, str]:
+def _titles(ask: Ask, dialect: str, words: Words, wanted: Wanted, limit: int) -> dict[str, str]:
     likely = {f"like{number}": pattern.lower() for number, pattern in enumerate(words.like)}
-    conditions = [f"lower(s.title) LIKE :{name}" for name in likely]
+    with_accents = " OR s.title GLOB '*[^ -~]*'" if dialect == "sqlite" else ""  # there they are the same letters
+    conditions = [f"(lower(s.title) LIKE :{name}{with_accents})" for name in likely]
     statement = f"SELECT s.id, s.title FROM agentrun_sessions s {wanted.where(*conditions)} ORDER BY s.changed DESC"
     found: dict[str, str] = {}
     for row in ask(statement, wanted.values | likely):
-        if words.all_in(row["title"]):
-            found[row["id"]] = row["title"]
+        if words.all_in(title := text_in(row["title"])):
+            found[row["id"]] = title
         if len(found) == limit:
             break
     return found

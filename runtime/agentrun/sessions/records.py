@@ -12,18 +12,20 @@ from sqlalchemy import Connection, delete, insert, select, update
 from agentrun.engine.agent import Mask
 from agentrun.engine.events import Event
 from agentrun.engine.messages import Message
-from agentrun.errors import UsageError
+from agentrun.errors import StoreError, UsageError
 from agentrun.sessions import recovery
 from agentrun.sessions.database import Database
 from agentrun.sessions.kept_events import decoded, last_run, lines_of
 from agentrun.sessions.lookup import no_session
-from agentrun.sessions.rows import columns_of, message_columns, session_of
+from agentrun.sessions.pauses import giving_way
+from agentrun.sessions.rows import columns_of, message_columns
 from agentrun.sessions.said import storable
-from agentrun.sessions.session import Session, new_id
+from agentrun.sessions.session import Session, new_id, title_of
+from agentrun.sessions.sound import mended, message_of
 from agentrun.sessions.tables import events, messages, sessions
 from agentrun.sessions.writer import Writer
 
-_AT_ONCE = 500  # sessions that are deleted in one transaction
+_AT_ONCE = 50  # sessions that are deleted in one transaction
 
 
 class Records:
@@ -46,7 +48,7 @@ class Records:
         return lines_of(self._database, id)
 
     def rename(self, id: str, title: str) -> None:
-        renamed = update(sessions).where(sessions.c.id == id).values(title=storable(" ".join(title.split())))
+        renamed = update(sessions).where(sessions.c.id == id).values(title=storable(title_of(title)))
         with self._database.writing() as connection:
             if not connection.execute(renamed).rowcount:
                 raise no_session(id)
@@ -94,7 +96,7 @@ class Records:
             old = list(connection.execute(query).scalars())
         deleted = 0
         for start in range(0, len(old), _AT_ONCE):
-            with self._database.holder() as holder:
+            with giving_way(), self._database.holder() as holder:
                 free = [id for id in old[start : start + _AT_ONCE] if holder.take(id)]
                 with self._database.writing() as connection:
                     deleted += _delete(connection, free, before)
@@ -123,7 +125,7 @@ class Records:
 
 def _stored(connection: Connection, id: str) -> Session | None:
     row = connection.execute(select(sessions).where(sessions.c.id == storable(id))).mappings().one_or_none()
-    return None if row is None else session_of(row)
+    return None if row is None else mended(row)
 
 
 def _must_exist(connection: Connection, id: str) -> Session:
@@ -135,7 +137,15 @@ def _must_exist(connection: Connection, id: str) -> Session:
 
 def _conversation(connection: Connection, id: str) -> list[dict[str, Any]]:
     query = select(messages.c.data).where(messages.c.session == id).order_by(messages.c.position)
-    kept = [msgspec.json.decode(data) for data in connection.execute(query).scalars()]
+    kept: list[dict[str, Any]] = []
+    for data in connection.execute(query).scalars():
+        try:
+            kept.append(message_of(data))
+        except ValueError as error:
+            raise StoreError(
+                f"the session `{id}` is damaged: its message {len(kept) + 1} is none, {error}",
+                help=f"`agentrun sessions export {id} --format jsonl` has what happened in it",
+            ) from None
     return recovery.recovered(kept, last_run(connection, id))
 
 

@@ -1,20 +1,16 @@
-"""A session as a row of its table, and back; a message as the columns of its own."""
+"""A session as a row of its table, and a message as the columns of its own. The way back is in `sound.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from agentrun.engine.agent import Mask
+from agentrun.engine.attached import without_secrets
 from agentrun.engine.messages import Message, encode
 from agentrun.sessions.said import said, storable
 from agentrun.sessions.session import Session
-
-
-def session_of(row: Mapping[Any, Any]) -> Session:
-    return Session(**{**row, "arguments": msgspec.json.decode(row["arguments"])})
 
 
 def columns_of(session: Session, mask: Mask | None = None) -> dict[str, Any]:
@@ -28,8 +24,8 @@ def columns_of(session: Session, mask: Mask | None = None) -> dict[str, Any]:
 
 def data_of(message: Message, mask: Mask) -> str:
     """A message as JSON without secrets."""
-    masked = mask.data(message.data)
-    return (message.json if masked is message.data else encode(masked)).decode()
+    masked = without_secrets(message.data, mask)
+    return (message.json if masked == message.data else encode(masked)).decode()
 
 
 def message_columns(data: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import Any
 
 import msgspec
 
 _ID_BYTES = 5
+_TITLE_CHARS = 200
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +35,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     forked_from: str | None = None
 
 
+def title_of(text: str) -> str:
+    """What a person gave a session for a title, on one line and no longer than a list can show."""
+    line = " ".join(text[: _TITLE_CHARS * 4].split())
+    return line if len(line) <= _TITLE_CHARS else f"{line[: _TITLE_CHARS - 1]}…"
+
+
 def new_id() -> str:
-    return secrets.token_hex(_ID_BYTES)
+    return os.urandom(_ID_BYTES).hex()  # `secrets` would load more than a lookup takes
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -12,10 +12,11 @@ from agentrun.errors import StoreError
 from agentrun.sessions.address import File
 from agentrun.sessions.backend import Purpose
 from agentrun.sessions.lock import FileHolder, Holder
+from agentrun.sessions.pauses import giving_way
 from agentrun.sessions.sqlite_plain import BUSY_TIMEOUT_S, connect, prepare
 
 _MIGRATION_TIMEOUT_S = 60.0
-_PAGES_AT_ONCE = 500  # others may write in between
+_PAGES_AT_ONCE = 200  # others write in between
 
 
 class SqliteFile:
@@ -68,14 +69,15 @@ def _forget(connection: sqlite3.Connection) -> None:
     pages = -_PAGES_AT_ONCE  # less than none: all parts are to become one
     while True:
         before = connection.total_changes
-        connection.execute("INSERT INTO agentrun_search (agentrun_search, rank) VALUES ('merge', ?)", (pages,))
+        with giving_way():
+            connection.execute("INSERT INTO agentrun_search (agentrun_search, rank) VALUES ('merge', ?)", (pages,))
         if connection.total_changes - before < 2:
             break
         pages = _PAGES_AT_ONCE
     free, before = _free_pages(connection), -1
     while free and free != before:  # a file that somebody else made may keep what it has
-        # As a script: else one page would be given back, not so many.
-        connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+        with giving_way():  # as a script: else one page would be given back, not so many
+            connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
         free, before = _free_pages(connection), free
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -73,6 +73,8 @@ def _found(file: File, folder: int) -> os.stat_result:
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(found.st_mode):
         raise StoreError(f"{file.where} is a link or no file", help="no link is followed there")
+    if file.is_own and found.st_uid != os.geteuid():
+        raise StoreError(f"{file.where} belongs to another user, who could read all that is kept in it")
     if file.is_own and stat.S_IMODE(found.st_mode) & 0o077:
         os.chmod(name, 0o600, dir_fd=folder)
     return found

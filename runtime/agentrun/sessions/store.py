@@ -57,9 +57,10 @@ class Store:
         with self._asking() as ask:
             return lookup.listed(ask, Wanted(agent, root), limit)
 
-    def count(self, *, agent: str | None = None, root: str | None = None) -> int:
+    def count(self, *, agent: str | None = None, root: str | None = None, before: float | None = None) -> int:
+        """`before` is a time: those that were last changed before it."""
         with self._asking() as ask:
-            return lookup.counted(ask, Wanted(agent, root))
+            return lookup.counted(ask, Wanted(agent, root, before))
 
     def find(self, prefix: str) -> Session:
         """By its id, or a beginning of it that no other has."""

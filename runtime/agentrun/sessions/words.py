@@ -16,13 +16,14 @@ _APART, _REST, _END = r"[\W_]+", r"[^\W_]*", r"(?![^\W_])"
 _SNIPPET_CHARS = 120
 _LEAD_CHARS = 40
 _MAX_PLACES = 200
+_QUERY_CHARS = 1000  # what is longer was pasted, and would take minutes to look for
 
 
 class Words:
     """False where there is nothing to search for."""
 
     def __init__(self, query: str) -> None:
-        split = [_TOKEN.findall(word) for word in unicodedata.normalize("NFC", query).split()]
+        split = [_TOKEN.findall(word) for word in unicodedata.normalize("NFC", query[:_QUERY_CHARS]).split()]
         self._words = [tokens for tokens in split if tokens]
         self._places = re.compile("|".join(self._patterns()), re.IGNORECASE)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import takewhile
+from itertools import compress, count
+from operator import is_not
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from sqlalchemy import delete, func, insert, select, update
 from agentrun.engine import events
 from agentrun.engine.agent import Mask
 from agentrun.engine.events import Event
+from agentrun.engine.exchanges import exchange_starts
 from agentrun.engine.messages import Message, Usage
 from agentrun.errors import StoreError
 from agentrun.sessions import tables
@@ -77,21 +79,14 @@ class Writer:
         if (failure := self._failure_of(lambda: self._waiting.append(_encode(event)))) is not None:
             self.failure = self.failure or failure
         if not isinstance(event, _PIECES):
-            self._last = list(self._messages)
+            self._follow_messages()
             self._flush()
         elif time.monotonic() - self._last_write >= _PIECES_EVERY_S:
             self._flush()
 
     def sync(self) -> None:
         """The messages were changed by hand. Never raises."""
-        before, now = self._last, self._messages
-        same = _same(before, now)
-        if same < max(len(before), len(now)):
-            # Where some were only taken back, that is what was said; a summary says as much as what it stands for.
-            gone = sum(one.role == "user" for one in before[same:]) if same == len(now) else 0
-            turns = max(0, self.session.turns - gone)
-            self.session = msgspec.structs.replace(self.session, turns=turns, changed=time.time())
-            self._last = list(now)
+        self._follow_messages()
         self._flush()
 
     def change(
@@ -145,6 +140,16 @@ class Writer:
                 changes = _spent(self._spent_before, usage, cost)  # with what was no turn, such as a summary
         now = time.time()
         self.session = msgspec.structs.replace(session, created=session.created or now, changed=now, **changes)
+
+    def _follow_messages(self) -> None:
+        before, now = _without_prompt(self._last), _without_prompt(self._messages)
+        same = _same(before, now)
+        if same < max(len(before), len(now)):
+            # Where some were only taken back, that is what was said; a summary says as much as what it stands for.
+            gone = sum(at >= same for at in exchange_starts(before)) if same == len(now) else 0
+            turns = max(0, self.session.turns - gone)
+            self.session = msgspec.structs.replace(self.session, turns=turns, changed=time.time())
+        self._last = list(self._messages)
 
     # -- writing
 
@@ -226,10 +231,14 @@ class Writer:
         ]
 
 
+def _without_prompt(messages: Sequence[Message]) -> Sequence[Message]:
+    """It is another one where another agent has the conversation, or has it again: nothing was said by that."""
+    return messages[1:] if messages and messages[0].role in ("system", "developer") else messages
+
+
 def _same(before: Sequence[Message | None], now: Sequence[Message]) -> int:
     """How many messages of the beginning are what they were."""
-    pairs = zip(before, now, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+    return next(compress(count(), map(is_not, before, now)), min(len(before), len(now)))
 
 
 def _spent(session: Session, usage: Usage | None, cost: float | None) -> dict[str, Any]:

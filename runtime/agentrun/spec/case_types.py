@@ -196,10 +196,14 @@ class ExpectSpec(Closed, frozen=True):
 # -- cases --------------------------------------------------------------------------------------------------
 
 
+_ATTACH = "Files that go with {}: images, PDF and text files; paths relative to the file."
+
+
 class StepSpec(Closed, frozen=True):
     """One user message of a conversation."""
 
     user: Annotated[str, doc("The message.")]
+    attach: Annotated[list[str], doc(_ATTACH.format("it"))] = field(default_factory=list)
     expect: Annotated[ExpectSpec, doc("What must hold of its run.")] = field(default_factory=ExpectSpec)
 
 
@@ -229,6 +233,7 @@ class CaseSpec(Closed, frozen=True):
         ),
     ] = None
     args: Annotated[dict[str, Any], doc("Arguments of the run.")] = field(default_factory=dict)
+    attach: Annotated[list[str], doc(_ATTACH.format("the agent's `input`"))] = field(default_factory=list)
     conversation: Annotated[
         Annotated[list[StepSpec], Meta(min_length=1)] | None,
         doc("User messages, instead of the agent's `input`."),

@@ -28,13 +28,30 @@ def check(
 ) -> tuple[Any, list[Diagnostic]]:
     """The typed form, and what the schema finds; the form is None where it doesn't fit.
 
-    `partial` is for bases, where a required key may be missing; `texts` are the files, for fixes.
+    What an unset variable leaves open is not in the form where it would not fit. `partial` is for bases, where a
+    required key may be missing; `texts` are the files, for fixes.
     """
+    data = shaped.node.data()
     try:
-        spec = msgspec.convert(shaped.node.data(), SPECS[kind])
+        spec = msgspec.convert(data, SPECS[kind])
     except msgspec.ValidationError:
-        return None, _explain(kind, shaped, partial, texts)
+        found = _explain(kind, shaped, partial, texts)
+        return None if found else _settled(kind, data, shaped.unknown), found
     return spec, _choices(kind, shaped.node, partial)
+
+
+def _settled(kind: Kind, data: Any, unknown: frozenset[Route]) -> Any:
+    """The typed form of what is known; None where that alone is no document."""
+
+    def known(value: Any, route: Route) -> Any:
+        if isinstance(value, dict):
+            return {key: known(item, (*route, key)) for key, item in value.items() if (*route, key) not in unknown}
+        return [known(item, (*route, at)) for at, item in enumerate(value)] if isinstance(value, list) else value
+
+    try:
+        return msgspec.convert(known(data, ()), SPECS[kind])
+    except msgspec.ValidationError:
+        return None
 
 
 def _explain(kind: Kind, shaped: Shaped, partial: bool, texts: Texts) -> list[Diagnostic]:

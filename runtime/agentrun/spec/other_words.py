@@ -81,6 +81,8 @@ _OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "assertions": ("expect",),
     "asserts": ("expect",),
     "assistant": ("content",),
+    "attachment": ("attach",),
+    "attachments": ("attach",),
     "below": ("at_most",),
     "called": ("calls",),
     "called_tools": ("calls",),

@@ -6,9 +6,11 @@ Knows what a case is made of, not how it is found out (`rehearsal.py`), and writ
 from __future__ import annotations
 
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -76,25 +78,31 @@ def _notes(played: Played, messages: int) -> Iterator[str]:
         yield f"{which} left out, since it can't be played again: {played.lacks}"
 
 
-def file_text(cases: Sequence[SessionCase], cassette: str, schema: str | None = None) -> str:
-    """A test file in the house layout. `schema` is the comment by which editors find its schema."""
-    written = [dump([_case(one, cassette)]) for one in cases]
+def file_text(cases: Sequence[SessionCase], cassette: str, folder: Path, schema: str | None = None) -> str:
+    """A test file in the house layout, for a folder. `schema` is the comment by which editors find its schema."""
+    written = [dump([_case(one, cassette, folder)]) for one in cases]
     body = "\n".join("".join(f"  {line}" if line.strip() else line for line in one.splitlines(True)) for one in written)
     head = (f"{schema}\n" if schema else "") + _HEAD + (_SHORTENED if any(map(_is_shortened, cases)) else "")
     return f"{head}{dump({'agent': cases[0].conversation.agent})}cases:\n{body}"
 
 
-def _case(case: SessionCase, cassette: str) -> dict[str, Any]:
+def _case(case: SessionCase, cassette: str, folder: Path) -> dict[str, Any]:
     played = case.played
     data: dict[str, Any] = {"name": case.name}
     if played.args:
         data["args"] = played.args
     declared = _declared(played.agent)
     expected = [_expected(step, played.agent.name, declared) for step in played.steps]
+    files = [{"attach": [_beside(folder, one) for one in those]} if those else {} for those in played.files]
     if played.users is None:
-        return data | {"cassette": cassette, "expect": expected[0]}
-    steps = zip(played.users, expected, strict=True)
-    return data | {"conversation": [{"user": text, "expect": one} for text, one in steps], "cassette": cassette}
+        return data | files[0] | {"cassette": cassette, "expect": expected[0]}
+    steps = zip(played.users, files, expected, strict=True)
+    said = [{"user": text, **those, "expect": one} for text, those, one in steps]
+    return data | {"conversation": said, "cassette": cassette}
+
+
+def _beside(folder: Path, file: Path) -> str:
+    return Path(os.path.relpath(file, folder.resolve())).as_posix()
 
 
 _Declared = Mapping[tuple[str, str], frozenset[str]]  # the parameters of each tool, by agent and tool

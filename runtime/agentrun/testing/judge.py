@@ -183,7 +183,8 @@ def conversation(observed: Observed, steps: int) -> dict[str, Any]:
 def _round(step: ObservedStep, said: str) -> dict[str, Any]:
     calls = [_call(call) for call in step.calls]
     answer = {"agent": step.agent, "answer": step.text}
-    return {"user": said, **({"tool_calls": calls} if calls else {}), **answer, "ended": step.reason}
+    asked = {"user": said, **({"attached": step.attached} if step.attached else {})}
+    return {**asked, **({"tool_calls": calls} if calls else {}), **answer, "ended": step.reason}
 
 
 def _call(call: ObservedCall) -> dict[str, Any]:

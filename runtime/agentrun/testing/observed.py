@@ -13,6 +13,7 @@ import msgspec
 
 from agentrun.engine import events
 from agentrun.engine.arguments import NO_OBJECT, parse_arguments
+from agentrun.engine.attached import own_text
 from agentrun.engine.events import Event, Reason
 from agentrun.engine.messages import Usage
 from agentrun.errors import ToolFailure
@@ -84,10 +85,12 @@ class ObservedStep(msgspec.Struct):
     """The run that answered one user message. `user` is None where the agent's `input` was the message.
 
     `asked` are the tools that approval was asked for. `agent` is the one that had the conversation in the end.
+    `attached` tells of the files that went with the message.
     """
 
     user: str | None
     agent: str
+    attached: list[str] = []
     reason: Reason = "cancelled"
     text: str = ""
     output: Any = None
@@ -125,7 +128,7 @@ class Observed(msgspec.Struct, frozen=True):
         step = self.steps[index]
         if step.user is not None:
             return step.user
-        return next((str(one["content"]) for one in self.messages if one.get("role") == "user"), "")
+        return next((own_text(one["content"]) for one in self.messages if one.get("role") == "user"), "")
 
     @property
     def system_prompt(self) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 import msgspec
 
+from agentrun.attachments import Attachment, check_together, described, read_attachment
 from agentrun.diagnostics import Span, counted
 from agentrun.engine import loop
 from agentrun.engine.agent import Agent, Mask
+from agentrun.engine.attached import without_bytes
 from agentrun.engine.events import Emit, Event, Retried, RunFinished, TurnFinished
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
@@ -26,7 +28,7 @@ from agentrun.errors import ToolFailure, UsageError
 from agentrun.spec.nodes import Route
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
-from agentrun.testing.plan import Case
+from agentrun.testing.plan import AttachedFile, Case
 from agentrun.testing.reached import defaults_of
 from agentrun.testing.results import Attempt, AttemptStatus, Failure
 from agentrun.testing.scene import Scene, enter
@@ -129,7 +131,9 @@ class _Played:
 
     async def play(self) -> None:
         for step in self._case.steps:
+            files = _read(step.attach)
             observer = StepObserver(step.user, self._agent.name, defaults_of(self._agent))
+            observer.step.attached = [described(one) for one in files]
             self._steps.append(observer.step)
             started = time.monotonic()
 
@@ -138,7 +142,7 @@ class _Played:
                 self._hear_failure(event)
 
             try:
-                outcome = await self._run(step.user, hear)
+                outcome = await self._run(step.user, files, hear)
             finally:
                 observer.step.duration_s = time.monotonic() - started
             self._agent = outcome.agent
@@ -158,7 +162,8 @@ class _Played:
             for call in step.calls:
                 sent = self._scene.requests.get(call.key, ())
                 call.requests = tuple(_masked(request, mask) for request in sent)
-        return Observed(tuple(self._steps), tuple(mask.data(dict(message.data)) for message in self._messages))
+        seen = (dict(without_bytes(message.data)) for message in self._messages)
+        return Observed(tuple(self._steps), tuple(map(mask.data, seen)))
 
     def _hear_failure(self, event: Event) -> None:
         """Also of an agent behind a tool. An answer in a wrong format, and a conversation that has grown too long, are
@@ -174,11 +179,12 @@ class _Played:
             elif error.get("type") not in ("response_format", TOO_LONG):
                 self.service_failures.append(message)
 
-    async def _run(self, user: str | None, emit: Emit) -> Outcome:
+    async def _run(self, user: str | None, files: Sequence[Attachment], emit: Emit) -> Outcome:
         try:
             return await loop.run(
                 self._agent,
                 text=user,
+                attachments=[part for one in files for part in one.parts],
                 arguments=self._case.args,
                 messages=self._messages,
                 emit=emit,
@@ -203,6 +209,13 @@ class _CaseApprover:
         if any(fnmatchcase(question.tool, pattern) for pattern in self._case.approve):
             return ApprovalAnswer(True, "user")
         return ApprovalAnswer(False, "nobody", "nobody could be asked")
+
+
+def _read(files: Sequence[AttachedFile]) -> list[Attachment]:
+    """Raises `UsageError` where one can't be attached, or not all of them together."""
+    read = [read_attachment(one.path, one.name) for one in files]
+    check_together(read)
+    return read
 
 
 def _masked(request: ToolRequest, mask: Mask) -> ToolRequest:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from agentrun.diagnostics import Span
+from agentrun.discovery import find_root
 from agentrun.project import Project
 from agentrun.spec.case_types import CaseSpec, ExpectSpec, JudgeSpec, Stubs, TestSpec
 from agentrun.spec.catalog import Document
@@ -23,12 +24,20 @@ LIVE_TIMEOUT_S = 300.0
 Source = Literal["script", "cassette", "live", "own"]
 
 
+class AttachedFile(msgspec.Struct, frozen=True):
+    """A file that goes with a message. `name` is what the model is told, wherever the tests are run."""
+
+    path: Path
+    name: str
+
+
 class Step(msgspec.Struct, frozen=True, eq=False):
     """A user message; None: the agent's `input`. `node` is where its `expect` stands."""
 
     user: str | None
     expect: ExpectSpec = ExpectSpec()
     node: Node | None = None
+    attach: tuple[AttachedFile, ...] = ()
 
 
 class Case(msgspec.Struct, frozen=True, eq=False):
@@ -113,11 +122,11 @@ def _case(document: Document, file: TestSpec, case: CaseSpec, node: Node) -> Cas
         node=node,
         agent=file.agent,
         expect=case.expect,
-        steps=_steps(case, node),
+        steps=_steps(document, case, node),
         args=case.args,
         source=source,
         script=tuple(script),
-        cassette=_cassette(document, holder.cassette or "") if source == "cassette" else None,
+        cassette=_beside(document, holder.cassette or "") if source == "cassette" else None,
         date=case.date or file.date,
         stubs={**file.tools, **case.tools},
         live_tools=file.live_tools if case.live_tools is None else case.live_tools,
@@ -145,18 +154,28 @@ def _source(file: TestSpec, case: CaseSpec) -> tuple[Source, TestSpec | CaseSpec
     return "own", case
 
 
-def _cassette(document: Document, written: str) -> Path:
-    """Its path as a person would write it: without `..`."""
+def _beside(document: Document, written: str) -> Path:
+    """A path of a file as a person would write it: without `..`."""
     return Path(os.path.normpath(Path(document.path).parent / written))
 
 
-def _steps(case: CaseSpec, node: Node) -> tuple[Step, ...]:
+def _steps(document: Document, case: CaseSpec, node: Node) -> tuple[Step, ...]:
     if case.conversation is None:
-        return (Step(None),)
+        return (Step(None, attach=_attached(document, case.attach)),)
     return tuple(
-        Step(step.user, step.expect, node.get("conversation", index, "expect"))
+        Step(step.user, step.expect, node.get("conversation", index, "expect"), _attached(document, step.attach))
         for index, step in enumerate(case.conversation)
     )
+
+
+def _attached(document: Document, written: Sequence[str]) -> tuple[AttachedFile, ...]:
+    return tuple(attached_file(_beside(document, one), find_root(Path(document.path))) for one in written)
+
+
+def attached_file(path: Path, root: Path) -> AttachedFile:
+    """A file is named by its path in the project, as somebody attaches it there by hand; one elsewhere by its name."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link is named as it is called
+    return AttachedFile(path, whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name)
 
 
 def _refusals(written: list[str] | Mapping[str, str]) -> dict[str, str]:

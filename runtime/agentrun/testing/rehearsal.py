@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from agentrun.cassettes.cassette import Conversation, UserEntry
+from agentrun.cassettes.cassette import Conversation, ModelEntry, UserEntry
 from agentrun.cassettes.player import MISS, Player
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine.agent import Agent
+from agentrun.engine.attached import attachments_in
 from agentrun.errors import UsageError
 from agentrun.models.endpoint import KEY_VARIABLES
 from agentrun.project import read_project
@@ -25,7 +26,8 @@ from agentrun.spec.yaml_nodes import read_text
 from agentrun.testing.bench import Bench
 from agentrun.testing.observed import ObservedStep
 from agentrun.testing.one_case import attempt
-from agentrun.testing.plan import Case, Step
+from agentrun.testing.plan import AttachedFile, Case, Step, attached_file
+from agentrun.visible import one_line
 
 _REQUIRED = re.compile(r"\$\{([A-Za-z_]\w*):\?")
 
@@ -34,6 +36,7 @@ class Played(msgspec.Struct, frozen=True):
     """The runs that could be played, with the messages that began them, and the agent that they began with.
 
     `users` is None for a run that began with arguments alone. `lacks` says why it ends before the conversation does.
+    `files` are those that went with each message.
     """
 
     users: tuple[str, ...] | None
@@ -41,6 +44,7 @@ class Played(msgspec.Struct, frozen=True):
     steps: tuple[ObservedStep, ...]
     agent: Agent
     lacks: str | None = None
+    files: tuple[tuple[Path, ...], ...] = ()
 
 
 class Rehearsal:
@@ -87,7 +91,7 @@ class Rehearsal:
             raise UsageError(f"the project has no agent `{agent}`", help=help)
 
     async def _once(self, conversation: Conversation, users: tuple[str, ...] | None) -> Played:
-        case = _case(conversation, users)
+        case = _case(conversation, users, self.project.root)
         agent = self._bench.agent(case)
         properties: Mapping[str, Any] = agent.parameters.get("properties") or {}
         args = {name: value for name, value in conversation.args.items() if name in properties}
@@ -97,11 +101,13 @@ class Rehearsal:
         good = next((number for number, step in enumerate(steps) if _is_unplayed(step)), len(steps))
         error = steps[good].error if good < len(steps) else None
         told = [str(error["message"])] if error else [failure.message for failure in done.failures]
-        lacks = told[0] if good < len(case.steps) else None
-        return Played(None if users is None else users[:good], args, steps[:good], agent, lacks)
+        lacks = (_gone(case.steps[good]) or told[0]) if good < len(case.steps) else None
+        files = tuple(tuple(one.path for one in step.attach) for step in case.steps[:good])
+        return Played(None if users is None else users[:good], args, steps[:good], agent, lacks, files)
 
 
-def _case(conversation: Conversation, users: tuple[str, ...] | None) -> Case:
+def _case(conversation: Conversation, users: tuple[str, ...] | None, root: Path) -> Case:
+    files = [tuple(_file(name, root) for name in names) for names in _attached(conversation)]
     return Case(
         id="",
         file="",
@@ -109,9 +115,36 @@ def _case(conversation: Conversation, users: tuple[str, ...] | None) -> Case:
         node=read_text("", "name: rehearsal").documents[0],  # it says nothing
         agent=conversation.agent,
         expect=ExpectSpec(),
-        steps=(Step(None),) if users is None else tuple(map(Step, users)),
+        steps=tuple(Step(said, attach=them) for said, them in zip(users or (None,), files, strict=False)),
         source="cassette",
     )
+
+
+def _attached(conversation: Conversation) -> list[list[str]]:
+    """The names of the files that went with each message: they stand in the first request of its run."""
+    found: list[list[str]] = []
+    is_new = False
+    for entry in conversation.entries:
+        if isinstance(entry, UserEntry):
+            found.append([])
+            is_new = True
+        elif isinstance(entry, ModelEntry) and is_new and not entry.within:
+            said = [one for one in entry.asked.messages if one.get("role") == "user"]
+            found[-1] = [file.name for one in said[-1:] for file in attachments_in(one.get("content"))]
+            is_new = False
+    return found
+
+
+def _file(name: str, root: Path) -> AttachedFile:
+    """The file that is called so in the project; what a name that leads out of it would read is not looked at."""
+    there = attached_file(root / name, root)
+    return there if there.name == name else AttachedFile(root / Path(name).name, name)
+
+
+def _gone(step: Step) -> str | None:
+    """Which of the files that went with a message the project doesn't have."""
+    gone = next((one.name for one in step.attach if not one.path.is_file()), None)
+    return None if gone is None else f"`{one_line(gone, 100)}` was attached, and the project has no such file"
 
 
 def _is_unplayed(step: ObservedStep) -> bool:

@@ -20,7 +20,7 @@ from agentrun.cli.bug import hide_secrets
 from agentrun.cli.cases.output import Output, Wording
 from agentrun.cli.cases.paths import Suite, read_suite
 from agentrun.cli.output_files import refuse_overwriting
-from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
 from agentrun.diagnostics import counted
 from agentrun.errors import UsageError
 from agentrun.testing.plan import Case
@@ -72,8 +72,8 @@ def run(asked: Asked) -> int:
         with _printing_apart(asked.wording):
             if asyncio.run(interruptible(going.runner.run())) is None:
                 ended_by = EXIT_INTERRUPTED
-    except Terminated:
-        ended_by = EXIT_TERMINATED
+    except Terminated as ended:
+        ended_by = ended.exit_code
     finally:
         going.output.close()
     done = going.finish()

@@ -23,7 +23,7 @@ from agentrun.cli.cases.run import Asked, ToldRun, choose, read
 from agentrun.cli.colors import wants_color
 from agentrun.cli.columns import line_width
 from agentrun.cli.formats.text import findings_text
-from agentrun.cli.turns import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, interruptible
+from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
 from agentrun.diagnostics import one_of
 from agentrun.discovery import display
 from agentrun.errors import AgentrunError, SpecError
@@ -44,8 +44,8 @@ def watch(asked: Asked) -> int:
     session = _Session(asked)
     try:
         asyncio.run(interruptible(session.go()))
-    except Terminated:
-        return EXIT_TERMINATED
+    except Terminated as ended:
+        return ended.exit_code
     return EXIT_INTERRUPTED if session.is_running else 0
 
 

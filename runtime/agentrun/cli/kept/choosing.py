@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from agentrun.cli.columns import terminal_width
+from agentrun.cli.kept.agents import with_agent
 from agentrun.cli.kept.listing import numbered
 from agentrun.cli.loading import Loader
 from agentrun.discovery import display, find_root
@@ -28,8 +29,7 @@ def wanted(store: Store, loader: Loader | None, *, id: str | None, goes_on: bool
     """
     if id:
         session = store.find(id)
-        _refuse_another_agent(session, loader)
-        return session
+        return session if loader is None else with_agent(session, loader)
     if not goes_on and id is None:
         return None
     agent = None if loader is None else loader.name
@@ -47,14 +47,6 @@ def without_id(agent: str | None, resume: str | None) -> tuple[str | None, str |
         return agent, resume
     is_agent = Path(resume).is_file() or (find_root(Path.cwd()) / "agents" / f"{resume}.yaml").is_file()
     return (resume, "") if is_agent or not set(resume.lower()) <= _ID_CHARS else (None, resume)
-
-
-def _refuse_another_agent(session: Session, loader: Loader | None) -> None:
-    if loader is not None and str(loader.path) != session.path:
-        raise UsageError(
-            f"the session `{session.id}` is with `{session.agent}`, not with `{loader.name}`",
-            help=f"leave the agent out: `agentrun chat --resume {session.id}`",
-        )
 
 
 def _chosen(known: Sequence[Session]) -> Session:

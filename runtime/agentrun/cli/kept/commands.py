@@ -1,4 +1,7 @@
-"""What the commands of `agentrun sessions` do."""
+"""What the commands of `agentrun sessions` do.
+
+What shows and exports is loaded where that is asked for: finding a session takes less time than loading it.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,8 @@ import click
 from agentrun.cli.colors import Painter
 from agentrun.cli.columns import line_width, terminal_width
 from agentrun.cli.kept.listing import ago, listed
-from agentrun.cli.kept.showing import Layout, shown
 from agentrun.diagnostics import counted
 from agentrun.errors import UsageError, reason_of
-from agentrun.sessions.export import as_json, as_markdown, described
 from agentrun.sessions.session import Found, Session
 from agentrun.sessions.store import Store, open_store
 from agentrun.visible import in_a_line, one_line, visible
@@ -45,6 +46,8 @@ def list_sessions(
         found = store.sessions(agent=agent, root=root, limit=limit)
         whole = len(found) if limit is None or len(found) < limit else store.count(agent=agent, root=root)
     if output_format == "json":
+        from agentrun.sessions.export import described
+
         _print_json({"version": VERSION, "count": whole, "sessions": [described(one) for one in found]})
         return 0
     if not found:
@@ -58,6 +61,9 @@ def list_sessions(
 
 
 def show_session(environ: Mapping[str, str], id: str, output_format: str, *, full: bool) -> int:
+    from agentrun.cli.kept.showing import Layout, shown
+    from agentrun.sessions.export import as_json
+
     with _store(environ) as store:
         session = store.find(id)
         messages = store.conversation(session.id)
@@ -72,10 +78,14 @@ def show_session(environ: Mapping[str, str], id: str, output_format: str, *, ful
 
 
 def export_session(environ: Mapping[str, str], id: str, output_format: str, output: Path | None) -> int:
+    from agentrun.sessions.export import as_json, as_markdown
+
     with _store(environ) as store:
         session = store.find(id)
         if output_format == "jsonl":
-            texts: Iterable[str] = (line.decode().rstrip("\n") + "\n" for line in store.events_jsonl(session.id))
+            texts: Iterable[str] = (
+                line.decode("utf-8", "replace").rstrip("\n") + "\n" for line in store.events_jsonl(session.id)
+            )
         else:
             write = as_markdown if output_format == "md" else as_json
             texts = [write(session, store.conversation(session.id))]
@@ -94,6 +104,8 @@ def search_sessions(
     with _store(environ) as store:
         found = store.search(words, agent=agent, root=root, limit=limit)
     if output_format == "json":
+        from agentrun.sessions.export import described
+
         sessions = [
             described(one.session) | {"snippet": one.snippet, "marks": [list(mark) for mark in one.marks]}
             for one in found
@@ -107,7 +119,7 @@ def search_sessions(
     for one in found:
         session = one.session
         about = f" · {ago(session.changed, now)} · {in_a_line(session.agent)} · {in_a_line(session.title)}"
-        click.echo(f"{paint(session.id, 'bold')} {one_line(about, max(width - 11, 20))}", color=paint.on)
+        click.echo(f"{paint(in_a_line(session.id), 'bold')} {one_line(about, max(width - 11, 20))}", color=paint.on)
         click.echo(f"  {marked(one, paint, max(width - 3, 20))}", color=paint.on)
     return 0
 

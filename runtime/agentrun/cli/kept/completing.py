@@ -24,7 +24,7 @@ def complete_session(ctx: click.Context, param: click.Parameter, incomplete: str
             store.close()
     except AgentrunError:
         return []
-    found = [one for one in known if one.id.startswith(incomplete)][:_OFFERED]
+    found = [one for one in known if one.id.startswith(incomplete) and one.id.isalnum()][:_OFFERED]
     return [CompletionItem(one.id, help=one_line(f"{one.agent}: {one.title}", 80)) for one in found]
 
 

@@ -1,11 +1,10 @@
 """What `agentrun chat` does about sessions before the first message: opens the database, or asks whether to go on
-without; takes a session up; deletes what the project keeps no longer.
+without; takes a session up.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from functools import partial
 
@@ -15,13 +14,9 @@ import msgspec
 from agentrun.cli import tell_error
 from agentrun.cli.talk.keeper import Keeper
 from agentrun.cli.talk.talk import Talk
-from agentrun.diagnostics import counted
 from agentrun.errors import StoreError, UsageError
 from agentrun.sessions.session import Session
 from agentrun.sessions.store import open_store
-from agentrun.settings import find_settings
-
-_DAY_S = 86400
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -83,23 +78,6 @@ def take_up(talk: Talk, session: Session, *, fork: bool) -> None:
     if talk.keeper.failure is not None:
         _ask_to_go_on(talk.keeper.failure)
         talk.knows_unsaved()
-
-
-def forget_old(talk: Talk) -> None:
-    """Deletes the sessions of the project that are older than its settings want them to be."""
-    keeper, root = talk.keeper, talk.loader.project.root
-    if not keeper.is_kept:
-        return
-    days = find_settings(root).sessions.keep_days
-    if days is None:
-        return
-    try:
-        deleted = keeper.store.delete_older(time.time() - days * _DAY_S, root=str(root.resolve()))
-    except StoreError as error:
-        talk.complain(error)
-        return
-    if deleted:
-        talk.say(f"{counted(deleted, 'session')} deleted: not changed for {days} days (`keep-days`)", "dim")
 
 
 def _ask_to_go_on(error: StoreError) -> None:

@@ -11,11 +11,12 @@ from agentrun.cli.kept.listing import ago
 from agentrun.diagnostics import counted
 from agentrun.engine.messages import Message
 from agentrun.markup.lines import cut
-from agentrun.sessions.export import Called, Piece, Prompt, Said, TookOver, pieces
+from agentrun.sessions.export import Called, Noted, Piece, Prompt, Said, TookOver, pieces
 from agentrun.sessions.session import Session
 from agentrun.visible import in_a_line, one_line
 
 _TITLE_CHARS = 60
+_NOTE_CHARS = 200
 _EXCHANGES = 2
 _LINES = 3  # of a text
 
@@ -51,6 +52,8 @@ def _lines(piece: Piece) -> Iterator[str]:
             yield from rows[:_LINES]
             if len(rows) > _LINES:
                 yield f"… {counted(len(rows) - _LINES, 'more line')}"
+        case Noted(text):
+            yield f"({one_line(text, _NOTE_CHARS)})"
         case Called():
             yield f"{'✗' if piece.is_error else '•'} {piece.line}"
         case TookOver(who):

@@ -13,7 +13,7 @@ from agentrun.cli.kept.listing import ago
 from agentrun.diagnostics import counted
 from agentrun.markup.calls import failure_text
 from agentrun.markup.lines import wrapped
-from agentrun.sessions.export import Called, Piece, Prompt, Said, TookOver, pieces
+from agentrun.sessions.export import Called, Noted, Piece, Prompt, Said, TookOver, pieces
 from agentrun.sessions.session import Session
 from agentrun.visible import in_a_line, one_line, visible
 
@@ -53,7 +53,7 @@ def shown(
 
 
 def _facts(session: Session, now: float) -> Iterator[str]:
-    yield session.id
+    yield in_a_line(session.id)
     yield in_a_line(session.agent)
     if session.model:
         yield f"model {in_a_line(session.model)}"
@@ -64,11 +64,16 @@ def _facts(session: Session, now: float) -> Iterator[str]:
     if session.cost_usd is not None:
         yield f"${session.cost_usd:.4f}"
     if session.forked_from:
-        yield f"a copy of {session.forked_from}"
+        yield f"a copy of {in_a_line(session.forked_from)}"
 
 
 def _speaker(piece: Piece) -> str:
-    return "system prompt" if isinstance(piece, Prompt) else piece.who or "you"
+    match piece:
+        case Prompt():
+            return "system prompt"
+        case Noted():
+            return "note"
+    return piece.who or "you"
 
 
 def _lines(piece: Piece, paint: Painter, layout: Layout, *, full: bool) -> Iterator[str]:
@@ -79,6 +84,8 @@ def _lines(piece: Piece, paint: Painter, layout: Layout, *, full: bool) -> Itera
             if attached:
                 yield paint(f"  [{in_a_line(', '.join(attached))}]", "dim")
             yield from layout.indented(text)
+        case Noted(text):
+            yield from (paint(line, "dim") for line in layout.indented(text))
         case TookOver():
             yield paint("  takes over", "dim")
         case Called():

@@ -7,6 +7,7 @@ terminal itself is asked there, by the escape sequence OSC 52. In tmux that goes
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from agentrun.errors import UsageError
 
 MAX_OSC_BYTES = 74_994  # of base64: what xterm and those like it take
 _WAIT_S = 5.0
+_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -29,6 +31,7 @@ class Copied(msgspec.Struct, frozen=True):
 
 def copy(text: str, environ: Mapping[str, str], terminal: TextIO | None) -> Copied:
     """`terminal` is what the person looks at, where it understands escape sequences."""
+    text = harmless(text)
     for command in programs(environ):
         if _run(command, text):
             return Copied(command[0], certain=True)
@@ -40,6 +43,13 @@ def copy(text: str, environ: Mapping[str, str], terminal: TextIO | None) -> Copi
     terminal.write(sequence)
     terminal.flush()
     return Copied("the terminal", certain=False)
+
+
+def harmless(text: str) -> str:
+    """Without what is no text: pasted at a shell, an escape sequence can end the paste and go on as keys that were
+    typed, and code whose order is turned around reads as other code.
+    """
+    return _NO_TEXT.sub("", text.replace("\r\n", "\n"))
 
 
 def programs(environ: Mapping[str, str]) -> list[list[str]]:

@@ -23,10 +23,9 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """The next prompt holds this text already: the person edits and sends it."""
+    """The next prompt holds this text already: the person edits and sends it. Its files wait in the talk."""
 
     text: str
-    attachments: Sequence[Mapping[str, Any]] = ()
 
 
 class Failed(msgspec.Struct, frozen=True):

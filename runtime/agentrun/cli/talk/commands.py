@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from agentrun.cli.talk import attaching, changing, following, keeping, looking, past, spending
 from agentrun.cli.talk.command import Command, Failed, Leave, Next
+from agentrun.cli.talk.findings import refused
 from agentrun.cli.talk.rows import listed, paragraphs, room, tell, title
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import nearest
-from agentrun.errors import AgentrunError
+from agentrun.errors import AgentrunError, SpecError, UsageError
+from agentrun.visible import one_line
 
 _KEYS = (
     ("Enter", "sends the message; Alt-Enter or Ctrl-J begins a new line, and what is pasted may have many"),
@@ -18,6 +20,7 @@ _KEYS = (
     ("Ctrl-C", "ends what goes on; twice at an empty prompt it leaves"),
     ("Ctrl-D", "leaves"),
 )
+_SHOWN = 60  # characters of what may not follow a command
 _FILES = ("@FILE", "in a message: the file goes with it")
 _SLASHES = ("//TEXT", "says /TEXT to the agent. A path such as /etc/hosts needs no second slash")
 
@@ -30,7 +33,7 @@ async def _help(talk: Talk, rest: str) -> None:
             _refuse(talk, wanted)
             return
         title(talk, _call(command))
-        also = f"/{' and /'.join(command.aliases)} do the same" if command.aliases else ""
+        also = f"also typed as {', '.join(f'/{alias}' for alias in command.aliases)}" if command.aliases else ""
         for text in (command.meaning, command.more, also):
             tell(talk, paragraphs(text, width) if text else ())
         return
@@ -84,10 +87,21 @@ async def obey(talk: Talk, typed: str) -> Next | None:
         _refuse(talk, name)
         return Failed()
     try:
+        if rest.strip() and not command.usage:
+            raise UsageError(
+                f"nothing may follow /{command.name}: `{one_line(rest, _SHOWN)}`", help=command.more or None
+            )
         return await command.run(talk, rest.strip())
+    except SpecError as error:
+        return refused(talk, error, "nothing changed")
     except AgentrunError as error:
         talk.complain(error)
         return Failed()
+
+
+def as_typed(text: str) -> str:
+    """What is typed to say this to the agent."""
+    return f"/{text}" if text.lstrip().startswith("/") else text
 
 
 def find(name: str) -> Command | None:
@@ -96,7 +110,10 @@ def find(name: str) -> Command | None:
 
 
 def _refuse(talk: Talk, name: str) -> None:
-    near = nearest(name, [alias for one in COMMANDS for alias in (one.name, *one.aliases)]) if name else None
+    if not name:
+        talk.say("no command follows the `/`: /help lists them", "error")
+        return
+    near = nearest(name, [alias for one in COMMANDS for alias in (one.name, *one.aliases)])
     help = f"did you mean `/{near}`?" if near else "/help lists them."
     talk.say(f"there is no command /{name}: {help} A second slash, as in //{name}, says it to the agent", "error")
 

@@ -16,7 +16,7 @@ import msgspec
 from agentrun.cli.talk.command import Command
 from agentrun.visible import one_line, visible
 
-_FILE = re.compile(r"""(?<![^\s(\[{<"'])@(?:"(?P<quoted>[^"\n]*)|(?P<bare>[^\s"]*))$""")
+_FILE = re.compile(r"""(?<![^\s(\[{<"',;])@(?:"(?P<quoted>[^"\n]*)|(?P<bare>(?:(?![,;]@)[^\s"])*))$""")
 _PATH = re.compile(r'(?:^|(?<=\s))(?:"(?P<quoted>[^"\n]*)|(?P<bare>[^\s"]*))$')
 _MOST_ENTRIES = 20_000  # of a folder that are looked at
 _MOST_OFFERED = 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -11,9 +12,9 @@ from typing import Any, TypeVar
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.columns import line_width
 from agentrun.cli.run import EXIT_ENDED_OTHERWISE, EXIT_MODEL_FAILED, EXIT_UNANSWERED, exit_code
-from agentrun.cli.talk.attaching import taken_back, with_files
+from agentrun.cli.talk.attaching import came_back, with_files
 from agentrun.cli.talk.command import Draft, Failed, Leave, Send
-from agentrun.cli.talk.commands import obey
+from agentrun.cli.talk.commands import as_typed, obey
 from agentrun.cli.talk.reader import Interrupted
 from agentrun.cli.talk.reading import reader_for
 from agentrun.cli.talk.talk import Talk
@@ -41,7 +42,7 @@ class Conversation:
         self._talk = talk
         self._follow = follow
         self._draft = Draft("")
-        self._reader = reader_for(talk, lambda: self._draft.attachments)
+        self._reader = reader_for(talk)
         talk.person = self._person() if talk.interactive else None
         talk.approve = approve
         talk.watch = self._watch
@@ -72,7 +73,9 @@ class Conversation:
                 await self._ask_for_arguments()
                 talk.taping.open(talk.first, talk.model, talk.arguments)
                 self._approver = talk.taping.approver(self._approver)
-                while (text := await self._reader.message(talk.speaker, self._draft.text)) is not None:
+                if talk.interactive and talk.taping.stage is None:  # while the person types
+                    threading.Thread(target=talk.agent.prepare, daemon=True).start()
+                while (text := await self._reader.message(talk.speaker, as_typed(self._draft.text))) is not None:
                     if not await self._go_on(text):
                         break
         finally:
@@ -83,9 +86,9 @@ class Conversation:
     async def _go_on(self, text: str) -> bool:
         """False: the conversation ends."""
         talk = self._talk
-        attachments, self._draft = self._draft.attachments, Draft("")
-        is_command = text.startswith("/")
-        then = await self._may_be_ended(obey(talk, text)) if is_command else with_files(talk, text, attachments)
+        self._draft = Draft("")
+        typed = text.lstrip()
+        then = await self._may_be_ended(obey(talk, typed)) if typed.startswith("/") else with_files(talk, text)
         match then:
             case Leave():
                 return False
@@ -110,9 +113,10 @@ class Conversation:
     async def _turn(self, text: str, attachments: Sequence[Mapping[str, Any]]) -> Draft:
         """What stands at the next prompt: a message that came back, or nothing."""
         talk = self._talk
-        before, speaker = list(talk.messages), talk.agent
+        before, speaker, waiting = list(talk.messages), talk.agent, talk.attached
+        talk.unanswered = None
         heard = talk.overheard()
-        attached, talk.attached = [*talk.attached, *attachments], []
+        attached, talk.attached = [*waiting, *attachments], []
         work = run(
             talk.agent,
             text=text,
@@ -137,10 +141,17 @@ class Conversation:
             talk.say("interrupted", "dim")
             return Draft("")
         if is_miss(outcome):  # what was recorded can be typed now
-            talk.messages[:], talk.agent = before, speaker
+            talk.messages[:], talk.agent, talk.attached = before, speaker, waiting
             heard.forget_turn()
         self._ended_with(exit_code(outcome, unanswered=talk.seen.unanswered))
-        return taken_back(talk, outcome)
+        if outcome.reason != "model_error" or is_miss(outcome):
+            return Draft("")
+        if not heard.is_there(talk.messages):
+            heard.forget_turn()
+            return came_back(talk, text, attached)
+        if talk.interactive:
+            talk.say("/retry says the message again, /undo takes it back", "dim")
+        return Draft("")
 
     def _watch(self, event: Event) -> None:
         talk = self._talk

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from agentrun.cli.talk.nearby import is_near
 from agentrun.cli.talk.talk import Talk
 from agentrun.discovery import display
 from agentrun.engine.exchanges import exchange_starts, text_of
@@ -17,6 +19,7 @@ from agentrun.sessions.session import Session
 from agentrun.testing.from_session import file_name
 
 FORMATS = ("md", "json")
+_QUOTED = re.compile(r"""(["'])(.+)\1""")
 
 
 def export(talk: Talk, rest: str) -> Path:
@@ -24,6 +27,11 @@ def export(talk: Talk, rest: str) -> Path:
     if not talk.messages:
         raise UsageError("nothing was said yet")
     format, named = _asked(rest)
+    if named is not None and not talk.interactive and not is_near(named):
+        raise UsageError(
+            "from a pipe, files are written below the current folder, and no hidden ones",
+            help="`agentrun sessions export ID --output FILE` writes any file",
+        )
     text = (as_json if format == "json" else as_markdown)(_session(talk), _messages(talk))
     if named is None:
         return _written(_free_names(Path(), talk, format), text)
@@ -37,6 +45,8 @@ def _asked(rest: str) -> tuple[str, Path | None]:
     first, _, name = rest.partition(" ")
     format = first if first in FORMATS else ""
     name = name.strip() if format else rest
+    if quoted := _QUOTED.fullmatch(name):
+        name = quoted[2]
     if not format:
         format = "json" if name.lower().endswith(".json") else "md"
     return format, Path(name).expanduser() if name else None

@@ -33,7 +33,8 @@ async def _trace(talk: Talk, rest: str) -> None:
     from agentrun.observers.spans import spans_of
     from agentrun.observers.waterfall import headline, pieces, waterfall
 
-    found = pieces(spans_of(talk.seen.last_run))
+    # Names are shown, and nothing else of what was said: those too that the model made up.
+    found = pieces(spans_of(talk.seen.last_run, content=True))
     if not found:
         talk.say("nothing was asked yet", "dim")
     for piece in found:

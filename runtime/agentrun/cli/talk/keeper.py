@@ -13,9 +13,10 @@ import msgspec
 
 from agentrun.engine import events
 from agentrun.engine.events import Event
+from agentrun.engine.exchanges import exchange_starts
 from agentrun.errors import AgentrunError, StoreError, UsageError
 from agentrun.sessions.export import text_of
-from agentrun.sessions.session import Session
+from agentrun.sessions.session import Session, title_of
 from agentrun.visible import one_line
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class Keeper:
         talk = self._talk
         if self._writer is not None and self.failure is None:
             return self._writer.session
-        asked = [message for message in talk.messages if message.role == "user"]
-        first = one_line(text_of(asked[0].data), _TITLE_CHARS) if asked else ""
+        asked = exchange_starts(talk.messages)
+        first = one_line(text_of(talk.messages[asked[0]].data), _TITLE_CHARS) if asked else ""
         return msgspec.structs.replace(
             self._session,
             speaker=talk.agent.name,
@@ -161,7 +162,7 @@ class Keeper:
 
     def rename(self, title: str) -> None:
         """Gives the conversation a title. One that is not kept yet has it from `save` on."""
-        title = " ".join(title.split())
+        title = title_of(title)
         if not title:
             raise UsageError("a title needs a word")
         self._session = msgspec.structs.replace(self._session, title=title)
@@ -175,12 +176,16 @@ class Keeper:
             raise UsageError(self.refusal)
         writer = self._writing()
         self._keeps, self._failure = True, None
-        self._tell_state(writer)
         if writer.failure is not None:
             writer.retry()
         unkept, self._unkept = self._unkept, []
         for event in unkept:
             writer(event)
+        if unkept:  # of what they began, some was taken back
+            turns = len(exchange_starts(self._talk.messages))
+            writer.session = msgspec.structs.replace(writer.session, turns=turns)
+        self._told = None  # of who speaks, the events told what was so then
+        self._tell_state(writer)
         writer.sync()
         if writer.failure is not None:
             raise writer.failure

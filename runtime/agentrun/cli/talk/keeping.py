@@ -81,8 +81,6 @@ async def _title(talk: Talk, title: str) -> None:
 
 async def _save(talk: Talk, rest: str) -> None:
     keeper = talk.keeper
-    if rest:
-        raise UsageError("`/save` takes nothing", help="/export writes a file, /save-test makes a test")
     if keeper.is_kept:
         kept = f"it is kept already, as session {keeper.session}"
         talk.say(kept if talk.messages else "nothing was said yet; what will be is kept", "dim")
@@ -171,7 +169,13 @@ COMMANDS = (
     Command("resume", "ID", "go on with another session", _resume, words=_ids),
     Command("fork", "[TITLE]", "go on in a copy; the session stays as it is", _fork),
     Command("title", "[TEXT]", "the title of the session, or another one", _title),
-    Command("save", "", "keep a conversation that is not kept", _save),
+    Command(
+        "save",
+        "",
+        "keep a conversation that is not kept",
+        _save,
+        more="It goes into the database: /export writes a file, /save-test makes a test.",
+    ),
     Command(
         "export",
         "[md|json] [FILE]",

@@ -17,8 +17,8 @@ from agentrun.observers.prose.cells import cut
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _EVERY_S = 0.12
-_ERASE = "\r\x1b[K"
-_MOST_CELLS = 72  # a short line is seldom broken in two where the window is made narrower
+_ERASE = "\r\x1b[J"
+_MOST_CELLS = 72
 
 
 class Live:
@@ -97,4 +97,5 @@ class Live:
         self._frame = (self._frame + 1) % len(_FRAMES)
         line = cut(f"{_FRAMES[self._frame]} {cut(doing, max(1, room - 2 - len(took)))}{took}", room)
         self._drawn = True
-        self._write(f"{_ERASE}{self._style(line, 'dim')}")
+        # The cursor waits at its beginning: there it is also where a narrower window breaks the line in two.
+        self._write(f"{_ERASE}{self._style(line, 'dim')}\r")

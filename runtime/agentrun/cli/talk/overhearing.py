@@ -15,32 +15,25 @@ import msgspec
 from agentrun.cassettes.cassette import Conversation
 from agentrun.cassettes.recorder import Recorder
 from agentrun.engine.agent import Agent, Mask
-from agentrun.engine.exchanges import attachments_of
 from agentrun.engine.messages import Message, Reply, Request, ToolCall
 from agentrun.engine.ports import Approver, DirectJournal, Journal, Tell, ToolResult
 
 _NOT_HEARD = "what was said before it was taken up here was not recorded"
 _SHORTENED = "the conversation was shortened in what was taken back"
-_ATTACHED = "a message has attachments, which a test can't send"
 
 
 class Heard(msgspec.Struct, frozen=True, eq=False):
     """A turn that began. `said` is the user message, `before` what was there, `speaker` who had the conversation.
 
-    `entries` are those of the recording before it. `beforehand` says why a test can't play what was said from here on,
-    where that was so before it began.
+    `entries` are those of the recording before it. `unplayable` says why a test can't play what was said from here on;
+    empty where it can.
     """
 
     said: Message
     before: tuple[Message, ...]
     speaker: str
     entries: int
-    beforehand: str
-
-    @property
-    def unplayable(self) -> str:
-        """Why a test can't play it, nor what follows; empty where it can."""
-        return self.beforehand or (_ATTACHED if attachments_of(self.said) else "")
+    unplayable: str
 
 
 class Overheard:
@@ -75,6 +68,10 @@ class Overheard:
         if self._turns:
             self._take_back(len(self._turns) - 1)
 
+    def is_there(self, messages: Sequence[Message]) -> bool:
+        """Whether the message of the last turn is still in the conversation."""
+        return not self._turns or any(one is self._turns[-1].said for one in messages)
+
     def take_back(self, said: Message, left: Sequence[Message]) -> None:
         """The turn that this message began is taken back, with all after it: `left` is the conversation now."""
         number = self._number(said)
@@ -108,6 +105,11 @@ class Overheard:
         return msgspec.structs.replace(whole, entries=whole.entries[:end])
 
     @property
+    def is_changed(self) -> bool:
+        """Whether something came in between that no message brought about: other arguments, say."""
+        return bool(self._unplayable)
+
+    @property
     def lacks(self) -> str:
         """Why what was said last can't be played by a test; empty where it can."""
         return next((one.unplayable for one in self._turns if one.unplayable), "")
@@ -136,5 +138,5 @@ class Overheard:
     def _take_back(self, number: int) -> None:
         turn = self._turns[number]
         self._recorder.end_before(turn.entries)
-        self._unplayable = turn.beforehand
+        self._unplayable = turn.unplayable
         del self._turns[number:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentrun.cli.talk.attaching import at_the_prompt
 from agentrun.cli.talk.command import Command, Draft, Next, Send
 from agentrun.cli.talk.reader import Interrupted
 from agentrun.cli.talk.taking_back import TakenBack, last_said, measure, take_back
@@ -18,7 +19,6 @@ _SHOWN = 60  # characters of a message
 
 
 async def _clear(talk: Talk, rest: str) -> None:
-    _refuse_words(rest)
     before = talk.keeper.session if talk.messages and talk.keeper.is_kept else ""
     talk.begin_anew()
     kept = f"; the one before is kept: /resume {before}" if before else ""
@@ -28,14 +28,19 @@ async def _clear(talk: Talk, rest: str) -> None:
 async def _undo(talk: Talk, rest: str) -> None:
     if rest and not (rest.isascii() and rest.isdecimal() and int(rest)):
         raise UsageError(f"`{one_line(rest, _SHOWN)}` is no number of messages", help="`/undo 2` undoes the last two")
+    if talk.unanswered is not None and not rest:
+        talk.say(f"“{one_line(talk.agent.mask.text(talk.unanswered.text), _SHOWN)}” was taken back already", "dim")
+        talk.unanswered = None
+        talk.attached.clear()
+        return
     taken = take_back(talk, int(rest or 1))
     talk.say(f"undone: {_quoted(talk, taken)}", "dim")
     _tell_what_stays(talk, taken)
 
 
 async def _retry(talk: Talk, rest: str) -> Next:
-    _refuse_words(rest)
-    return _again(talk, text_of(last_said(talk)), "again")
+    unanswered = talk.unanswered
+    return _again(talk, text_of(last_said(talk)) if unanswered is None else unanswered.text, "again")
 
 
 async def _edit(talk: Talk, rest: str) -> Next:
@@ -43,15 +48,21 @@ async def _edit(talk: Talk, rest: str) -> Next:
         return _again(talk, rest, "instead of")
     if not talk.interactive:
         raise UsageError("without a terminal there is no prompt to edit at", help="write the new text: `/edit TEXT`")
+    if talk.unanswered is not None:
+        return Draft(talk.unanswered.text)  # its files wait already
     taken = take_back(talk)
     talk.say(f"undone: {_quoted(talk, taken)}; it stands at the prompt", "dim")
     _tell_what_stays(talk, taken)
-    return Draft(text_of(taken.said), attachments_of(taken.said))
+    return at_the_prompt(talk, text_of(taken.said), attachments_of(taken.said))
 
 
 def _again(talk: Talk, text: str, told: str) -> Send:
     if not text.strip():
         raise UsageError("the last message has no text to say again")
+    if talk.unanswered is not None:  # it left the conversation
+        talk.say(f"{told}: “{one_line(talk.agent.mask.text(talk.unanswered.text), _SHOWN)}”", "dim")
+        talk.attached.clear()
+        return Send(text, talk.unanswered.attachments)
     taken = take_back(talk)
     talk.say(f"{told}: {_quoted(talk, taken)}", "dim")
     _tell_what_stays(talk, taken)
@@ -79,11 +90,14 @@ async def _compact(talk: Talk, wish: str) -> None:
     if not talk.messages:
         raise UsageError("nothing was said yet")
     what_goes(talk.messages)
-    talk.say("summing up…", "dim")
-    work = compact(talk.agent, talk.messages, wish=wish, emit=talk.watch, journal=talk.taping.journal)
+
+    async def summed_up() -> Compaction:
+        talk.say("summing up…", "dim")  # from here on Ctrl-C ends it
+        return await compact(talk.agent, talk.messages, wish=wish, emit=talk.watch, journal=talk.taping.journal)
+
     try:
         async with talk.screen.turn():
-            done = await interruptible(work)
+            done = await interruptible(summed_up())
     finally:
         talk.taping.save()
     if done is None:
@@ -104,11 +118,6 @@ def _told(done: Compaction) -> str:
     if done.usage is not None:
         told += f"; it took {done.usage.total_tokens:,} tokens"
     return told if done.cost_usd is None else f"{told}, ${done.cost_usd:.4f}"
-
-
-def _refuse_words(rest: str) -> None:
-    if rest:
-        raise UsageError(f"nothing may follow here: `{one_line(rest, _SHOWN)}`")
 
 
 COMMANDS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable
+from typing import TextIO
 
 from agentrun.cli.talk.command import Command
 from agentrun.cli.talk.commands import COMMANDS
@@ -19,11 +19,8 @@ from agentrun.engine.attached import files_in
 from agentrun.errors import AgentrunError
 from agentrun.state_folder import state_folder
 
-Parts = Sequence[Mapping[str, Any]]
 
-
-def reader_for(talk: Talk, drafted: Callable[[], Parts]) -> LineReader:
-    """`drafted` gives the files of the draft that stands at the prompt."""
+def reader_for(talk: Talk) -> LineReader:
     if not talk.interactive:
         return PipeReader()
     from agentrun.cli.talk.keyboard import Keyboard
@@ -45,13 +42,13 @@ def reader_for(talk: Talk, drafted: Callable[[], Parts]) -> LineReader:
         history,
         Completion(COMMANDS, lambda command: _words(talk, command)),
         output,
-        status=lambda columns: status_line(standing(talk, window(), drafted()), columns),
+        status=lambda columns: status_line(standing(talk, window()), columns),
         unfold=lambda number: _unfold(talk, number),
         edit=lambda text: _edit(talk, text),
     )
 
 
-def standing(talk: Talk, window: int | None, drafted: Parts) -> Standing:
+def standing(talk: Talk, window: int | None) -> Standing:
     seen, keeper = talk.seen, talk.keeper
     return Standing(
         model=talk.agent.model.name,
@@ -59,7 +56,7 @@ def standing(talk: Talk, window: int | None, drafted: Parts) -> Standing:
         window_tokens=window,
         cost="" if seen.cost_usd is None else dollars(seen.cost_usd),
         session=keeper.status or keeper.session,
-        waiting=[one.name for one in files_in([*talk.attached, *drafted])],
+        waiting=[one.name for one in files_in(talk.attached)],
     )
 
 

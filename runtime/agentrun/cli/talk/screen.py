@@ -25,9 +25,9 @@ from agentrun.cli.talk.seen import Result
 from agentrun.engine import events
 from agentrun.engine.events import Event
 from agentrun.engine.exchange import Exchange
-from agentrun.observers.console import Answer, Console, RawAnswer
+from agentrun.observers.answer import Answer, RawAnswer, TerminalAnswer
+from agentrun.observers.console import Console
 from agentrun.observers.exchange import ExchangeConsole
-from agentrun.observers.prose.markdown import Markdown
 from agentrun.observers.unfolded import unfolded
 from agentrun.visible import visible
 
@@ -48,9 +48,9 @@ class Screen:
         self._aside = self._writer(aside)
         self._answer: Answer = RawAnswer(self._writer(sys.stdout))
         if sys.stdout.isatty():
-            self._answer = Markdown(
-                self._writer(sys.stdout), partial(line_width, sys.stdout), styled=Painter(sys.stdout).on
-            )
+            paint = Painter(sys.stdout)
+            width = partial(line_width, sys.stdout)
+            self._answer = TerminalAnswer(self._writer(sys.stdout), width, paint, styled=paint.on)
         self.console = Console(
             self._answer, self._aside, self.paint, columns=partial(line_width, aside), is_terminal=aside.isatty()
         )
@@ -71,7 +71,7 @@ class Screen:
             self._live.erase()
             if drawing is not None:
                 drawing.cancel()
-                await asyncio.wait([drawing])
+                await asyncio.gather(drawing, return_exceptions=True)
             self.console.end_line()
 
     def event(self, event: Event) -> None:

@@ -37,7 +37,7 @@ def prompt_of(talk: Talk, agent: Agent) -> str | None:
 def go_on(talk: Talk, taken: Takeover, *, by: str) -> None:
     """The conversation goes on with this agent and this prompt; what was said stays. `by` is the command."""
     talk.agent = taken.agent
-    talk.taping.given(talk.arguments)
+    talk.taping.begins_with(taken.agent, talk.arguments)
     if talk.heard is not None:
         talk.heard.changed(f"it went on by {by}")
     if talk.messages:  # else the first message begins with it

@@ -57,7 +57,8 @@ def take_back(talk: Talk, exchanges: int = 1) -> TakenBack:
         left = []  # the next message begins with the prompt as it is then
     agent = _had_it(talk, said, gone, left)
     if left and agent is not talk.agent:
-        put_prompt(left, _prompt(talk, said, agent))
+        is_as_it_was = talk.heard is not None and not talk.heard.is_changed
+        put_prompt(left, _prompt(talk, said, agent) if is_as_it_was else prompt_of(talk, agent))
     returned = None if agent is talk.agent else agent.name
     talk.messages[:], talk.agent = left, agent
     if talk.heard is not None:

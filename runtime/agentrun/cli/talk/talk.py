@@ -10,9 +10,12 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.kept.agents import agent_file
 from agentrun.cli.loading import Loader
+from agentrun.cli.talk.command import Send
 from agentrun.cli.talk.keeper import Keeper
 from agentrun.cli.talk.overhearing import Overheard
 from agentrun.cli.talk.screen import Screen
@@ -53,6 +56,7 @@ class Talk:
         self.seen = Seen()
         self.messages: list[Message] = []
         self.attached: list[Mapping[str, Any]] = []
+        self.unanswered: Send | None = None  # what was said last, where it left the conversation without an answer
         self.heard: Overheard | None = None
         self.person: TerminalApprover | None = None  # where there is somebody to ask
         self.watch: Emit = lambda event: None  # is told each event of the conversation
@@ -74,13 +78,13 @@ class Talk:
     def use(self, loaded: Agent, model: str | None) -> None:
         """Goes on with an agent that was bound anew; who took the conversation over keeps it."""
         self.agent, self.first, self.model = loaded.peers.get(self.agent.name, loaded), loaded, model
-        self.taping.use(loaded)
+        self.taping.use(loaded, model)
 
     def begin_anew(self) -> None:
         """Nothing was said yet."""
         self.messages = []  # the list before is that of its session
         self.attached.clear()
-        self.heard = self.taken_up = None
+        self.heard = self.taken_up = self.unanswered = None
         self.seen = Seen()
         self.agent = self.first
         self.keeper.begin_anew()
@@ -122,7 +126,8 @@ class Talk:
         for event in store.events(session.id):
             seen(event)
         if fork:
-            session = store.fork(session.id)
+            its_agent = {name: getattr(session, name) for name in ("agent", "path", "root", "speaker")}
+            session = msgspec.structs.replace(store.fork(session.id), **its_agent)
             seen.usage, seen.cost_usd = Usage(), None  # what it took stays with the first
             put_prompt(messages, prompt_now(first, speaker, arguments, session.id))
         writer, failure = None, None
@@ -137,7 +142,7 @@ class Talk:
         self.messages = messages  # the list before is that of its session
         self.agent, self.arguments, self.seen, self.taken_up = speaker, arguments, seen, session
         self.attached.clear()
-        self.heard = None
+        self.heard = self.unanswered = None
         if speaker.name != session.speaker:
             self.say(f"there is no agent `{session.speaker}` any more: {speaker.name} has the conversation", "warning")
 
@@ -176,12 +181,13 @@ class Talk:
         """What hears the turn that begins now."""
         if self.heard is None or not self.messages:
             taping = self.taping
-            self.heard = Overheard(self.first, self.model, self.arguments, taping.date, taping.journal)
+            self.heard = Overheard(self.agent, self.model, self.arguments, taping.date, taping.journal)
         self.heard.begin_turn(self.first.mask, self.agent.name, self.messages)
         return self.heard
 
     def say(self, text: str, style: str = "") -> None:
-        self.screen.say(text, style)
+        """Secrets are hidden: a service may tell the key that it refuses, and a person may type one."""
+        self.screen.say(self.first.mask.text(text), style)
 
     def complain(self, error: AgentrunError) -> None:
         self.say(f"{error.message}: {error.help}" if error.help else error.message, "error")

@@ -37,6 +37,7 @@ from agentrun.cli.talk.completion import Completion
 from agentrun.cli.talk.history import History
 from agentrun.cli.talk.keyboard import Keyboard
 from agentrun.cli.talk.reader import Interrupted, Twice
+from agentrun.cli.talk.redrawing import PromptRenderer, breaks_rows_anew
 from agentrun.cli.talk.typed import text_of_keys
 from agentrun.cli.turns import TWICE_WITHIN_S, hung_up, interruptible
 
@@ -95,6 +96,9 @@ class TerminalReader:
         )
         self._app.layout = self._layout()
         self._app.ttimeoutlen, self._app.timeoutlen = _ESCAPE_S, _SEQUENCE_S
+        breaks = breaks_rows_anew(os.environ)
+        for app in (self._app, self._questions.app):
+            app.renderer = PromptRenderer(app.renderer.style, term, breaks_rows=breaks)
 
     def __enter__(self) -> Self:
         self._keyboard.__enter__()

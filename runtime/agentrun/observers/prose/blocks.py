@@ -12,19 +12,21 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agentrun.observers.prose.spans import More
+from agentrun.observers.prose.atoms import More
 
 START_CHARS = 400  # by then it is text
 _DEPTH = 12  # of quotes and lists in each other
 _LEAST_INDENT = 2  # of what stands in an item of a list
-_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?= |\Z)")
-_MAY_BE_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)]?)\Z")
+_BULLETS = "•●◦○‣▪∙·⁃"  # also written before the items of lists
+_MARKER = re.compile(rf"(?:[-*+{_BULLETS}]|\d{{1,9}}[.)])(?= |\Z)")
+_MAY_BE_MARKER = re.compile(rf"(?:[-*+{_BULLETS}]|\d{{1,9}}[.)]?)\Z")
 _RULE = re.compile(r"([-*_])(?: *\1){2,} *\Z")
 _MAY_BE_RULE = re.compile(r"([-*_])(?: *\1)* *\Z")
 _HEADING = re.compile(r"(#{1,6})(?: +|\Z)")
 _MAY_BE_HEADING = re.compile(r"#{1,6} *\Z")
 _FENCE = re.compile(r"(`{3,})([^`]*)\Z|(~{3,})(.*)\Z")
 _MAY_BE_FENCE = re.compile(r"`{1,2}\Z|~{1,2}\Z|`{3,}[^`]*\Z|~{3,}.*\Z")
+_FORMULA = {"$$": "$$", "\\[": "\\]"}  # what opens one that has lines of its own, and what ends it
 _TASK = re.compile(r"\[[ xX]\] ")
 _MAY_BE_TASK = re.compile(r"\[(?:[ xX](?:\](?: )?)?)?\Z")
 
@@ -46,8 +48,9 @@ Container = Quote | Item
 class Start(msgspec.Struct, frozen=True):
     """`kept` of the containers go on, `opened` are new; from `at` on there is the line's own text.
 
-    `kind`: blank, text, heading, rule, fence, table, code. `level` is a heading's; `word` a fence, or what is to be
-    shown as it is before a text; `info` is what a fence says of its code.
+    `kind`: blank, text, heading, rule, fence, formula, table, code. `level` is a heading's; `word` a fence, what ends a
+    formula, or what is to be shown as it is before a text; `info` is what a fence says of its code; so many spaces as
+    `indent` stand before it.
     """
 
     kept: int
@@ -57,6 +60,7 @@ class Start(msgspec.Struct, frozen=True):
     level: int = 0
     word: str = ""
     info: str = ""
+    indent: int = 0
 
 
 def start_of(line: str, containers: Sequence[Container], *, goes_on: bool, in_text: bool) -> Start:
@@ -102,19 +106,20 @@ class _Reader:
                 at += len(marker)
                 gap = self._spaces(at)
                 gap = gap if 0 < gap < 5 else 1
-                opened.append(Item(spaces + len(marker) + gap, f"{marker} "))
+                # Where a bullet begins a row, it is a call's: no text can pass for one.
+                opened.append(Item(spaces + len(marker) + gap, "- " if marker in _BULLETS else f"{marker} "))
                 at = min(at + gap, len(self._line))
             else:
                 break
             spaces = self._spaces(at)
             if self._is_end(at + spaces):
                 return Start(kept, opened, at + spaces, "blank" if isinstance(opened[-1], Quote) else "text")
-        leaf = self._leaf(at, kept, opened)
+        leaf = self._leaf(at, spaces, kept, opened)
         if leaf.kind == "text" and in_text and not opened:
             return msgspec.structs.replace(leaf, kept=len(containers))
         return leaf
 
-    def _leaf(self, at: int, kept: int, opened: list[Container]) -> Start:
+    def _leaf(self, at: int, spaces: int, kept: int, opened: list[Container]) -> Start:
         rest = self._line[at:]
         if rest[0] == "#":
             if found := self._told(_HEADING, _MAY_BE_HEADING, rest):
@@ -122,7 +127,14 @@ class _Reader:
         elif rest[0] in "`~":
             if not self._is_long and (found := self._told(_FENCE, _MAY_BE_FENCE, rest)):
                 fence, info = found.group(1) or found.group(3), found.group(2) or found.group(4) or ""
-                return Start(kept, opened, len(self._line), "fence", word=fence, info=info.strip())
+                end = len(self._line)
+                return Start(kept, opened, end, "fence", word=fence, info=info.strip(), indent=spaces)
+        elif rest[:2] in _FORMULA or (rest in ("$", "\\") and self._goes_on):
+            closing = _FORMULA.get(rest[:2], "")
+            if self._goes_on and (not closing or closing not in rest[2:]):
+                raise More
+            if not self._is_long and closing not in rest[2:]:
+                return Start(kept, opened, at, "formula", word=closing, indent=spaces)
         elif rest[0] == "|":
             return Start(kept, opened, at, "table")
         elif rest[0] in "-*_" and self._is_rule(at):
@@ -132,7 +144,7 @@ class _Reader:
                 raise More
             if found := _TASK.match(rest):
                 return Start(kept, opened, at + found.end(), "text", word=found.group())
-        return Start(kept, opened, at, "text")
+        return Start(kept, opened, at, "text", indent=0 if opened else spaces)
 
     def _told(self, pattern: re.Pattern[str], may_be: re.Pattern[str], rest: str) -> re.Match[str] | None:
         if self._goes_on and may_be.match(rest):

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from agentrun.observers.prose.cells import cells, cells_of
-from agentrun.observers.prose.styles import LINK, PLAIN, Run, painted
+from agentrun.observers.prose.styles import DIM, LINK, PLAIN, Run, painted
 
 _PIECES = re.compile(r" +|[^ ]+")
+_BAR = "│ "
+_JOINER = "\u200d"
 _MIN_ROOM = 8  # in a narrow window what stands before a row gives way
 # These stand with the character before them, also where a row could be broken.
 _NO_START = frozenset("、。，．）」』】〉》〕！？：；ー々…’”)]}!?,.:;\ufe0f")
@@ -21,9 +23,19 @@ _NO_START = frozenset("、。，．）」』】〉》〕！？：；ー々…’
 class Flow:
     """Rows of at most `columns()` cells, asked for each row. `take` gives what is to be written since it last did."""
 
-    def __init__(self, columns: Callable[[], int], *, styled: bool) -> None:
+    def __init__(
+        self,
+        columns: Callable[[], int],
+        *,
+        styled: bool,
+        whole_addresses: bool = True,
+        is_marked: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """A row gets a bar where `is_marked` says so of its first word. `whole_addresses` are left to the terminal."""
         self._columns_now = columns
         self._styled = styled
+        self._whole_addresses = whole_addresses
+        self._is_marked = is_marked
         self._out: list[str] = []
         self._first: Sequence[Run] = ()
         self._rest: Sequence[Run] = ()
@@ -74,7 +86,13 @@ class Flow:
 
     def raw_part(self, text: str, before: Sequence[Run] = ()) -> None:
         self._columns = self._columns_now()
-        self._out.append(self._paint(self._fitted(before)) + text)
+        shown = self._fitted(before)
+        if text == "\n" and shown:  # nothing stands at the end of a row
+            shown = [*shown[:-1], (shown[-1][0].rstrip(" "), shown[-1][1])]
+        self._out.append(self._paint(shown) + text)
+
+    def painted(self, runs: Sequence[Run]) -> str:
+        return self._paint(runs)
 
     def paint(self, text: str, style: str) -> str:
         return painted(text, style) if self._styled else text
@@ -86,11 +104,12 @@ class Flow:
         if size == 0:
             self._add(character, 0, style)
             return
-        if (size > 1 or self._may_break) and character not in _NO_START:
+        if (size > 1 or self._may_break) and character not in _NO_START and not self._is_joined():
             self._flush()
         if self._word_cells + size > self._room:
             if not self._long:
-                self._long = "run" if any("://" in text for text, _ in self._word) else "fill"
+                is_address = self._whole_addresses and any("://" in text for text, _ in self._word)
+                self._long = "run" if is_address else "fill"
                 if self._long == "run" and self._open and self._at > _cells_of(self._rest):
                     self._next_row()
                     self._gap = ("", PLAIN)
@@ -105,6 +124,9 @@ class Flow:
             self._word.append((text, style))
         self._word_cells += size
 
+    def _is_joined(self) -> bool:
+        return bool(self._word) and self._word[-1][0].endswith(_JOINER)
+
     def _end_word(self) -> None:
         self._flush()
         if self._long == "run":
@@ -118,6 +140,7 @@ class Flow:
             return
         if not self._open:
             self._open_row(self._first)
+            self._leave_gap()
         else:
             gap, style = self._gap
             needed = min(self._word_cells, _MIN_ROOM) if self._long else self._word_cells
@@ -129,7 +152,7 @@ class Flow:
                 self._out.append(self._paint([(gap, style if LINK in style.split(";") else PLAIN)]))
                 self._at += len(gap)
         self._gap = ("", PLAIN)
-        if self._long == "fill":
+        if self._long == "fill" or (self._long == "" and self._at + self._word_cells > self._columns):
             for text, style in self._word:
                 self._fill(text, style)
         else:
@@ -151,6 +174,13 @@ class Flow:
 
     # -- rows
 
+    def _leave_gap(self) -> None:
+        """Spaces at the beginning of a line, where there is room for them."""
+        gap, _ = self._gap
+        if gap and self._at + len(gap) + self._word_cells <= self._columns:
+            self._out.append(gap)
+            self._at += len(gap)
+
     def _next_row(self) -> None:
         self._out.append("\n")
         self._open_row(self._rest)
@@ -161,6 +191,9 @@ class Flow:
         self._out.append(self._paint(shown))
         self._at = _cells_of(shown)
         self._open = True
+        if not "".join(text for text, _ in shown).strip() and self._is_marked("".join(text for text, _ in self._word)):
+            self._out.append(self.paint(_BAR, DIM))
+            self._at += len(_BAR)
 
     def _measure(self) -> None:
         self._columns = max(self._columns_now(), 2)

@@ -8,22 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from agentrun.observers.prose.spans import (
-    ADDRESS_CHARS,
-    SPAN_CHARS,
-    SPECIAL,
-    More,
-    Text,
-    atom_at,
-    atom_runs,
-    marks_at,
-    runs,
-    span_at,
-)
+from agentrun.observers.prose.atoms import ADDRESS_CHARS, SPAN_CHARS, SPECIAL, More, Text, atom_at
+from agentrun.observers.prose.spans import atom_runs, marks_at, runs, span_at
 from agentrun.observers.prose.styles import PLAIN
 
 Put = Callable[[str, str], None]
-_DECIDES = re.compile(r"[*_~`\[\]()\\]")
+_DECIDES = re.compile(r"[*_~`\[\]()\\$\n]")
 # What may become a `https://` or a `![`.
 _MAY_BECOME = re.compile(r"(?:(?<![A-Za-z0-9])h(?:t(?:t(?:p(?:s?(?::/?)?)?)?)?)?|!)\Z")
 
@@ -42,6 +32,11 @@ class Inline:
     def begin(self, style: str = PLAIN) -> None:
         self._style = style
         self._text, self._at, self._waits_until = "", 0, 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was not passed on yet."""
+        return self._at < len(self._text)
 
     def feed(self, text: str) -> None:
         last = max(len(self._text) - 1, 0)  # what follows a mark tells whether it closes
@@ -82,14 +77,14 @@ class Inline:
         """Passes on what begins here. Returns where it ends."""
         start, end = found.span()
         whole = Text(text, start, len(text), goes_on)
-        if found.group()[0] not in "*_~":
-            atom = atom_at(found, whole.short(ADDRESS_CHARS) if found.group()[0] == "h" else whole)
-            if atom is None:
-                self._put(found.group(), self._style)
-                return end
+        atom = atom_at(found, whole.short(ADDRESS_CHARS) if found.group()[0] == "h" else whole)
+        if atom is not None:
             for run in atom_runs(atom, self._style, text, styled=self._styled):
                 self._put(*run)
             return atom.end
+        if found.group()[0] not in "*_~":
+            self._put(found.group(), self._style)
+            return end
         if end == len(text) and goes_on and end - start <= SPAN_CHARS:
             raise More
         span = None

@@ -124,6 +124,14 @@ def inputs_of_conversations(catalog: Catalog, document: Document) -> Iterator[Di
             yield _finding(message, case.key_place(("args", "input")), "leave it out, or write it as a message")
 
 
+def files_of_conversations(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
+    """What goes with `input` goes with no message of a conversation."""
+    for case in cases_of(document):
+        if items(case.get("conversation")) and items(case.get("attach")):
+            message = "`attach` of the case is not used: the `conversation` has what the user says"
+            yield _finding(message, case.key_place(("attach",)), "write it beside the `user` message that it goes with")
+
+
 def other_usage(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     """Counts of a turn under names that nothing reads, such as those of OpenAI's API."""
     for above in (document.node, *cases_of(document)) if document.kind == "test" else ():
@@ -161,6 +169,7 @@ RULES = (
     expectations_that_always_hold,
     approvals_that_are_refused,
     inputs_of_conversations,
+    files_of_conversations,
     other_usage,
     misspelt_variables,
 )
