@@ -23,7 +23,7 @@ import pytest
 from agentrun.engine import events
 from agentrun.engine.messages import Message, Usage
 from agentrun.secrets import Masker
-from agentrun.sessions.session import Session
+from agentrun.sessions.session import Session, new_id
 from agentrun.sessions.store import open_store
 
 KINDS = ["sqlite", "postgres"]
@@ -130,7 +130,7 @@ def another(environ):
 def new_session(store, **given):
     now = time.time()
     about = {"agent": "support", "path": "/p/agents/support.yaml", "root": "/p", "speaker": "support"}
-    return Session(**{"id": store.new_id(), "created": now, "changed": now, **about, **given})
+    return Session(**{"id": new_id(), "created": now, "changed": now, **about, **given})
 
 
 def as_messages(conversation):

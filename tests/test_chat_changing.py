@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrun.cli.talk.arguments import read_arguments
+from agentrun.cli.slash.arguments import read_arguments
 from agentrun.errors import UsageError
 from projects import ADD, scripted_agent, write_project
 from servers import ModelServer, reply_json, sse

@@ -11,8 +11,8 @@ import sys
 import pytest
 import yaml
 
-from agentrun.cli.talk.answers import answers
-from agentrun.cli.talk.clipboard import MAX_OSC_BYTES, copy, osc52, programs
+from agentrun.cli.slash.answers import answers
+from agentrun.cli.slash.clipboard import MAX_OSC_BYTES, copy, osc52, programs
 from agentrun.engine.conversation import cut_off
 from agentrun.engine.messages import assistant, user
 from agentrun.errors import UsageError
@@ -107,6 +107,17 @@ def test_fork_goes_on_in_a_copy_and_leaves_the_session_as_it_is(folder):  # noqa
     assert (kept[copy]["title"], kept[copy]["turns"], kept[copy]["forked_from"]) == ("another way", 2, before)
     assert (kept[before]["title"], kept[before]["turns"]) == ("add 40 and 2", 1)
     assert "nothing was said yet" in chat(folder, "/fork").told
+
+
+def test_a_copy_that_is_taken_up_says_that_it_does_not_know_what_was_before(folder):  # noqa: F811
+    chat(folder, "add 40 and 2")
+    (before,) = sessions(folder)
+    done = chat(folder, "/last", "/trace", options=("--resume", before["id"], "--fork"))
+    assert "since" not in done.told  # the conversation that makes the copy knows all
+    (copy,) = (one["id"] for one in sessions(folder) if one["id"] != before["id"])
+    done = chat(folder, "/last", "/trace", options=("--resume", copy))
+    since = f"since this was copied from {before['id']}"
+    assert f"no tool was called {since}\nnothing was asked {since}\n" in done.told
 
 
 def test_a_session_has_its_first_message_for_a_title_until_it_is_given_another(folder):  # noqa: F811

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrun.cli.talk.commands import COMMANDS
-from agentrun.cli.talk.rows import listed, paragraphs
+from agentrun.cli.slash.commands import COMMANDS
+from agentrun.cli.slash.rows import listed, paragraphs
 from agentrun.markup.snippet import cells
 from projects import ADD, scripted_agent, without_durations, write_project
 from servers import ModelServer, sse
@@ -88,17 +88,17 @@ def test_an_unknown_command_suggests_the_nearest_and_how_to_say_it_to_the_agent(
         "there is no command /modle: did you mean `/model`? A second slash, as in //modle, says it to the agent"
     ]
     assert "there is no command /zzzz: /help lists them." in told(project, "/zzzz")
-    assert "there is no command /: /help lists them." in told(project, "/ and so on")
+    assert "no command follows the `/`: /help lists them" in told(project, "/ and so on")
 
 
 def test_a_message_may_begin_with_a_slash_with_a_second_one_or_as_a_path(tmp_path):
-    typed = ["//usr is full", "/etc/hosts is wrong", "/notes.txt says no", " /model is a word"]
-    with ModelServer([sse(text="Yes.")] * 4) as server:
+    typed = ["//usr is full", "/etc/hosts is wrong", "/notes.txt says no"]
+    with ModelServer([sse(text="Yes.")] * 3) as server:
         write_project(tmp_path, {"agents/a.yaml": asking(server)})
         done = chat(tmp_path, *typed, agent="a")
         said = [one.json["messages"][-1]["content"] for one in server.requests]
-    assert done.stdout == "Yes.\n" * 4
-    assert said == ["/usr is full", "/etc/hosts is wrong", "/notes.txt says no", " /model is a word"]
+    assert done.stdout == "Yes.\n" * 3
+    assert said == ["/usr is full", "/etc/hosts is wrong", "/notes.txt says no"]
 
 
 # -- the agent

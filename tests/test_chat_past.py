@@ -110,6 +110,8 @@ def test_undo_tells_that_what_tools_did_stays(folder):
         ("/undo -1", "`-1` is no number of messages"),
         ("/undo ²", "`²` is no number of messages"),
         ("/undo all", "`all` is no number of messages"),
+        ("/undo " + "9" * 5000, "is no number of messages"),
+        ("/last " + "9" * 5000, "is not known: `/last 2` shows the last result but one"),
         ("/retry now", "nothing may follow /retry: `now`"),
         ("/clear all", "nothing may follow /clear: `all`"),
         ("/edit", "without a terminal there is no prompt to edit at"),

@@ -6,7 +6,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from agentrun.cli.talk.clipboard import copy
+from agentrun.cli.slash.clipboard import copy
 from agentrun.cli.talk.mentions import mentioned
 from agentrun.cli.talk.nearby import is_near
 from agentrun.markup.foreign import own_place

@@ -189,7 +189,7 @@ def test_continue_takes_up_what_was_changed_last_of_the_agent_or_the_project(pro
 
 
 def test_continue_without_a_session_is_bad_usage(project):
-    for arguments, of in ((["--continue"], "in `.`"), (["a", "--continue"], "with `a`")):
+    for arguments, of in ((["--continue"], "of this project"), (["a", "--continue"], "with `a`")):
         done = chat(project, b"hi\n", *arguments)
         assert done.returncode == 2
         assert f"there is no session {of} yet" in done.stderr.decode()
@@ -507,6 +507,13 @@ def test_sessions_older_than_the_project_keeps_them_are_deleted_when_a_chat_begi
     told = done.stderr.decode().splitlines()
     assert told[-1] == "1 session deleted: not changed for 90 days (`keep-days`)"  # what began did not wait for it
     assert {one["title"] for one in sessions(project)} == {"elsewhere", "new"}
+
+
+def test_a_single_day_is_told_as_one(project):
+    held(project, b"old\n", "a")
+    age(project, 2)
+    (project / "agentrun.toml").write_text("[sessions]\nkeep-days = 1\n")
+    assert "1 session deleted: not changed for 1 day (`keep-days`)" in chat(project, b"new\n", "a").stderr.decode()
 
 
 def test_a_session_that_is_taken_up_is_not_too_old(project):

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from agentrun.cli.talk.completion import Completion
-from agentrun.cli.talk.history import History
-from agentrun.cli.talk.plain import lacks_cursor_control
-from agentrun.cli.talk.status import Standing, status_line
-from agentrun.cli.talk.typed import text_of
+from agentrun.cli.prompt.completion import Completion
+from agentrun.cli.prompt.history import History
+from agentrun.cli.prompt.plain import lacks_cursor_control
+from agentrun.cli.prompt.status import Standing, status_line
+from agentrun.cli.prompt.typed import text_of
 from projects import ADD, scripted_agent, write_project
 from servers import ModelServer, sse
 from terminals import Terminal
@@ -276,7 +276,7 @@ def test_the_same_entry_twice_in_a_row_is_kept_once(state):
 
 def test_conversations_that_go_on_at_the_same_time_lose_none_of_each_others_lines(state):
     program = (
-        "import sys; from pathlib import Path; from agentrun.cli.talk.history import History\n"
+        "import sys; from pathlib import Path; from agentrun.cli.prompt.history import History\n"
         "history = History(Path(sys.argv[1]), str)\n"
         "for number in range(700): history.add(f'{sys.argv[2]} {number}')"
     )
@@ -321,7 +321,7 @@ def test_files_are_offered_after_an_at_sign(folder):
 
 
 def test_commands_their_aliases_and_what_may_follow_them_are_offered(folder):
-    from agentrun.cli.talk.command import Command
+    from agentrun.cli.slash.command import Command
 
     async def run(talk, rest):
         return None
@@ -538,6 +538,27 @@ def test_ctrl_o_unfolds_the_last_result_and_then_the_ones_before(tmp_path):
     assert terminal.leave() == 0
 
 
+def test_ctrl_o_unfolds_what_a_tool_gave_and_no_hand_off(tmp_path):
+    one = "description: One.\nshell: {command: [sh, -c, 'seq 1 30; echo end-of-one'], cwd: ..}\n"
+    replies = ["tool_calls: [{name: one}]", "tool_calls: [{name: transfer_to_b}]"]
+    files = {
+        "tools.d/one.yaml": one,
+        "agents/a.yaml": scripted_agent(replies, tools="[one]", more="handoffs: [b]"),
+        "agents/b.yaml": scripted_agent(["content: Done."]),
+    }
+    terminal = Terminal(write_project(tmp_path, files), "a")
+    terminal.wait_for_prompt()
+    terminal.say("go")
+    terminal.wait_for("Done.")
+    terminal.wait_for("b>")
+    terminal.type(CTRL_O)
+    terminal.wait_for("end-of-one")
+    terminal.type(CTRL_O)
+    terminal.wait_for("there are no more results")
+    terminal.type(CTRL_D)
+    assert terminal.end() == 0
+
+
 def test_a_draft_stands_at_the_prompt_to_be_edited(project, service):
     terminal = Terminal(project, "a")
     terminal.say("one" + ALT_ENTER + "two")
@@ -633,7 +654,7 @@ def test_ctrl_c_twice_leaves_a_dumb_terminal(project):
     [("dumb", True), ("", True), ("unknown", True), ("xterm", False), ("linux", False), ("xterm-of-tomorrow", False)],
 )
 def test_terminals_without_cursor_control_are_known(terminal, lacks):
-    program = f"from agentrun.cli.talk.plain import lacks_cursor_control as lacks; print(lacks({terminal!r}))"
+    program = f"from agentrun.cli.prompt.plain import lacks_cursor_control as lacks; print(lacks({terminal!r}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True)
     assert done.stdout.strip() == str(lacks)
     assert lacks_cursor_control("dumb")

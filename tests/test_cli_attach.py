@@ -265,3 +265,9 @@ def test_a_refused_message_comes_back_with_its_files_and_can_be_sent_without_the
         assert parts_sent(server, 2) == "hello"
         assert len(server.requests[2].json["messages"]) == 2
         assert terminal.leave() == 0
+
+
+def test_the_title_is_what_was_said_and_not_what_a_file_holds(project):
+    typed = b'/attach "my notes.txt"\nWhat is to be done?\n/title\n'
+    done = agentrun(project, "chat", "a", "--no-session", text=typed)
+    assert "the title is “What is to be done?”" in done.stderr.decode()

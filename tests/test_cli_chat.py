@@ -45,6 +45,19 @@ def test_windows_line_ends_a_bom_and_a_last_line_without_end_are_read(project):
     assert done.stdout.decode() == "It is 42.\nYou are welcome.\n"
 
 
+def test_a_reader_of_the_answers_who_leaves_ends_it_quietly(project):
+    (project / "agents/long.yaml").write_text(scripted_agent(["chunks: ['one\\n', 'two\\n']", "content: three"]))
+    reading, writing = os.pipe()
+    os.close(reading)
+    chat = [sys.executable, "-m", "agentrun", "chat", "long", "--no-session"]
+    with os.fdopen(writing, "wb") as answers:
+        done = subprocess.run(
+            chat, cwd=project, input=b"hi\nagain\n", stdout=answers, stderr=subprocess.PIPE, timeout=50
+        )
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines()[1:] == ["model scripted · 0 tools · /help"]
+
+
 def test_blank_lines_are_no_messages(project):
     done = piped(project, b"\n\nadd\n\n", "sum")
     assert done.stdout.decode() == "It is 42.\n"

@@ -238,7 +238,7 @@ def test_delete_of_old_ones_leaves_what_is_new(project):
     ("arguments", "told"),
     [
         ([], "which sessions are to be deleted?"),
-        (["3f2a", "--older-than", "3"], "which sessions are to be deleted?"),
+        (["3f2a", "--older-than", "3"], "ids and `--older-than` exclude one another"),
         (["3f2a", "--project"], "`--project` goes with `--older-than`"),
     ],
 )

@@ -19,7 +19,7 @@ import yaml
 import agentrun
 from agentrun import attachments, errors
 from agentrun.cli import COMMANDS, EXIT_INTERRUPTED, run
-from agentrun.cli.talk.commands import COMMANDS as TALK_COMMANDS
+from agentrun.cli.slash.commands import COMMANDS as TALK_COMMANDS
 from agentrun.engine.attached import size_in_words
 from agentrun.observers import semconv
 from agentrun.project import read_project

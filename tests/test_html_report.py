@@ -59,7 +59,7 @@ def html(*results, **more):
 
 
 def page(folder, text):
-    path = folder / "report.html"
+    path = folder / "page.html"
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -51,6 +51,7 @@ ALLOWED = {
         "engine.messages",
         "errors",
         "markup.calls",
+        "markup.page",
         "visible",
     },
     "attachments": {"engine.attached"} | FOUNDATION,

@@ -3,7 +3,7 @@
 import pytest
 from prompt_toolkit.layout.screen import Char
 
-from agentrun.cli.talk.redrawing import breaks_in, breaks_rows_anew, used
+from agentrun.cli.prompt.redrawing import breaks_in, breaks_rows_anew, used
 
 
 def row(text):

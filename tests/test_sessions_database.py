@@ -438,5 +438,5 @@ except StoreError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
     assert done.stdout == (
         "AGENTRUN_DATABASE_URL needs a package that is not installed: psycopg "
-        "| Install it: pip install 'psycopg[binary]>=3.2,<4'\n"
+        "| Install it: pip install 'psycopg[binary]>=3.2.1,<4'\n"
     )

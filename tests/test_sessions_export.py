@@ -51,6 +51,26 @@ def test_what_the_loop_says_in_the_persons_name_is_no_word_of_the_person(note):
     assert [line for line in said if "│ >" in line] == ["│ > And dogs?"]
 
 
+def test_a_call_that_failed_is_recalled_with_what_became_of_it():
+    call = {"id": "1", "type": "function", "function": {"name": "wait", "arguments": "{}"}}
+    for result, line in (
+        (
+            '{"error": {"type": "interrupted", "message": "it is not known"}}',
+            "│ ✗ wait() → interrupted: it is not known",
+        ),
+        ("fine", "│ • wait()"),
+    ):
+        said = recalled(
+            SESSION,
+            [
+                user("hi"),
+                Message({"role": "assistant", "content": None, "tool_calls": [call]}),
+                Message({"role": "tool", "tool_call_id": "1", "content": result}),
+            ],
+        )
+        assert said[-1] == line
+
+
 def test_what_a_person_writes_later_is_no_note_whatever_it_begins_with():
     messages = [user("hi"), assistant("hello"), Message({"role": "user", "content": text(NOTES[0])})]
     assert [one.text for one in pieces(SESSION, messages) if isinstance(one, Said) and not one.who] == [

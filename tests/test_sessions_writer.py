@@ -1,5 +1,6 @@
 """The writer of a session: what it writes when, what it counts, and what becomes of it when writing fails."""
 
+import asyncio
 import sqlite3
 import time
 
@@ -128,6 +129,29 @@ def test_pieces_of_a_text_wait_for_each_other_and_everything_else_is_written_at_
     assert kept() > waiting
     run.turn("ab")
     assert kept() == run.seq
+
+
+def test_pieces_are_written_though_nothing_comes_after_them(store):
+    messages = []
+    writer = store.writer(new_session(store), messages, Masker())
+
+    def kept():
+        return [one.text for one in store.events(writer.session.id) if isinstance(one, events.TextDelta)]
+
+    async def stalled():
+        run = Run(writer, messages)
+        run.emit(events.TurnStarted, turn=1)
+        run.emit(events.TextDelta, text="a")
+        run.emit(events.TextDelta, text="b")
+        async with asyncio.timeout(20):
+            while kept() != ["a", "b"]:
+                await asyncio.sleep(0.02)
+        return run
+
+    run = asyncio.run(stalled())
+    run.turn("ab")
+    assert kept() == ["a", "b"]
+    assert len(list(store.events(writer.session.id))) == run.seq
 
 
 def test_tokens_and_cost_are_those_of_turns_until_the_run_tells_the_whole(store):

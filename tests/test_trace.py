@@ -365,6 +365,17 @@ def test_a_session_is_drawn_by_its_id(project):
     assert (missing.returncode, missing.stdout) == (2, "")
 
 
+def test_a_copy_without_runs_of_its_own_names_the_session_that_has_them(project):
+    (project / "agents/echo.yaml").write_text(scripted_agent(["content: one"]))
+    state = {"XDG_STATE_HOME": str(project / "state")}
+    agentrun(project, "chat", "echo", stdin="hi\n/fork\n", env=state)
+    kept = json.loads(agentrun(project, "sessions", "list", "--format", "json", env=state).stdout)["sessions"]
+    copy = next(one for one in kept if one["forked_from"])
+    told = agentrun(project, "trace", copy["id"], env=state)
+    assert told.returncode == 2
+    assert f"agentrun trace {copy['forked_from']}" in told.stderr
+
+
 def test_a_session_is_found_in_the_database_that_an_env_file_names(project):
     (project / "agents/echo.yaml").write_text(scripted_agent(["content: one"]))
     (project / ".env").write_text(f"AGENTRUN_DATABASE_URL=sqlite:///{project}/kept.db\n")
@@ -392,6 +403,7 @@ def test_as_json_there_is_no_content_unless_asked(project):
         (["spans.jsonl", "--html", "./spans.jsonl"], "`spans.jsonl` can't be written: it is what is read"),
         (["spans.jsonl", "--run", "1", "--all"], "`--run` and `--all` exclude one another"),
         (["spans.jsonl", "--html", "x.html", "--format", "json"], "`--html` and `--format json` exclude one another"),
+        (["spans.jsonl", "--content"], "`--content` goes with `--html FILE` or `--format json`"),
     ],
 )
 def test_bad_usage_is_told(project, arguments, said):

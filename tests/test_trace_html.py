@@ -2,9 +2,7 @@
 
 import base64
 import hashlib
-import json
 import re
-from html import escape, unescape
 from importlib.resources import files
 
 import pytest
@@ -14,7 +12,7 @@ from agentrun.observers.waterfall import pieces
 from agentrun.observers.waterfall_html import MAX_CHARS, MAX_SPANS, as_html
 from chromium import UNDRAWN, dom, needs_chromium, pixels, screenshot
 from test_cli_run import agentrun
-from test_html_report import HOSTILE, POLICY, Elements, contrast
+from test_html_report import HOSTILE, POLICY, Elements, contrast, measured, page
 from traced_runs import Told, a_run_with_an_expert, traced_project
 
 TOOL_BAR = (0x12, 0x80, 0x8A)  # `--tool` in the light colours
@@ -35,23 +33,6 @@ def said(text):
         told.result(3, text, text, result=text, error="internal"),
         told.ended(4, "model_error", text, {"type": "internal", "message": text}),
     ]
-
-
-def page(folder, text):
-    path = folder / "trace.html"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def measured(folder, text, script, *, width=1000):
-    """What a script sees of the page in a frame of a width. Only this copy of the page may run one."""
-    without_policy = POLICY.sub("", text)
-    assert without_policy != text
-    probe = f"<script>parent.document.title = JSON.stringify((() => {{ {script} }})())</script></body>"
-    inside = escape(without_policy.replace("</body>", probe))
-    frame = f'<!doctype html><title></title><iframe width="{width}" height="900" frameborder="0" srcdoc="{inside}">'
-    told, _ = dom(page(folder, frame), folder / "profile")
-    return json.loads(unescape(re.search("<title>(.*?)</title>", told)[1]))
 
 
 # -- what stands in it -----------------------------------------------------------------------------------------

@@ -85,9 +85,7 @@ def check_runnable(
         if one.spec is None or not (unset or found.span in idle)
     }
     found = tuple(
-        msgspec.structs.replace(one, severity="error")
-        if one.code == "AR510" and one.span in missed
-        else one
+        msgspec.structs.replace(one, severity="error") if one.code == "AR510" and one.span in missed else one
         for one in report.diagnostics
     )
     report = Report(found, report.sources)

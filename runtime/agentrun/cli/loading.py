@@ -62,6 +62,11 @@ class Loader:
         """The agent's file."""
         return Path(self._document.path).resolve()
 
+    @property
+    def root(self) -> str:
+        """The project's folder, as sessions know it."""
+        return str(self.project.root.resolve())
+
     def of(self, agent: str) -> Loader:
         """The same for another agent."""
         return Loader(agent, self._environ, self._tools, self._stage)

@@ -1,4 +1,4 @@
-"""Files that commands write beside what they print: `--output-file`, `--write-baseline`."""
+"""Files that commands write: beside what they print (`--output-file`, `--write-baseline`), or in its place."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from agentrun.cli.formats import FORMATS
 from agentrun.cli.standard_input import STDIN
+from agentrun.discovery import display
 from agentrun.errors import UsageError, reason_of
 
 
@@ -64,3 +65,18 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(f"{text}\n" if text and not text.endswith("\n") else text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"`{path}` can't be written: {reason_of(error)}") from None
+
+
+def write_new(path: Path, texts: Iterable[str]) -> None:
+    """The texts one behind the other, as they are. Never over a file that is there."""
+    try:
+        with path.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
+            try:
+                file.writelines(texts)
+            except BaseException:  # half a file is none
+                path.unlink(missing_ok=True)
+                raise
+    except FileExistsError:
+        raise UsageError(f"`{display(path)}` is there already", help="name another file, or remove it") from None
+    except OSError as error:
+        raise UsageError(f"`{display(path)}` can't be written: {reason_of(error)}") from None

@@ -187,7 +187,9 @@ def delete_command(
       agentrun sessions delete 3f2a 77b0
       agentrun sessions delete --older-than 90 --project --yes
     """
-    if bool(ids) == (older_than is not None):
+    if ids and older_than is not None:
+        raise UsageError("ids and `--older-than` exclude one another", help="leave one of them out")
+    if not ids and older_than is None:
         raise UsageError("which sessions are to be deleted?", help="name their ids, or pass `--older-than DAYS`")
     if ids and project:
         raise UsageError("`--project` goes with `--older-than`: an id is of one session", help="leave it out")

@@ -78,6 +78,8 @@ def command(
         raise UsageError("`--run` and `--all` exclude one another", help="leave one of them out")
     if html is not None and output_format != "text":
         raise UsageError("`--html` and `--format json` exclude one another", help="leave one of them out")
+    if content and html is None and output_format == "text":
+        raise UsageError("`--content` goes with `--html FILE` or `--format json`")
     if html is not None and os.path.realpath(html) == os.path.realpath(source):
         raise UsageError(f"`{html}` can't be written: it is what is read")
     from agentrun.observers.waterfall import pieces
@@ -171,7 +173,9 @@ def _of_session(id: str, environ: Mapping[str, str], *, content: bool) -> list[S
     finally:
         store.close()
     if not spans:
-        raise UsageError(f"the session `{session.id}` holds no run")
+        first = session.forked_from
+        further = f"it is a copy: `agentrun trace {first}` draws what came before" if first else None
+        raise UsageError(f"the session `{session.id}` holds no run", help=further)
     return spans
 
 

@@ -1,4 +1,7 @@
-"""JSON from a model, hostile until checked: a call's arguments become one object, or a failure the model can mend."""
+"""JSON from a model, hostile until checked: a call's arguments become one object, or a failure the model can mend.
+
+Those that a run is given are checked here, too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from agentrun.engine.agent import Check
+from agentrun.engine.agent import Agent, Check
 from agentrun.errors import ToolFailure
 
 MAX_CHARS = 1_048_576
@@ -39,6 +42,20 @@ def check_arguments(check: Check, arguments: dict[str, Any]) -> dict[str, Any]:
         listed = [{"path": one.path, "message": one.message} for one in violations]
         message = "; ".join(f"{one.path}: {one.message}" if one.path else one.message for one in violations)
         raise ToolFailure("invalid_arguments", message, violations=listed)
+    return filled
+
+
+def given_arguments(agent: Agent, given: dict[str, Any], *, typed: bool, begins: bool) -> dict[str, Any]:
+    """What a run is given for an agent's parameters, with defaults; raises `ToolFailure` where that can't be used.
+
+    A message that was typed takes the place of `input`: only what the prompt uses must be there, where it is rendered.
+    """
+    if not typed:
+        return check_arguments(agent.arguments, given)
+    filled: dict[str, Any] = agent.arguments.with_defaults(given)
+    missing = sorted(agent.prompt_arguments - filled.keys()) if begins else []
+    if missing:
+        raise ToolFailure("invalid_arguments", f"the system prompt needs the argument `{missing[0]}`", missing=missing)
     return filled
 
 

@@ -6,9 +6,7 @@ All goes but the last exchange. What a run does when the conversation outgrows i
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,7 +15,7 @@ from agentrun.engine.agent import Agent
 from agentrun.engine.asking import cost_usd
 from agentrun.engine.context import Cut
 from agentrun.engine.conversation import untrusted_seen
-from agentrun.engine.events import Emit, Event
+from agentrun.engine.events import Emit, Teller
 from agentrun.engine.exchanges import exchange_starts
 from agentrun.engine.messages import Message, Request, ToolList, Usage
 from agentrun.engine.ports import DirectJournal, FallbackProgress, Journal, Progress, RetryProgress
@@ -50,8 +48,13 @@ async def compact(
     `wish` is what the summary should keep. Raises `UsageError` where it is too short for that, and `ModelError`.
     """
     found = what_goes(messages)
-    tell = _Teller(emit)
-    masked = MaskedProgress(agent.mask, tell.progress)
+    tell = Teller(emit, secrets.token_hex(8))
+
+    def progress(told: Progress) -> None:
+        if isinstance(told, RetryProgress | FallbackProgress):  # the text is not the answer
+            progress_event(told, tell)
+
+    masked = MaskedProgress(agent.mask, progress)
     request = Request(context.summary_request(found.old, wish), ToolList(()))
     reply = await (journal or DirectJournal()).model_call(
         KEY, request, masked, lambda told: agent.model.complete(request, told)
@@ -63,7 +66,7 @@ async def compact(
     before = context.tokens_of(messages)
     messages[:] = found.joined(note)
     cost = cost_usd(agent, reply)
-    tell.emit(events.Compacted, dropped_messages=len(found.old), usage=reply.usage, cost_usd=cost)
+    tell(events.Compacted, dropped_messages=len(found.old), usage=reply.usage, cost_usd=cost)
     return Compaction(len(found.old), before, context.tokens_of(messages), reply.usage, cost)
 
 
@@ -78,20 +81,3 @@ def what_goes(messages: Sequence[Message]) -> Cut:
             help="all before the last message is summed up",
         )
     return found
-
-
-class _Teller:
-    """Tells in an envelope of its own."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._id = secrets.token_hex(8)
-        self._seq = 0
-
-    def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
-        self._seq += 1
-        self._emit(kind(run_id=self._id, seq=self._seq, time=time.time(), **fields))
-
-    def progress(self, progress: Progress) -> None:
-        if isinstance(progress, RetryProgress | FallbackProgress):  # the text is not the answer
-            progress_event(progress, self.emit)

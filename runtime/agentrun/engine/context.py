@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.attached import bytes_and_tokens
-from agentrun.engine.messages import Message, ToolList, Usage, system, user
+from agentrun.engine.messages import PROMPT_ROLES, Message, ToolList, Usage, system, user
 
 # English text, code and JSON have three to five bytes to a token. The JSON around a message is counted too.
 BYTES_PER_TOKEN = 4
@@ -27,7 +27,6 @@ _LEFT_OUT_UNTRUSTED = "Earlier parts of this conversation, with untrusted tool o
 _SUMMARY = "Summary of the conversation so far: "
 _SUMMARY_UNTRUSTED = "Summary of the conversation so far, which held untrusted tool output: "
 
-_PROMPT_ROLES = ("system", "developer")
 _SUMMARISE = (
     "You summarise the beginning of a conversation between a user and an assistant that calls tools, so that the "
     "assistant can go on with the summary alone. Keep what was asked and decided, what was done with which result, "
@@ -112,7 +111,7 @@ def _is_worth_a_summary(old: Sequence[Message]) -> bool:
 
 def _head(messages: Sequence[Message]) -> int:
     """How many messages the system prompt has."""
-    return next((index for index, one in enumerate(messages) if one.role not in _PROMPT_ROLES), len(messages))
+    return next((index for index, one in enumerate(messages) if one.role not in PROMPT_ROLES), len(messages))
 
 
 def _may_begin(message: Message, in_last_exchange: bool) -> bool:
@@ -176,15 +175,16 @@ def summary_note(text: str, room: int, *, untrusted: bool) -> Message:
 
 def is_note(message: Message) -> bool:
     """Whether the message stands for others that went."""
-    content = message.data.get("content")
-    openings = (_LEFT_OUT, _LEFT_OUT_UNTRUSTED, _SUMMARY, _SUMMARY_UNTRUSTED)
-    return message.role == "user" and isinstance(content, str) and content.startswith(openings)
+    return _begins_with(message, (_LEFT_OUT, _LEFT_OUT_UNTRUSTED, _SUMMARY, _SUMMARY_UNTRUSTED))
 
 
 def held_untrusted(message: Message) -> bool:
     """Whether the message stands for others that held untrusted output."""
+    return _begins_with(message, (_LEFT_OUT_UNTRUSTED, _SUMMARY_UNTRUSTED))
+
+
+def _begins_with(message: Message, openings: tuple[str, ...]) -> bool:
     content = message.data.get("content")
-    openings = (_LEFT_OUT_UNTRUSTED, _SUMMARY_UNTRUSTED)
     return message.role == "user" and isinstance(content, str) and content.startswith(openings)
 
 

@@ -5,6 +5,7 @@ Encoded as JSON an event is one flat object: `type`, `run_id`, `seq`, `time`, th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ Reason = Literal[
     "model_error",
     "cancelled",
 ]
+ENDED_WELL: tuple[Reason, ...] = ("answered", "final_tool")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -63,6 +65,9 @@ class ToolCallDelta(Event, frozen=True, kw_only=True, tag="tool_call_delta"):
     index: int
     name: str
     arguments: str
+
+
+PIECES = (TextDelta, ReasoningDelta, ToolCallDelta)  # of a turn, whose end tells them again, whole
 
 
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
@@ -144,3 +149,18 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
 
 
 Emit = Callable[[Event], None]
+
+
+class Teller:
+    """Tells the events of one run, each in its envelope."""
+
+    def __init__(self, emit: Emit, run_id: str, parent_run_id: str | msgspec.UnsetType = msgspec.UNSET) -> None:
+        self._emit = emit
+        self._run_id = run_id
+        self._parent_run_id = parent_run_id
+        self._seq = 0
+
+    def __call__(self, kind: Callable[..., Event], **fields: Any) -> None:
+        self._seq += 1
+        envelope = {"run_id": self._run_id, "seq": self._seq, "time": time.time(), "parent_run_id": self._parent_run_id}
+        self._emit(kind(**envelope, **fields))

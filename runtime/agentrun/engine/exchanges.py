@@ -12,7 +12,7 @@ from agentrun.engine.arguments import parse_json
 from agentrun.engine.context import is_note
 from agentrun.engine.conversation import is_correction
 from agentrun.engine.handoff import PREFIX
-from agentrun.engine.messages import Message
+from agentrun.engine.messages import PROMPT_ROLES, Message
 
 
 def exchange_starts(messages: Sequence[Message]) -> list[int]:
@@ -23,7 +23,7 @@ def exchange_starts(messages: Sequence[Message]) -> list[int]:
 
 def _is_the_note(messages: Sequence[Message], index: int) -> bool:
     """It stands before all that was said: what a user writes later is no note, whatever it begins with."""
-    return is_note(messages[index]) and all(one.role in ("system", "developer") for one in messages[:index])
+    return is_note(messages[index]) and all(one.role in PROMPT_ROLES for one in messages[:index])
 
 
 def text_of(message: Message) -> str:

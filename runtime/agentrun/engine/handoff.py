@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.agent import Agent
-from agentrun.engine.messages import Message, system
+from agentrun.engine.messages import PROMPT_ROLES, Message, system
 from agentrun.engine.ports import RunInfo
 from agentrun.errors import ToolFailure, UsageError
 
 PREFIX = "transfer_to_"
-_PROMPT_ROLES = ("system", "developer")
 
 
 class Takeover(msgspec.Struct, frozen=True, eq=False):
@@ -62,7 +61,7 @@ def going_on(agent: Agent, known: Mapping[str, Any], run: RunInfo) -> Takeover:
 
 def put_prompt(messages: list[Message], prompt: str | None) -> None:
     """The system prompt in the place of the one before, or none."""
-    before = 1 if messages and messages[0].role in _PROMPT_ROLES else 0
+    before = 1 if messages and messages[0].role in PROMPT_ROLES else 0
     messages[:before] = [] if prompt is None else [system(prompt)]
 
 

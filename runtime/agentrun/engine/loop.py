@@ -13,8 +13,7 @@ import asyncio
 import datetime
 import itertools
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -23,12 +22,12 @@ from agentrun.engine import events
 from agentrun.engine.agent import Agent
 from agentrun.engine.answer import answer_problem, cut_short
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.arguments import check_arguments
+from agentrun.engine.arguments import check_arguments, given_arguments
 from agentrun.engine.asking import Asker
 from agentrun.engine.calls import Caller, Planned, Turn
 from agentrun.engine.conversation import call_ids, correction, cut_off, history_form, take_back, untrusted_seen
 from agentrun.engine.deadline import Deadline
-from agentrun.engine.events import Emit, Event, Reason
+from agentrun.engine.events import Emit, Reason, Teller
 from agentrun.engine.handoff import Takeover, put_prompt, takeover
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Reply, system, tool_result, user
@@ -61,22 +60,11 @@ async def run(
     """
     conversation = [] if messages is None else messages
     given = sendable(dict(arguments or {}))
-    filled = _checked_arguments(agent, given, typed=text is not None, begins=not conversation)
+    filled = given_arguments(agent, given, typed=text is not None, begins=not conversation)
     budget = Budget(agent.limits)
     info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
     this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info)
     return await this.go(None if text is None else as_text(text), filled, attachments)
-
-
-def _checked_arguments(agent: Agent, given: dict[str, Any], *, typed: bool, begins: bool) -> dict[str, Any]:
-    if not typed:
-        return check_arguments(agent.arguments, given)
-    # What is typed takes the place of `input`: only what the prompt uses must be there, where it is rendered.
-    filled: dict[str, Any] = agent.arguments.with_defaults(given)
-    missing = sorted(agent.prompt_arguments - filled.keys()) if begins else []
-    if missing:
-        raise ToolFailure("invalid_arguments", f"the system prompt needs the argument `{missing[0]}`", missing=missing)
-    return filled
 
 
 class _Run:
@@ -99,14 +87,13 @@ class _Run:
         self.key_prefix = key_prefix
         self.info = info
         self._whole = budget
+        self.emit = Teller(emit, info.id, parent.info.id if parent else msgspec.UNSET)
         self._emit = emit
-        self._seq = 0
         self._turn = 0
         self._asides = itertools.count(1)
         self._deadline = Deadline(agent.limits.timeout_s)
         self._known: dict[str, Any] = {}
         self._open_calls: Sequence[Planned] = ()
-        self._parent_id: str | msgspec.UnsetType = parent.info.id if parent else msgspec.UNSET
         self._call_ids = call_ids(messages)
         self._serve(agent, budget, parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages))
 
@@ -138,11 +125,6 @@ class _Run:
             untrusted=lambda: self.caller.untrusted_seen,
             emit=self.emit,
         )
-
-    def emit(self, kind: Callable[..., Event], **fields: Any) -> None:
-        self._seq += 1
-        envelope = {"run_id": self.info.id, "seq": self._seq, "time": time.time(), "parent_run_id": self._parent_id}
-        self._emit(kind(**envelope, **fields))
 
     # -- the whole run
 
@@ -176,6 +158,10 @@ class _Run:
             return self._finish(End("model_error", error=error))
         except asyncio.CancelledError:
             error = {"type": "cancelled", "message": "the run was cancelled"}
+            self._finish(End("cancelled", self._cut_off(), error=error))
+            raise
+        except BrokenPipeError:  # who reads what is told has left
+            error = {"type": "cancelled", "message": "nobody reads any more"}
             self._finish(End("cancelled", self._cut_off(), error=error))
             raise
         except BaseException as bug:
@@ -325,9 +311,4 @@ class _Run:
             raise ToolFailure("invalid_arguments", error.message) from None
         if child.caller.untrusted_seen:
             self.caller.taint()
-        if not outcome.ended_well:
-            explained = (outcome.error or {}).get("message", outcome.reason)
-            message = f"the agent `{agent.name}` did not finish: {explained}"
-            said = {"text": outcome.text} if outcome.text else {}
-            raise ToolFailure("internal", message, reason=outcome.reason, **said)
-        return outcome.text if outcome.output is None else outcome.output
+        return outcome.as_result(agent.name)

@@ -14,6 +14,8 @@ import msgspec
 
 encode = msgspec.json.Encoder().encode
 
+PROMPT_ROLES = ("system", "developer")
+
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "refusal"]
 
 

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 
 from agentrun.engine.agent import Agent
-from agentrun.engine.events import Reason
+from agentrun.engine.events import ENDED_WELL, Reason
 from agentrun.engine.limits import Budget
 from agentrun.engine.messages import Message, Usage
 from agentrun.engine.output import brief
-
-ENDED_WELL = ("answered", "final_tool")
+from agentrun.errors import ToolFailure
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -35,6 +34,14 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def ended_well(self) -> bool:
         return self.reason in ENDED_WELL
+
+    def as_result(self, name: str) -> Any:
+        """What a call of the agent `name` gives. Raises `ToolFailure` where its run did not end well."""
+        if not self.ended_well:
+            explained = (self.error or {}).get("message", self.reason)
+            said = {"text": self.text} if self.text else {}
+            raise ToolFailure("internal", f"the agent `{name}` did not finish: {explained}", reason=self.reason, **said)
+        return self.text if self.output is None else self.output
 
 
 class End(Exception):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agentrun.observers.prose.joiners import Pieces
-from agentrun.observers.prose.markdown import Markdown
 from agentrun.observers.unfolded import laid_out
 
 Write = Callable[[str], None]
@@ -64,6 +63,8 @@ class TerminalAnswer:
     """
 
     def __init__(self, write: Write, columns: Callable[[], int], style: Style, *, styled: bool) -> None:
+        from agentrun.observers.prose.markdown import Markdown  # long to load, and only a terminal needs it
+
         self._write = write
         self._style = style
         self._markdown = Markdown(write, columns, styled=styled)

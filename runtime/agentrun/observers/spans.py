@@ -13,13 +13,11 @@ from typing import Any
 import msgspec
 
 from agentrun.engine import events
-from agentrun.engine.events import Event
+from agentrun.engine.events import ENDED_WELL, PIECES, Event
 from agentrun.engine.messages import Usage
 from agentrun.observers import semconv
 from agentrun.observers.open_span import Known, OpenRun, OpenSpan, OpenSummary, OpenTurn, as_ns, forward, time_ns
 from agentrun.observers.span import Span, in_order
-
-ENDED_WELL = ("answered", "final_tool")
 
 
 def spans_of(stored: Iterable[Event], known: Known | None = None, *, content: bool = False) -> list[Span]:
@@ -46,7 +44,7 @@ class Spans:
         parent = None if run is not None else self._runs.get(event.parent_run_id or "")
         if (above := run or parent) is not None:
             event = forward(event, above.root)
-        if isinstance(event, events.TextDelta | events.ReasoningDelta | events.ToolCallDelta):
+        if isinstance(event, PIECES):
             if run is not None and run.turn is not None:
                 run.turn.first_chunk(event)
             return []

@@ -1,14 +1,11 @@
 """Runs as one HTML page that stands alone: a waterfall whose lines unfold what is known of each span.
 
-No script, nothing from elsewhere. A policy in the page forbids whatever a text could smuggle in: only this very style
-is applied, and nothing is loaded. Every text of others passes `escaped` or `_box`.
+Every text of others passes `escaped` or `_box`; what a page may do is in `markup/page.py`.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -17,6 +14,7 @@ from typing import Any
 
 from agentrun import __version__
 from agentrun.markup.calls import duration
+from agentrun.markup.page import escaped_line, page
 from agentrun.observers import semconv
 from agentrun.observers.span import Span, SpanEvent
 from agentrun.observers.waterfall import (
@@ -46,28 +44,12 @@ _MESSAGES = (semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES)
 
 def escaped(text: str) -> str:
     """A text on one line, of a very long one its beginning."""
-    return escape(in_a_line(text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + "…"))
+    return escaped_line(text, MAX_CHARS)
 
 
 def as_html(chosen: Sequence[Piece], title: str) -> str:
     style = files("agentrun.observers").joinpath("waterfall.css").read_text(encoding="utf-8")
-    return "\n".join([*_head(style, title), *_body(chosen, title), "</body>", "</html>", ""])
-
-
-def _head(style: str, title: str) -> Iterator[str]:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    yield "<!doctype html>"
-    yield '<html lang="en">'
-    yield "<head>"
-    yield '<meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    yield '<meta name="referrer" content="no-referrer">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escaped(title)} · agentrun trace</title>"
-    yield f"<style>{style}</style>"
-    yield "</head>"
-    yield "<body>"
+    return page(f"{escaped(title)} · agentrun trace", style, _body(chosen, title))
 
 
 def _body(chosen: Sequence[Piece], title: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """A database that is open: connections for reading and for writing, and its failures as `StoreError`.
 
-Knows no table. What is special about each kind of database is in `sqlite_file.py` and
-`postgres.py`.
+Knows no table. What is special about each kind of database is in `sqlite_file.py` and `postgres.py`.
 """
 
 from __future__ import annotations

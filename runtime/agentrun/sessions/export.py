@@ -15,7 +15,7 @@ import msgspec
 from agentrun.engine import attached
 from agentrun.engine.exchanges import exchange_starts
 from agentrun.engine.handoff import PREFIX
-from agentrun.engine.messages import Message
+from agentrun.engine.messages import PROMPT_ROLES, Message
 from agentrun.markup.calls import call_line, failure_text
 from agentrun.markup.foreign import own_place
 from agentrun.markup.markdown import escaped, fenced
@@ -24,7 +24,6 @@ from agentrun.visible import in_a_line, one_line
 
 VERSION = 1
 _TITLE_CHARS = 200
-_PROMPT_ROLES = ("system", "developer")
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ def pieces(session: Session, messages: Sequence[Message | Mapping[str, Any]]) ->
     speaker = session.agent if taken else session.speaker  # what told of a hand-off may be gone from a long one
     for at, one in enumerate(listed):
         role, text = one.get("role"), text_of(one)
-        if role in _PROMPT_ROLES:
+        if role in PROMPT_ROLES:
             yield Prompt(text)
         elif role == "user" and at not in asked:
             yield Noted(text)

@@ -34,7 +34,7 @@ class PostgresServer:
         except ImportError as error:
             raise StoreError(
                 f"{VARIABLE} needs a package that is not installed: {error.name or 'psycopg'}",
-                help="Install it: pip install 'psycopg[binary]>=3.2,<4'",
+                help="Install it: pip install 'psycopg[binary]>=3.2.1,<4'",
             ) from None
         event.listen(engine, "connect", _set_up)
         return engine

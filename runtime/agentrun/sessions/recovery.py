@@ -13,12 +13,11 @@ from agentrun.engine import events
 from agentrun.engine.conversation import cut_off
 from agentrun.engine.events import Event
 from agentrun.engine.handoff import PREFIX
-from agentrun.engine.messages import Usage, is_json_object, tool_result
+from agentrun.engine.messages import PROMPT_ROLES, Usage, is_json_object, tool_result
 from agentrun.engine.output import as_text
 from agentrun.errors import ToolFailure
 
 Data = dict[str, Any]
-_PROMPT_ROLES = ("system", "developer")
 _ENDED = "the program ended before the run did"
 
 
@@ -106,7 +105,7 @@ def _closed(messages: Sequence[Data], results: dict[str, str], started: set[str]
         position += 1
         if message.get("role") == "tool":
             continue  # what its call did not claim below belongs to none
-        if message.get("role") in _PROMPT_ROLES and position > 1:
+        if message.get("role") in PROMPT_ROLES and position > 1:
             continue  # nobody speaks so in the middle of a conversation
         calls = message.get("tool_calls") if message.get("role") == "assistant" else None
         if message.get("role") != "assistant" or calls or message.get("content") or message.get("refusal"):

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_PROMPT_ROLES = ("system", "developer")
+from agentrun.engine.messages import PROMPT_ROLES
+
 _BYTES = re.compile(r"data:[\w.+/-]*(?:;[\w.=-]+)*;base64,[A-Za-z0-9+/=_-]+", re.IGNORECASE)
 
 
 def said(message: Mapping[str, Any]) -> str:
-    if message.get("role") in _PROMPT_ROLES:
+    if message.get("role") in PROMPT_ROLES:
         return ""
     return storable("\n".join(text for text in _texts(message) if text))
 

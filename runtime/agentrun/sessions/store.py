@@ -15,7 +15,7 @@ from agentrun.sessions import lookup
 from agentrun.sessions.address import File, Server, address
 from agentrun.sessions.asking import asking_database, asking_file, is_up_to_date
 from agentrun.sessions.lookup import Ask, Wanted
-from agentrun.sessions.session import Found, Session, new_id
+from agentrun.sessions.session import Found, Session
 from agentrun.sessions.words import Words
 
 if TYPE_CHECKING:
@@ -48,9 +48,6 @@ class Store:
             self._opened.close()
 
     # -- which there are
-
-    def new_id(self) -> str:
-        return new_id()
 
     def sessions(self, *, agent: str | None = None, root: str | None = None, limit: int | None = None) -> list[Session]:
         """The last changed first."""

@@ -6,6 +6,8 @@ A failure stops the writing, not the conversation: it stands in `failure` until 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from itertools import compress, count
@@ -17,7 +19,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from agentrun.engine import events
 from agentrun.engine.agent import Mask
-from agentrun.engine.events import Event
+from agentrun.engine.events import PIECES, Event
 from agentrun.engine.exchanges import exchange_starts
 from agentrun.engine.messages import Message, Usage
 from agentrun.errors import StoreError
@@ -28,7 +30,6 @@ from agentrun.sessions.rows import columns_of, data_of, message_columns
 from agentrun.sessions.session import Session
 from agentrun.visible import one_line
 
-_PIECES = (events.TextDelta, events.ReasoningDelta, events.ToolCallDelta)
 _PIECES_EVERY_S = 0.5
 _TITLE_CHARS = 60
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +63,7 @@ class Writer:
         self._begun = False  # until something happens there is nothing to keep
         self._last = list(messages)
         self._last_write = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._spent_before = session
         self._row: dict[str, Any] | None = None
         self._position = 0
@@ -71,17 +73,19 @@ class Writer:
     # -- what is told
 
     def __call__(self, event: Event) -> None:
-        """Never raises. Pieces of a text are gathered; anything else is written at once."""
+        """Never raises. Pieces of a text are gathered for a moment; anything else is written at once."""
         if self._closed:
             return
         self._begun = True
         self._follow(event)
         if (failure := self._failure_of(lambda: self._waiting.append(_encode(event)))) is not None:
             self.failure = self.failure or failure
-        if not isinstance(event, _PIECES):
+        if not isinstance(event, PIECES):
             self._follow_messages()
             self._flush()
-        elif time.monotonic() - self._last_write >= _PIECES_EVERY_S:
+        elif (wait_s := self._last_write + _PIECES_EVERY_S - time.monotonic()) > 0:
+            self._flush_in(wait_s)
+        else:
             self._flush()
 
     def sync(self) -> None:
@@ -153,7 +157,16 @@ class Writer:
 
     # -- writing
 
+    def _flush_in(self, wait_s: float) -> None:
+        """A model that stalls sends nothing with which its last pieces would be written."""
+        if self._timer is None:
+            with contextlib.suppress(RuntimeError):  # no loop runs: they are written with what comes next
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._flush)
+
     def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self.failure is None and not self._closed and (self._begun or self._row):
             self.failure = self._failure_of(self._write)
 

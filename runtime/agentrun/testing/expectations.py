@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agentrun.engine.outcome import ENDED_WELL
+from agentrun.engine.events import ENDED_WELL
 from agentrun.spec.case_types import ExpectSpec
 from agentrun.spec.nodes import Node, name_place
 from agentrun.testing.expect.call_lists import calls_claims

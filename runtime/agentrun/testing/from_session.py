@@ -20,7 +20,7 @@ from agentrun.cassettes.player import INTERRUPTED
 from agentrun.cassettes.yaml_text import dump
 from agentrun.engine.agent import Agent
 from agentrun.engine.arguments import parse_arguments
-from agentrun.engine.outcome import ENDED_WELL
+from agentrun.engine.events import ENDED_WELL
 from agentrun.testing.observed import ObservedCall, ObservedStep
 from agentrun.testing.reached import agents_reached
 from agentrun.testing.rehearsal import Played

@@ -36,6 +36,6 @@ def with_agent(session: Session, loader: Loader) -> Session:
         session,
         agent=loader.name,
         path=str(loader.path),
-        root=str(loader.project.root.resolve()),
+        root=loader.root,
         speaker=loader.name if session.speaker == session.agent else session.speaker,
     )

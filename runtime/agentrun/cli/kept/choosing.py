@@ -13,7 +13,7 @@ from agentrun.cli.columns import terminal_width
 from agentrun.cli.kept.agents import with_agent
 from agentrun.cli.kept.listing import numbered
 from agentrun.cli.loading import Loader
-from agentrun.discovery import display, find_root
+from agentrun.discovery import find_root
 from agentrun.errors import UsageError
 from agentrun.sessions.session import Session
 from agentrun.sessions.store import Store
@@ -22,21 +22,19 @@ _OFFERED = 10
 _ID_CHARS = frozenset("0123456789abcdef")
 
 
-def wanted(store: Store, loader: Loader | None, *, id: str | None, goes_on: bool) -> Session | None:
-    """The session to go on with; None where another one begins. `id` is empty where it is to be chosen.
+def wanted(store: Store, loader: Loader | None, *, id: str | None, goes_on: bool) -> Session:
+    """The session to go on with: the one with this id, or the last one; else one is to be chosen.
 
     `loader` is that of the agent that was named, where one was.
     """
     if id:
         session = store.find(id)
         return session if loader is None else with_agent(session, loader)
-    if not goes_on and id is None:
-        return None
     agent = None if loader is None else loader.name
-    root = str((find_root(Path.cwd()) if loader is None else loader.project.root).resolve())
+    root = str(find_root(Path.cwd()).resolve()) if loader is None else loader.root
     known = store.sessions(agent=agent, root=root, limit=1 if goes_on else _OFFERED)
     if not known:
-        of = f"with `{agent}`" if agent else f"in `{display(Path(root))}`"
+        of = f"with `{agent}`" if agent else "of this project"
         raise UsageError(f"there is no session {of} yet", help="`agentrun sessions list` shows those of all projects")
     return known[0] if goes_on else _chosen(known)
 

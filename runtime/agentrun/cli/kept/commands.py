@@ -5,12 +5,12 @@ What shows and exports is loaded where that is asked for: finding a session take
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import click
@@ -19,7 +19,6 @@ from agentrun.cli.colors import Painter
 from agentrun.cli.columns import line_width, terminal_width
 from agentrun.cli.kept.listing import ago, listed
 from agentrun.diagnostics import counted
-from agentrun.errors import UsageError, reason_of
 from agentrun.sessions.session import Found, Session
 from agentrun.sessions.store import Store, open_store
 from agentrun.visible import in_a_line, one_line, visible
@@ -30,13 +29,8 @@ _NAMED = 10  # sessions that are told one by one before they are deleted
 VERSION = 1
 
 
-@contextlib.contextmanager
-def _store(environ: Mapping[str, str]) -> Iterator[Store]:
-    store = open_store(environ)
-    try:
-        yield store
-    finally:
-        store.close()
+def _store(environ: Mapping[str, str]) -> AbstractContextManager[Store]:
+    return closing(open_store(environ))
 
 
 def list_sessions(
@@ -78,6 +72,7 @@ def show_session(environ: Mapping[str, str], id: str, output_format: str, *, ful
 
 
 def export_session(environ: Mapping[str, str], id: str, output_format: str, output: Path | None) -> int:
+    from agentrun.cli.output_files import write_new
     from agentrun.sessions.export import as_json, as_markdown
 
     with _store(environ) as store:
@@ -93,7 +88,7 @@ def export_session(environ: Mapping[str, str], id: str, output_format: str, outp
             for text in texts:
                 _print(text)
             return 0
-        _write_new(output, texts)
+        write_new(output, texts)
     click.echo(f"`{visible(str(output))}` is new", err=True)
     return 0
 
@@ -144,7 +139,7 @@ def delete_sessions(
     with _store(environ) as store:
         if older_than is None:
             named = list({one.id: one for one in map(store.find, ids)}.values())
-            if ask and not _sure(named, len(named)):
+            if ask and not _sure(named):
                 return 1
             deleted = store.delete([one.id for one in named])
         else:
@@ -154,16 +149,16 @@ def delete_sessions(
                 if not old:
                     click.echo(f"no session is older than {counted(older_than, 'day')}")
                     return 0
-                if not _sure(old, len(old)):
+                if not _sure(old):
                     return 1
             deleted = store.delete_older(before, root=root)
     click.echo(f"{counted(deleted, 'session')} deleted")
     return 0
 
 
-def _sure(sessions: Sequence[Session], number: int) -> bool:
-    now = time.time()
-    for line in listed(sessions[:_NAMED], now, terminal_width()):
+def _sure(sessions: Sequence[Session]) -> bool:
+    number = len(sessions)
+    for line in listed(sessions[:_NAMED], time.time(), terminal_width()):
         click.echo(line)
     if number > _NAMED:
         click.echo(f"… and {number - _NAMED:,} more")
@@ -187,18 +182,3 @@ def _print_json(data: object) -> None:
 def _print(text: str) -> None:
     """At a terminal without what could be sent to it."""
     click.echo(visible(text) if sys.stdout.isatty() else text, nl=False)
-
-
-def _write_new(path: Path, texts: Iterable[str]) -> None:
-    """Never over a file that is there."""
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            try:
-                file.writelines(texts)
-            except BaseException:  # half an export is none
-                path.unlink(missing_ok=True)
-                raise
-    except FileExistsError:
-        raise UsageError(f"`{path}` is there already", help="name another file, or remove it") from None
-    except OSError as error:
-        raise UsageError(f"`{path}` can't be written: {reason_of(error)}") from None

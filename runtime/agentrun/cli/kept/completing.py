@@ -1,8 +1,9 @@
-"""Completion of session ids, with their titles, in the shell."""
+"""Completion in the shell: session ids with their titles, and names of agents."""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 from click.shell_completion import CompletionItem
@@ -17,11 +18,8 @@ def complete_session(ctx: click.Context, param: click.Parameter, incomplete: str
     from agentrun.visible import one_line
 
     try:
-        store = open_store(os.environ)
-        try:
+        with closing(open_store(os.environ)) as store:
             known = store.sessions(limit=None if incomplete else _OFFERED)
-        finally:
-            store.close()
     except AgentrunError:
         return []
     found = [one for one in known if one.id.startswith(incomplete) and one.id.isalnum()][:_OFFERED]

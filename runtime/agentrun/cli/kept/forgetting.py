@@ -28,13 +28,13 @@ def forgetting_old(talk: Talk, open_store: Callable[[], Store]) -> Iterator[None
     try:
         yield
     finally:
-        if work is not None:
+        if days is not None and work is not None:
             work.join(_MAX_WAIT_S)
             if work.failure is not None:
                 talk.complain(work.failure)
             if work.deleted:
-                told = f"{counted(work.deleted, 'session')} deleted: not changed for {days} days (`keep-days`)"
-                talk.say(told, "dim")
+                unchanged = f"not changed for {counted(days, 'day')} (`keep-days`)"
+                talk.say(f"{counted(work.deleted, 'session')} deleted: {unchanged}", "dim")
 
 
 class _Deleting(threading.Thread):
@@ -56,7 +56,7 @@ class _Deleting(threading.Thread):
 
 def _begun(talk: Talk, open_store: Callable[[], Store], days: int) -> _Deleting | None:
     """None where there is nothing to delete: to find that out takes no time."""
-    before, root = time.time() - days * _DAY_S, str(talk.loader.project.root.resolve())
+    before, root = time.time() - days * _DAY_S, talk.loader.root
     try:
         if not talk.keeper.is_kept or not talk.keeper.store.count(root=root, before=before):
             return None

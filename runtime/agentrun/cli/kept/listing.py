@@ -29,16 +29,18 @@ def ago(when: float, now: float) -> str:
 
 def listed(sessions: Sequence[Session], now: float, width: int) -> list[str]:
     """A header and a line for each."""
-    rows = [
-        [one.id, ago(one.changed, now), in_a_line(one.agent), str(one.turns), in_a_line(one.title)] for one in sessions
-    ]
-    return in_columns(["ID", "CHANGED", "AGENT", "TURNS", "TITLE"], rows, width)
+    return _in_columns("ID", [one.id for one in sessions], sessions, now, width)
 
 
 def numbered(sessions: Sequence[Session], now: float, width: int) -> list[str]:
     """A header and a line for each, to choose from: the first is number 1."""
+    return _in_columns("#", [str(number) for number in range(1, len(sessions) + 1)], sessions, now, width)
+
+
+def _in_columns(heading: str, names: Sequence[str], sessions: Sequence[Session], now: float, width: int) -> list[str]:
+    """`names` stand first in the lines."""
     rows = [
-        [str(number), ago(one.changed, now), in_a_line(one.agent), str(one.turns), in_a_line(one.title)]
-        for number, one in enumerate(sessions, 1)
+        [name, ago(one.changed, now), in_a_line(one.agent), str(one.turns), in_a_line(one.title)]
+        for name, one in zip(names, sessions, strict=True)
     ]
-    return in_columns(["#", "CHANGED", "AGENT", "TURNS", "TITLE"], rows, width)
+    return in_columns([heading, "CHANGED", "AGENT", "TURNS", "TITLE"], rows, width)

@@ -10,6 +10,7 @@ from agentrun.cli.columns import line_width
 from agentrun.cli.kept.listing import ago
 from agentrun.diagnostics import counted
 from agentrun.engine.messages import Message
+from agentrun.markup.calls import failure_text
 from agentrun.markup.lines import cut
 from agentrun.sessions.export import Called, Noted, Piece, Prompt, Said, TookOver, pieces
 from agentrun.sessions.session import Session
@@ -21,7 +22,7 @@ _EXCHANGES = 2
 _LINES = 3  # of a text
 
 
-def header(session: Session, now: float) -> str:
+def _header(session: Session, now: float) -> str:
     title = one_line(session.title, _TITLE_CHARS)
     copied = f" · a copy of {session.forked_from}" if session.forked_from else ""
     return f"session {session.id} · {title} · {ago(session.changed, now)} · {counted(session.turns, 'turn')}{copied}"
@@ -33,7 +34,7 @@ def recalled(session: Session, messages: Sequence[Message]) -> list[str]:
     said = [piece for piece in pieces(session, messages) if not isinstance(piece, Prompt)]
     begins = [at for at, piece in enumerate(said) if isinstance(piece, Said) and not piece.who]
     first = begins[-_EXCHANGES] if len(begins) >= _EXCHANGES else 0
-    lines = [header(session, time.time())]
+    lines = [_header(session, time.time())]
     if first:
         lines.append("│ …")
     for piece in said[first:]:
@@ -55,6 +56,6 @@ def _lines(piece: Piece) -> Iterator[str]:
         case Noted(text):
             yield f"({one_line(text, _NOTE_CHARS)})"
         case Called():
-            yield f"{'✗' if piece.is_error else '•'} {piece.line}"
+            yield f"✗ {piece.line} → {failure_text(piece.result or '')}" if piece.is_error else f"• {piece.line}"
         case TookOver(who):
             yield f"→ {in_a_line(who)}"

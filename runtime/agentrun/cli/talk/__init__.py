@@ -1,1 +1,1 @@
-"""What `agentrun chat` is made of: the conversation, what is typed in it, what is shown of it, and where it is kept."""
+"""A conversation: its state, its turns, what is shown of it, and where it is kept."""

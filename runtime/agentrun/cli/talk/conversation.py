@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.columns import line_width
+from agentrun.cli.prompt.reader import Interrupted
+from agentrun.cli.prompt.reading import reader_for
 from agentrun.cli.run import EXIT_ENDED_OTHERWISE, EXIT_MODEL_FAILED, EXIT_UNANSWERED, exit_code
-from agentrun.cli.talk.attaching import came_back, with_files
-from agentrun.cli.talk.command import Draft, Failed, Leave, Send
-from agentrun.cli.talk.commands import as_typed, obey
-from agentrun.cli.talk.reader import Interrupted
-from agentrun.cli.talk.reading import reader_for
+from agentrun.cli.slash.attaching import came_back, with_files
+from agentrun.cli.slash.command import Draft, Failed, Leave, Send
+from agentrun.cli.slash.commands import as_typed, obey
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.taping import is_miss
 from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, hung_up, interruptible

@@ -5,18 +5,15 @@ Knows the store and its writer, and tells nobody: what went wrong stands in `fai
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.engine import events
-from agentrun.engine.events import Event
-from agentrun.engine.exchanges import exchange_starts
+from agentrun.engine.events import PIECES, Event
+from agentrun.engine.exchanges import exchange_starts, text_of
 from agentrun.errors import AgentrunError, StoreError, UsageError
-from agentrun.sessions.export import text_of
-from agentrun.sessions.session import Session, title_of
+from agentrun.sessions.session import Session, new_id, title_of
 from agentrun.visible import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from agentrun.sessions.writer import Writer
 
 _TITLE_CHARS = 60
-_PIECES = (events.TextDelta, events.ReasoningDelta, events.ToolCallDelta)  # a turn's end tells them again
 
 
 class Keeper:
@@ -79,7 +75,7 @@ class Keeper:
         if self._writer is not None and self.failure is None:
             return self._writer.session
         asked = exchange_starts(talk.messages)
-        first = one_line(text_of(talk.messages[asked[0]].data), _TITLE_CHARS) if asked else ""
+        first = one_line(text_of(talk.messages[asked[0]]), _TITLE_CHARS) if asked else ""
         return msgspec.structs.replace(
             self._session,
             speaker=talk.agent.name,
@@ -103,10 +99,10 @@ class Keeper:
         self._leave()
         talk = self._talk
         self._session = Session(
-            id="" if self.refusal else secrets.token_hex(5) if self._store is None else self._store.new_id(),
+            id="" if self.refusal else new_id(),
             agent=talk.first.name,
             path=str(talk.loader.path),
-            root=str(talk.loader.project.root.resolve()),
+            root=talk.loader.root,
             speaker=talk.first.name,
         )
 
@@ -127,7 +123,7 @@ class Keeper:
             self._failure = StoreError(error.message, help=error.help)
             self._remember(event)
             return
-        if not isinstance(event, _PIECES):
+        if not isinstance(event, PIECES):
             self._tell_state(writer)
         writer(event)
 
@@ -155,10 +151,6 @@ class Keeper:
                 raise UsageError(self.refusal or "no sessions are kept here")
             self._store = self._open_store()
         return self._store
-
-    def sessions(self, limit: int = 20) -> list[Session]:
-        """The sessions of this project, the last changed first."""
-        return self.store.sessions(root=self._session.root, limit=limit)
 
     def rename(self, title: str) -> None:
         """Gives the conversation a title. One that is not kept yet has it from `save` on."""
@@ -223,7 +215,7 @@ class Keeper:
             self._told = now
 
     def _remember(self, event: Event) -> None:
-        if not self.refusal and not isinstance(event, _PIECES):
+        if not self.refusal and not isinstance(event, PIECES):
             self._unkept.append(event)
 
     def _leave(self) -> None:

@@ -53,8 +53,8 @@ class Overheard:
         if mask is not self._mask:  # what it masked already it remembers
             self._recorder.use(mask)
             self._mask = mask
-        if messages and not self._turns and not self._unplayable:
-            self._unplayable = _NOT_HEARD
+        if messages and not self._turns:
+            self.changed(_NOT_HEARD)
         before = tuple(messages)
         entries = len(self._recorder.conversation().entries)
 
@@ -76,19 +76,15 @@ class Overheard:
         """The turn that this message began is taken back, with all after it: `left` is the conversation now."""
         number = self._number(said)
         if number is None:
-            self._unplayable = self._unplayable or _NOT_HEARD
+            self.changed(_NOT_HEARD)
             return
         before = self._turns[number].before
         self._take_back(number)
         if list(before) != list(left) and (left or self._turns):
-            self._unplayable = self._unplayable or _SHORTENED
-
-    def shortened(self) -> None:
-        """What was said so far is another now, by what no message of a test can do."""
-        self._unplayable = self._unplayable or "the conversation was shortened by /compact"
+            self.changed(_SHORTENED)
 
     def changed(self, how: str) -> None:
-        """The conversation goes on with what no message of a test brings about."""
+        """The conversation is another one now, by what no message of a test brings about."""
         self._unplayable = self._unplayable or how
 
     def turn(self, said: Message) -> Heard | None:

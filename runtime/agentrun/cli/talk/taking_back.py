@@ -16,10 +16,8 @@ from agentrun.engine import context
 from agentrun.engine.agent import Agent
 from agentrun.engine.exchanges import calls_in, exchange_starts, taken_over_by
 from agentrun.engine.handoff import put_prompt
-from agentrun.engine.messages import Message
+from agentrun.engine.messages import PROMPT_ROLES, Message
 from agentrun.errors import UsageError
-
-_PROMPT_ROLES = ("system", "developer")
 
 
 class TakenBack(msgspec.Struct, frozen=True):
@@ -53,7 +51,7 @@ def take_back(talk: Talk, exchanges: int = 1) -> TakenBack:
         raise UsageError(f"only {counted(len(starts), 'message')} can be undone")
     start = starts[-exchanges]
     said, gone, left = talk.messages[start], talk.messages[start:], talk.messages[:start]
-    if all(one.role in _PROMPT_ROLES for one in left):
+    if all(one.role in PROMPT_ROLES for one in left):
         left = []  # the next message begins with the prompt as it is then
     agent = _had_it(talk, said, gone, left)
     if left and agent is not talk.agent:
@@ -98,4 +96,4 @@ def _prompt(talk: Talk, said: Message, agent: Agent) -> str | None:
     if heard is None or heard.speaker != agent.name:
         return prompt_of(talk, agent)
     first = next(iter(heard.before), None)
-    return str(first.data.get("content")) if first is not None and first.role in _PROMPT_ROLES else None
+    return str(first.data.get("content")) if first is not None and first.role in PROMPT_ROLES else None

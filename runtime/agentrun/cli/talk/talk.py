@@ -15,7 +15,7 @@ import msgspec
 from agentrun.cli.approve import TerminalApprover
 from agentrun.cli.kept.agents import agent_file
 from agentrun.cli.loading import Loader
-from agentrun.cli.talk.command import Send
+from agentrun.cli.slash.command import Send
 from agentrun.cli.talk.keeper import Keeper
 from agentrun.cli.talk.overhearing import Overheard
 from agentrun.cli.talk.screen import Screen
@@ -75,6 +75,11 @@ class Talk:
         """The agent that took the conversation over; empty where it is the first one."""
         return "" if self.agent.name == self.first.name else self.agent.name
 
+    @property
+    def kept_as(self) -> str:
+        """The id of the session, where it can be taken up again; else empty."""
+        return self.keeper.session if self.messages and self.keeper.is_kept else ""
+
     def use(self, loaded: Agent, model: str | None) -> None:
         """Goes on with an agent that was bound anew; who took the conversation over keeps it."""
         self.agent, self.first, self.model = loaded.peers.get(self.agent.name, loaded), loaded, model
@@ -89,29 +94,28 @@ class Talk:
         self.agent = self.first
         self.keeper.begin_anew()
 
-    async def resume(self, id: str, *, fork: bool = False) -> Session:
+    async def resume(self, id: str) -> None:
         """Goes on with a session that is kept, in the place of this conversation: with its agent, model and arguments.
 
-        `id` is its id, or the beginning of it; with `fork` it goes on with a copy. Raises `UsageError`, `StoreError` or
-        `SpecError`, and then nothing has changed.
+        `id` is its id, or the beginning of it. Raises `UsageError`, `StoreError` or `SpecError`, and then nothing has
+        changed.
         """
         keeper, before = self.keeper, self.agent
         if keeper.refusal:
             raise UsageError(keeper.refusal)
         session = keeper.store.find(id)
-        if session.id == keeper.session and not fork:
+        if session.id == keeper.session:
             raise UsageError(f"this is the session `{session.id}` already")
         loader = self.loader.of(agent_file(session))
         also = session.speaker if session.speaker != session.agent else ""
         first = loader.load(session.model, self.screen.exchange, also=also)
-        self._go_on(session, first, dict(session.arguments), fork=fork)
+        self._go_on(session, first, dict(session.arguments), fork=False)
         self.loader, self.first, self.model = loader, first, session.model
         if self.person is not None:
             self.person.forget()  # it was said of another conversation, and of files as they were then
         await before.close()
-        return self.taken_up or session
 
-    def take_up(self, session: Session, *, fork: bool = False) -> None:
+    def take_up(self, session: Session, *, fork: bool) -> None:
         """Goes on with a session that is kept and whose agent was loaded, with the model and the arguments of here."""
         if session.speaker != session.agent and session.speaker not in self.first.peers:
             self.first = self.loader.load(self.model, self.screen.exchange, also=session.speaker)
@@ -121,7 +125,7 @@ class Talk:
         store, keeper = self.keeper.store, self.keeper
         speaker = first.peers.get(session.speaker, first)
         messages = [Message(data) for data in store.conversation(session.id)]
-        put_prompt(messages, prompt_now(first, speaker, arguments, session.id))
+        put_prompt(messages, prompt_now(first, speaker, arguments, session.id))  # may be refused: before it is copied
         seen = Seen()
         for event in store.events(session.id):
             seen(event)
@@ -129,7 +133,7 @@ class Talk:
             its_agent = {name: getattr(session, name) for name in ("agent", "path", "root", "speaker")}
             session = msgspec.structs.replace(store.fork(session.id), **its_agent)
             seen.usage, seen.cost_usd = Usage(), None  # what it took stays with the first
-            put_prompt(messages, prompt_now(first, speaker, arguments, session.id))
+            put_prompt(messages, prompt_now(first, speaker, arguments, session.id))  # the copy has its own id
         writer, failure = None, None
         try:
             writer = store.writer(session, messages, first.mask)

@@ -1,16 +1,12 @@
-"""The run as one HTML page that stands alone: no script, nothing from elsewhere, each conversation to unfold.
-
-A policy in the page forbids whatever a text could smuggle in: only this very style is applied, and nothing is loaded.
-"""
+"""The run as one HTML page, with each conversation to unfold. What a page may do is in `markup/page.py`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from agentrun import __version__
+from agentrun.markup.page import page
 from agentrun.testing.reports.coverage import rows, untested_line
 from agentrun.testing.reports.html_case import case_section, escaped
 from agentrun.testing.reports.summary import WORDS, by_file, counts, spent_in_all, summary, warned
@@ -22,23 +18,7 @@ _FILTERS: tuple[Status, ...] = ("failed", "unmeasured", "passed", "skipped")
 
 def as_html(run: TestRun, sources: Mapping[str, str]) -> str:
     style = files("agentrun.testing.reports").joinpath("report.css").read_text(encoding="utf-8")
-    return "\n".join([*_head(run, style), *_header(run), *_main(run, sources), "</body>", "</html>", ""])
-
-
-def _head(run: TestRun, style: str) -> Iterator[str]:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    yield "<!doctype html>"
-    yield '<html lang="en">'
-    yield "<head>"
-    yield '<meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    yield '<meta name="referrer" content="no-referrer">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escaped(summary(run))} · agentrun test</title>"
-    yield f"<style>{style}</style>"
-    yield "</head>"
-    yield "<body>"
+    return page(f"{escaped(summary(run))} · agentrun test", style, [*_header(run), *_main(run, sources)])
 
 
 def _header(run: TestRun) -> Iterator[str]:

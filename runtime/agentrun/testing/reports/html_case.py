@@ -11,6 +11,7 @@ from typing import Any
 from agentrun.diagnostics import Span
 from agentrun.engine.arguments import parse_json
 from agentrun.markup.calls import duration
+from agentrun.markup.page import escaped_line
 from agentrun.markup.secret_lines import lines_to_show
 from agentrun.testing.observed import HttpRequest, ObservedCall, ToolRequest
 from agentrun.testing.reports.conversation import Said, conversation
@@ -27,7 +28,7 @@ from agentrun.testing.reports.summary import (
     why_unmeasured,
 )
 from agentrun.testing.results import Attempt, CaseResult, Failure
-from agentrun.visible import in_a_line, one_line, visible
+from agentrun.visible import one_line, visible
 
 MAX_CHARS = 8_000  # of one text
 MAX_ENTRIES = 200  # of one conversation
@@ -40,7 +41,7 @@ _SCROLLS_LINES, _SCROLLS_CHARS = 12, 900  # more may not fit its box: then it ca
 
 def escaped(text: str) -> str:
     """A text on one line, of a very long one its beginning."""
-    return escape(in_a_line(text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + "…"))
+    return escaped_line(text, MAX_CHARS)
 
 
 def case_section(result: CaseResult, sources: Mapping[str, str]) -> Iterator[str]:

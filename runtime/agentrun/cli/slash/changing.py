@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentrun.cli.loading import Described
-from agentrun.cli.talk.arguments import properties_of, read_arguments
-from agentrun.cli.talk.command import Command, Next
-from agentrun.cli.talk.findings import refused
-from agentrun.cli.talk.reloading import reload
-from agentrun.cli.talk.rows import listed, room, tell, title
+from agentrun.cli.slash.arguments import properties_of, read_arguments
+from agentrun.cli.slash.command import Command, Next
+from agentrun.cli.slash.findings import refused
+from agentrun.cli.slash.reloading import reload
+from agentrun.cli.slash.rows import listed, room, tell, title
 from agentrun.cli.talk.takeover import conversants, functions_of, go_on, prepared
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import did_you_mean, one_of

@@ -10,17 +10,15 @@ from typing import Any
 
 from agentrun.cli.approve import Grant
 from agentrun.cli.bug import hide_secrets
-from agentrun.cli.loading import Loader
-from agentrun.cli.talk.command import Failed
-from agentrun.cli.talk.findings import refused, show
-from agentrun.cli.talk.rows import listed, room, tell
+from agentrun.cli.loading import Described, Loader
+from agentrun.cli.slash.command import Failed
+from agentrun.cli.slash.findings import refused, show
+from agentrun.cli.slash.rows import listed, room, tell
 from agentrun.cli.talk.takeover import conversants, go_on, prepared
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import Report, report
 from agentrun.engine.conversation import untrusted_seen
 from agentrun.errors import AgentrunError, SpecError, UsageError
-
-Described = dict[str, Any]
 
 # What a change of the agent is called, by keys of its description; tools and hand-offs are told one by one.
 _WORDS = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentrun.attachments import Attachment, check_together, described, read_attachments
-from agentrun.cli.talk.command import Command, Draft, Send
+from agentrun.cli.slash.command import Command, Draft, Send
 from agentrun.cli.talk.mentions import is_there, mentioned
 from agentrun.cli.talk.nearby import is_near
 from agentrun.cli.talk.talk import Talk

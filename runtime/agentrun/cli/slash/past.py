@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agentrun.cli.talk.attaching import at_the_prompt
-from agentrun.cli.talk.command import Command, Draft, Next, Send
-from agentrun.cli.talk.reader import Interrupted
+from agentrun.cli.prompt.reader import Interrupted
+from agentrun.cli.slash.attaching import at_the_prompt
+from agentrun.cli.slash.command import Command, Draft, Next, Send
+from agentrun.cli.slash.counting import number_in
 from agentrun.cli.talk.taking_back import TakenBack, last_said, measure, take_back
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.turns import interruptible
@@ -19,21 +20,22 @@ _SHOWN = 60  # characters of a message
 
 
 async def _clear(talk: Talk, rest: str) -> None:
-    before = talk.keeper.session if talk.messages and talk.keeper.is_kept else ""
+    before = talk.kept_as
     talk.begin_anew()
     kept = f"; the one before is kept: /resume {before}" if before else ""
     talk.say(f"a new conversation{kept}", "dim")
 
 
 async def _undo(talk: Talk, rest: str) -> None:
-    if rest and not (rest.isascii() and rest.isdecimal() and int(rest)):
+    exchanges = number_in(rest)
+    if exchanges is None:
         raise UsageError(f"`{one_line(rest, _SHOWN)}` is no number of messages", help="`/undo 2` undoes the last two")
     if talk.unanswered is not None and not rest:
-        talk.say(f"“{one_line(talk.agent.mask.text(talk.unanswered.text), _SHOWN)}” was taken back already", "dim")
+        talk.say(f"{_begun(talk, talk.unanswered.text)} was taken back already", "dim")
         talk.unanswered = None
         talk.attached.clear()
         return
-    taken = take_back(talk, int(rest or 1))
+    taken = take_back(talk, exchanges)
     talk.say(f"undone: {_quoted(talk, taken)}", "dim")
     _tell_what_stays(talk, taken)
 
@@ -60,7 +62,7 @@ def _again(talk: Talk, text: str, told: str) -> Send:
     if not text.strip():
         raise UsageError("the last message has no text to say again")
     if talk.unanswered is not None:  # it left the conversation
-        talk.say(f"{told}: “{one_line(talk.agent.mask.text(talk.unanswered.text), _SHOWN)}”", "dim")
+        talk.say(f"{told}: {_begun(talk, talk.unanswered.text)}", "dim")
         talk.attached.clear()
         return Send(text, talk.unanswered.attachments)
     taken = take_back(talk)
@@ -70,11 +72,16 @@ def _again(talk: Talk, text: str, told: str) -> Send:
 
 
 def _quoted(talk: Talk, taken: TakenBack) -> str:
-    quoted = f"“{one_line(talk.agent.mask.text(text_of(taken.said)), _SHOWN)}”"
+    quoted = _begun(talk, text_of(taken.said))
     if files := files_in(attachments_of(taken.said)):
         quoted += f" with {one_of(map(described, files))}"
     more = taken.exchanges - 1
     return f"{quoted} and the {counted(more, 'message')} after it" if more else quoted
+
+
+def _begun(talk: Talk, text: str) -> str:
+    """The beginning of a message, in quotes."""
+    return f"“{one_line(talk.agent.mask.text(text), _SHOWN)}”"
 
 
 def _tell_what_stays(talk: Talk, taken: TakenBack) -> None:
@@ -106,7 +113,7 @@ async def _compact(talk: Talk, wish: str) -> None:
             raise Interrupted  # who ends a script means all of it
         return
     if talk.heard is not None:
-        talk.heard.shortened()
+        talk.heard.changed("the conversation was shortened by /compact")
     measure(talk)
     talk.keeper.sync()
     talk.say(_told(done), "dim")

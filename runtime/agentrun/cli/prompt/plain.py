@@ -9,9 +9,9 @@ import sys
 from types import TracebackType
 from typing import Self, TextIO
 
-from agentrun.cli.talk.history import History
-from agentrun.cli.talk.keyboard import Keyboard
-from agentrun.cli.talk.reader import Interrupted, Twice
+from agentrun.cli.prompt.history import History
+from agentrun.cli.prompt.keyboard import Keyboard
+from agentrun.cli.prompt.reader import Interrupted, Twice
 from agentrun.cli.turns import hung_up, interruptible
 from agentrun.visible import visible
 

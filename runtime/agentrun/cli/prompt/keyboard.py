@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from agentrun.cli.talk.typed import text_of
+from agentrun.cli.prompt.typed import text_of
 from agentrun.cli.turns import on_sudden_end
 
 _LFLAG, _IFLAG, _CC = 3, 0, 6

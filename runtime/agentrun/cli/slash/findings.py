@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentrun.cli.talk.command import Failed
-from agentrun.cli.talk.rows import room
+from agentrun.cli.slash.command import Failed
+from agentrun.cli.slash.rows import room
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import Report
 from agentrun.errors import AgentrunError, SpecError

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from agentrun.cli.talk.command import Command
-from agentrun.cli.talk.rows import room, title
+from agentrun.cli.slash.command import Command
+from agentrun.cli.slash.counting import number_in
+from agentrun.cli.slash.rows import room, title
 from agentrun.cli.talk.seen import Result
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import counted
 from agentrun.engine.handoff import PREFIX
 from agentrun.errors import UsageError
+from agentrun.visible import in_a_line, one_line
+
+_SHOWN = 60  # characters of what is no number
 
 
-async def _last(talk: Talk, number: str) -> None:
-    if number and not (number.isascii() and number.isdecimal() and int(number)):
-        raise UsageError(f"`/last {number}` is not known", help="`/last 2` shows the last result but one")
+async def _last(talk: Talk, rest: str) -> None:
+    back = number_in(rest)
+    if back is None:
+        raise UsageError(
+            f"`/last {one_line(rest, _SHOWN)}` is not known", help="`/last 2` shows the last result but one"
+        )
     results = results_of(talk)
-    back = int(number or 1)
     if not results:
-        talk.say("no tool was called yet", "dim")
+        talk.say(f"no tool was called {since(talk)}", "dim")
     elif back > len(results):
         raise UsageError(f"there {'is' if len(results) == 1 else 'are'} only {counted(len(results), 'result')} so far")
     else:
@@ -29,6 +35,12 @@ def results_of(talk: Talk) -> list[Result]:
     return [one for one in talk.seen.results if one.finished.is_error or not one.finished.name.startswith(PREFIX)]
 
 
+def since(talk: Talk) -> str:
+    """Since when results and runs are known: a copy has the messages of its session, and none of its events."""
+    copied_from = None if talk.taken_up is None else talk.taken_up.forked_from
+    return f"since this was copied from {in_a_line(copied_from)}" if copied_from else "yet"
+
+
 async def _trace(talk: Talk, rest: str) -> None:
     from agentrun.observers.spans import spans_of
     from agentrun.observers.waterfall import headline, pieces, waterfall
@@ -36,7 +48,7 @@ async def _trace(talk: Talk, rest: str) -> None:
     # Names are shown, and nothing else of what was said: those too that the model made up.
     found = pieces(spans_of(talk.seen.last_run, content=True))
     if not found:
-        talk.say("nothing was asked yet", "dim")
+        talk.say(f"nothing was asked {since(talk)}", "dim")
     for piece in found:
         title(talk, headline(piece))
         lines = waterfall([span for _, span in piece.spans], room(talk), talk.screen.paint)

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from agentrun.cli.talk.command import Command
-from agentrun.cli.talk.commands import COMMANDS
-from agentrun.cli.talk.history import History
-from agentrun.cli.talk.reader import LineReader, PipeReader
-from agentrun.cli.talk.spending import dollars, window_tokens
-from agentrun.cli.talk.status import Standing, status_line
+from agentrun.cli.prompt.history import History
+from agentrun.cli.prompt.reader import LineReader, PipeReader
+from agentrun.cli.prompt.status import Standing, status_line
+from agentrun.cli.slash.command import Command
+from agentrun.cli.slash.commands import COMMANDS
+from agentrun.cli.slash.following import results_of, since
+from agentrun.cli.slash.spending import dollars, window_tokens
 from agentrun.cli.talk.talk import Talk
 from agentrun.engine.agent import Agent
 from agentrun.engine.attached import files_in
@@ -23,8 +24,8 @@ from agentrun.state_folder import state_folder
 def reader_for(talk: Talk) -> LineReader:
     if not talk.interactive:
         return PipeReader()
-    from agentrun.cli.talk.keyboard import Keyboard
-    from agentrun.cli.talk.plain import PlainReader, lacks_cursor_control
+    from agentrun.cli.prompt.keyboard import Keyboard
+    from agentrun.cli.prompt.plain import PlainReader, lacks_cursor_control
 
     keyboard = Keyboard(sys.stdin.fileno())
     output = _output()
@@ -33,8 +34,8 @@ def reader_for(talk: Talk) -> LineReader:
     )
     if output is None or lacks_cursor_control(os.environ.get("TERM", "")):
         return PlainReader(keyboard, history, sys.stdin.fileno(), output or sys.stderr)
-    from agentrun.cli.talk.completion import Completion
-    from agentrun.cli.talk.terminal import TerminalReader
+    from agentrun.cli.prompt.completion import Completion
+    from agentrun.cli.prompt.terminal import TerminalReader
 
     window = _Window(talk)
     return TerminalReader(
@@ -93,15 +94,15 @@ def _words(talk: Talk, command: Command) -> Iterable[str]:
 
 
 def _unfold(talk: Talk, number: int) -> None:
-    results = talk.seen.results
+    results = results_of(talk)
     if number < len(results):
         talk.screen.below(talk.screen.unfold(results[-1 - number]))
     else:
-        talk.say("there are no more results" if results else "no tool was called yet", "dim")
+        talk.say("there are no more results" if results else f"no tool was called {since(talk)}", "dim")
 
 
 async def _edit(talk: Talk, text: str) -> str:
-    from agentrun.cli.talk.editor import edited
+    from agentrun.cli.prompt.editor import edited
 
     try:
         return await edited(text, os.environ)

@@ -33,12 +33,12 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
 from agentrun.cli.colors import wants_color
-from agentrun.cli.talk.completion import Completion
-from agentrun.cli.talk.history import History
-from agentrun.cli.talk.keyboard import Keyboard
-from agentrun.cli.talk.reader import Interrupted, Twice
-from agentrun.cli.talk.redrawing import PromptRenderer, breaks_rows_anew
-from agentrun.cli.talk.typed import text_of_keys
+from agentrun.cli.prompt.completion import Completion
+from agentrun.cli.prompt.history import History
+from agentrun.cli.prompt.keyboard import Keyboard
+from agentrun.cli.prompt.reader import Interrupted, Twice
+from agentrun.cli.prompt.redrawing import PromptRenderer, breaks_rows_anew
+from agentrun.cli.prompt.typed import text_of_keys
 from agentrun.cli.turns import TWICE_WITHIN_S, hung_up, interruptible
 
 _STYLE = {"status": "ansibrightblack"}
@@ -77,7 +77,6 @@ class TerminalReader:
         term.enable_cpr = False
         self._output = term
         self._input = create_input()
-        self._style = Style.from_dict(_STYLE) if wants_color(output) else Style([])
         self._completer = _Offered(completion)
         self._questions: PromptSession[str] = PromptSession(
             input=self._input, output=term, interrupt_exception=Interrupted, key_bindings=self._stopping()
@@ -92,7 +91,7 @@ class TerminalReader:
             key_bindings=merge_key_bindings([self._stopping(), self._keys()]),
             prompt_continuation=lambda width, line, wraps: " " * width if wraps == 0 else "",
             input_processors=[TabsProcessor(char1=" ", char2=" ")],
-            style=self._style,
+            style=Style.from_dict(_STYLE) if wants_color(output) else Style([]),
         )
         self._app.layout = self._layout()
         self._app.ttimeoutlen, self._app.timeoutlen = _ESCAPE_S, _SEQUENCE_S
@@ -160,7 +159,7 @@ class TerminalReader:
         self._early += text_of_keys(get_typeahead(self._input))
 
     def _draw_again(self) -> None:
-        for app in (self._session.app, self._questions.app):
+        for app in (self._app, self._questions.app):
             if app.is_running and not self._stops:
                 raw_mode(self._input.fileno()).__enter__()
                 app.renderer.reset()

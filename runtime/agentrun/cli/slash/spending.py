@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from agentrun.cli.talk.command import Command
-from agentrun.cli.talk.rows import listed, room, tell, title
+from agentrun.cli.slash.command import Command
+from agentrun.cli.slash.rows import listed, room, tell, title
 from agentrun.cli.talk.takeover import functions_of, prompt_of
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import counted
 from agentrun.engine import context, events
 from agentrun.engine.agent import Agent
 from agentrun.engine.events import Event
-from agentrun.engine.messages import Message, Usage, system
+from agentrun.engine.messages import PROMPT_ROLES, Message, Usage, system
 from agentrun.errors import UsageError
 from agentrun.markup.calls import duration
 
 _BAR_CELLS = 40
-_PROMPT_ROLES = ("system", "developer")
 
 
 def window_tokens(talk: Talk) -> int | None:
@@ -117,9 +116,9 @@ def _opening(talk: Talk) -> list[Message]:
 
 def _parts(agent: Agent, messages: list[Message]) -> list[tuple[str, int]]:
     """Tokens as the context policy estimates them."""
-    prompts = [one for one in messages if one.role in _PROMPT_ROLES]
+    prompts = [one for one in messages if one.role in PROMPT_ROLES]
     results = [one for one in messages if one.role == "tool"]
-    others = [one for one in messages if one.role not in (*_PROMPT_ROLES, "tool")]
+    others = [one for one in messages if one.role not in (*PROMPT_ROLES, "tool")]
     return [
         ("system prompt", context.tokens_of(prompts)),
         (functions_of(agent), context.tokens_of_tools(agent.tool_list)),

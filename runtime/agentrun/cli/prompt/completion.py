@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from agentrun.cli.talk.command import Command
+from agentrun.cli.slash.command import Command
 from agentrun.visible import one_line, visible
 
 _FILE = re.compile(r"""(?<![^\s(\[{<"',;])@(?:"(?P<quoted>[^"\n]*)|(?P<bare>(?:(?![,;]@)[^\s"])*))$""")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentrun.cli.talk import attaching, changing, following, keeping, looking, past, spending
-from agentrun.cli.talk.command import Command, Failed, Leave, Next
-from agentrun.cli.talk.findings import refused
-from agentrun.cli.talk.rows import listed, paragraphs, room, tell, title
+from agentrun.cli.slash import attaching, changing, following, keeping, looking, past, spending
+from agentrun.cli.slash.command import Command, Failed, Leave, Next
+from agentrun.cli.slash.findings import refused
+from agentrun.cli.slash.rows import listed, paragraphs, room, tell, title
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import nearest
 from agentrun.errors import AgentrunError, SpecError, UsageError

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentrun.cli.portrait import approval_of, effects_of, reach_rows
-from agentrun.cli.talk.rows import listed, paragraphs
+from agentrun.cli.slash.rows import listed, paragraphs
 
 Described = dict[str, Any]
 _BOUNDS = (

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from agentrun.cli.output_files import write_new
 from agentrun.cli.talk.nearby import is_near
 from agentrun.cli.talk.talk import Talk
-from agentrun.discovery import display
-from agentrun.engine.exchanges import exchange_starts, text_of
-from agentrun.errors import UsageError, reason_of
+from agentrun.errors import UsageError
 from agentrun.sessions.export import as_json, as_markdown
 from agentrun.sessions.session import Session
 from agentrun.testing.from_session import file_name
@@ -32,12 +31,13 @@ def export(talk: Talk, rest: str) -> Path:
             "from a pipe, files are written below the current folder, and no hidden ones",
             help="`agentrun sessions export ID --output FILE` writes any file",
         )
-    text = (as_json if format == "json" else as_markdown)(_session(talk), _messages(talk))
-    if named is None:
-        return _written(_free_names(Path(), talk, format), text)
-    if named.is_dir():
-        return _written(_free_names(named, talk, format), text)
-    return _written(iter([named]), text)
+    session = _session(talk)
+    text = (as_json if format == "json" else as_markdown)(session, _messages(talk))
+    path = named
+    if path is None or path.is_dir():
+        path = next(one for one in _names(path or Path(), session, format) if not os.path.lexists(one))
+    write_new(path, [text])
+    return path
 
 
 def _asked(rest: str) -> tuple[str, Path | None]:
@@ -54,37 +54,17 @@ def _asked(rest: str) -> tuple[str, Path | None]:
 
 def _session(talk: Talk) -> Session:
     session = talk.keeper.about()
-    return msgspec.structs.replace(session, title=_title(talk, session))
-
-
-def _title(talk: Talk, session: Session) -> str:
-    first = next((text_of(talk.messages[at]) for at in exchange_starts(talk.messages)), "")
-    return " ".join(talk.agent.mask.text(session.title or first).split())
+    return msgspec.structs.replace(session, title=" ".join(talk.agent.mask.text(session.title).split()))
 
 
 def _messages(talk: Talk) -> list[dict[str, object]]:
     return [talk.agent.mask.data(dict(one.data)) for one in talk.messages]
 
 
-def _free_names(folder: Path, talk: Talk, format: str) -> Iterator[Path]:
-    session = talk.keeper.about()
-    stem = "-".join(filter(None, (file_name(_title(talk, session)), session.id)))
+def _names(folder: Path, session: Session, format: str) -> Iterator[Path]:
+    """What the file may be called, the best first."""
+    stem = "-".join(filter(None, (file_name(session.title), session.id)))
     number = 1
     while True:
         yield folder / (f"{stem}.{format}" if number == 1 else f"{stem}-{number}.{format}")
         number += 1
-
-
-def _written(names: Iterator[Path], text: str) -> Path:
-    """Into the first of these files that is not there yet."""
-    for path in names:
-        if os.path.lexists(path):
-            refused = path
-            continue
-        try:
-            with path.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(text)
-        except OSError as error:
-            raise UsageError(f"`{display(path)}` can't be written: {reason_of(error)}") from None
-        return path
-    raise UsageError(f"`{display(refused)}` is there already", help="name another file")

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from agentrun.cli.talk.command import Command
+from agentrun.cli.slash.command import Command
+from agentrun.cli.slash.counting import number_in
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.turns import interruptible
 from agentrun.diagnostics import counted
@@ -27,7 +28,7 @@ async def _sessions(talk: Talk, words: str) -> None:
     from agentrun.cli.columns import line_width
     from agentrun.cli.kept.listing import listed
 
-    keeper, agent, root = talk.keeper, talk.first.name, str(talk.loader.project.root.resolve())
+    keeper, agent, root = talk.keeper, talk.first.name, talk.loader.root
     if keeper.refusal:
         raise UsageError(keeper.refusal)
     if words:
@@ -55,7 +56,7 @@ async def _sessions(talk: Talk, words: str) -> None:
 async def _resume(talk: Talk, id: str) -> None:
     if not id:
         raise UsageError("which session?", help="`/resume ID`, as /sessions shows it")
-    before = _kept(talk)
+    before = talk.kept_as
     await talk.resume(id)
     talk.recall()
     if before:
@@ -89,14 +90,11 @@ async def _save(talk: Talk, rest: str) -> None:
     talk.say(f"kept from now on, with all that was said: session {id}", "dim")
 
 
-def _kept(talk: Talk) -> str:
-    """The id of this conversation, where it can be taken up again."""
-    return talk.keeper.session if talk.messages and talk.keeper.is_kept else ""
-
-
 def _ids(talk: Talk) -> Iterable[str]:
+    if talk.keeper.refusal:
+        return []
     try:
-        return [] if talk.keeper.refusal else [one.id for one in talk.keeper.sessions()]
+        return [one.id for one in talk.keeper.store.sessions(root=talk.loader.root, limit=_LISTED)]
     except AgentrunError:  # there is nothing to choose from; the command says why
         return []
 
@@ -105,7 +103,7 @@ def _ids(talk: Talk) -> Iterable[str]:
 
 
 async def _export(talk: Talk, rest: str) -> None:
-    from agentrun.cli.talk.exporting import export
+    from agentrun.cli.slash.exporting import export
     from agentrun.discovery import display
 
     path = export(talk, rest)
@@ -113,14 +111,15 @@ async def _export(talk: Talk, rest: str) -> None:
 
 
 async def _copy(talk: Talk, rest: str) -> None:
-    from agentrun.cli.talk.answers import answers
-    from agentrun.cli.talk.clipboard import copy
+    from agentrun.cli.slash.answers import answers
+    from agentrun.cli.slash.clipboard import copy
 
     if not talk.interactive:
         raise UsageError("without a terminal there is no clipboard", help="the answers are on stdout")
-    if rest and not (rest.isascii() and rest.isdecimal() and int(rest)):
+    number = number_in(rest)
+    if number is None:
         raise UsageError(f"`{one_line(rest, 60)}` is no number", help="`/copy 2` copies the last answer but one")
-    found, number = answers(talk.messages), int(rest or 1)
+    found = answers(talk.messages)
     if not found:
         raise UsageError("there is no answer yet")
     if number > len(found):

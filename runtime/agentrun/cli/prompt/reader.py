@@ -18,7 +18,7 @@ _CHUNK_BYTES = 65_536
 
 
 class Interrupted(Exception):
-    """Ctrl-C twice at an empty prompt: the person wants to leave."""
+    """The person ends it all: by Ctrl-C twice at an empty prompt, or by giving no answer that is needed."""
 
 
 class LineReader(Protocol):

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from agentrun.cli.columns import in_columns
-from agentrun.cli.talk.command import Command, Failed
-from agentrun.cli.talk.findings import show
-from agentrun.cli.talk.rows import listed, paragraphs, room, tell, title
+from agentrun.cli.slash.command import Command, Failed
+from agentrun.cli.slash.findings import show
+from agentrun.cli.slash.rows import listed, paragraphs, room, tell, title
+from agentrun.cli.slash.tool_page import page
 from agentrun.cli.talk.takeover import prompt_of
 from agentrun.cli.talk.talk import Talk
-from agentrun.cli.talk.tool_page import page
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.conversation import untrusted_seen
+from agentrun.engine.messages import PROMPT_ROLES
 from agentrun.errors import UsageError
 
 
@@ -25,7 +26,7 @@ async def _tools(talk: Talk, rest: str) -> None:
         return
     header = ["TOOL", "EFFECTS", "APPROVAL", "DESCRIPTION"]
     rows = [
-        [tool.name, _effects(tool), _approval(agent, tool), talk.agent.mask.text(tool.function.description)]
+        [tool.name, _effects(tool), _approval(agent, tool), agent.mask.text(tool.function.description)]
         for tool in (*agent.tools.values(), *agent.handoffs.values())
     ]
     tell(talk, in_columns(header, rows, room(talk)))
@@ -76,7 +77,7 @@ def _decided(agent: Agent, name: str) -> str:
 async def _system(talk: Talk, rest: str) -> None:
     first = talk.messages[0] if talk.messages else None
     if first is not None:
-        prompt = str(first.data.get("content")) if first.role in ("system", "developer") else None
+        prompt = str(first.data.get("content")) if first.role in PROMPT_ROLES else None
     else:
         prompt = prompt_of(talk, talk.agent)
     if prompt is None:
