@@ -1,5 +1,6 @@
 """Conversations of `agentrun chat` in a window of tmux, key by key; whole screens are compared with tests/screens."""
 
+import contextlib
 import os
 import re
 import signal
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agentrun.engine.events import TextDelta
+from agentrun.sessions.store import open_store
 from projects import ADD, scripted_agent, write_project
 from servers import ModelServer, Response, delta, event, silence, sse
 from tmux import MISSING, SCREENS, Window, compare
@@ -394,6 +397,13 @@ def test_killed_in_a_tool_the_session_opens_again_and_goes_on(tmp_path, window):
     compare("killed_in_a_tool", shell, shell.wait_for_prompt())
 
 
+def kept_text():
+    """What the only session holds of the answers' texts: pieces are written at most half a second after they came."""
+    with contextlib.closing(open_store(os.environ)) as store:
+        (session,) = store.sessions()
+        return "".join(one.text for one in store.events(session.id) if isinstance(one, TextDelta))
+
+
 @pytest.mark.slow
 def test_killed_while_text_streams_what_was_said_is_there_again(tmp_path, window, gate):
     script = [sse("Oslo has rain."), unending(["Bergen has", " sun, and "], gate), sse("It had sun.")]
@@ -403,6 +413,7 @@ def test_killed_while_text_streams_what_was_said_is_there_again(tmp_path, window
         shell.wait_for("Oslo has rain.")
         shell.say("Bergen?")
         shell.wait_for("sun,")
+        shell.wait_until(lambda _: "sun, and" in kept_text())
         kill(shell)
         shell.enter("agentrun chat --resume")
         compare("resume_choice", shell, shell.wait_for("which"))

@@ -273,7 +273,7 @@ def test_another_failure_of_the_summary_ends_the_run_and_leaves_the_conversation
     messages = long_conversation()
     outcome, _ = play(make_agent(model, context=ContextPolicy(600)), messages)
     assert outcome.reason == "model_error"
-    assert messages == [*long_conversation(), user("go on")]
+    assert messages == long_conversation()  # what was not answered is not in it
 
 
 def test_a_summary_that_is_refused_leaves_a_note():
@@ -287,7 +287,7 @@ def test_other_failures_of_the_service_shorten_nothing():
     messages = long_conversation()
     outcome, _ = play(make_agent(script({"error": {"status": 400, "message": "bad request"}})), messages)
     assert outcome.error["type"] != "context_length_exceeded"
-    assert len(messages) == 41
+    assert messages == long_conversation()
 
 
 def test_tools_take_room_of_their_own():

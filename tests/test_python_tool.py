@@ -82,11 +82,11 @@ def test_the_root_comes_before_sys_path(tmp_path):
 
 
 def test_a_module_is_imported_by_the_first_call_and_once(tmp_path):
-    project(tmp_path, counting="count = 0\ndef up():\n    global count\n    count += 1\n    return count\n")
-    tool = PythonTool("counting:up", root=tmp_path)
-    assert not [name for name in sys.modules if name.endswith(".counting")]
+    project(tmp_path, how_often="count = 0\ndef up():\n    global count\n    count += 1\n    return count\n")
+    tool = PythonTool("how_often:up", root=tmp_path)
+    assert not [name for name in sys.modules if name.endswith(".how_often")]
     assert [asyncio.run(tool.call({}, CONTEXT)).value for _ in range(2)] == [1, 2]
-    assert call(tmp_path, "counting:up").value == 3
+    assert call(tmp_path, "how_often:up").value == 3
 
 
 def test_modules_of_a_project_import_each_other_in_every_way(tmp_path):
