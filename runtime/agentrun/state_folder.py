@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,3 +41,17 @@ def opened(folder: Path | None, *, make: bool) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def replace_in(folder: int, name: str, content: bytes) -> None:
+    """A file of the folder gets another content all at once; where that can't be, it stays as it is."""
+    temporary = f".{name}.{secrets.token_hex(4)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(temporary, flags, 0o600, dir_fd=folder)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
+            file.write(content)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(temporary, dir_fd=folder)
+        raise

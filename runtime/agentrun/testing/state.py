@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from agentrun.errors import reason_of
-from agentrun.state_folder import opened, state_folder
+from agentrun.state_folder import opened, replace_in, state_folder
 
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -64,7 +63,7 @@ class LastFailed:
                 now = (before or frozenset()) - gone | new
                 if now != before:
                     content = msgspec.json.encode(_Remembered(str(self._root), tuple(sorted(now))))
-                    _replace(self._name, folder, content)
+                    replace_in(folder, self._name, content)
         except FileNotFoundError:
             pass  # there is nothing to take away
         except OSError as error:
@@ -94,16 +93,3 @@ def _read(name: str, folder: int) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(0, "it is no file")
         return file.read(_MAX_BYTES)
-
-
-def _replace(name: str, folder: int, content: bytes) -> None:
-    temporary = f".{name}.{secrets.token_hex(4)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(temporary, flags, 0o600, dir_fd=folder)
-    try:
-        with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
-            file.write(content)
-        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
-        os.unlink(temporary, dir_fd=folder)
-        raise

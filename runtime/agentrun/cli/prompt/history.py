@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from agentrun.state_folder import opened
+from agentrun.state_folder import opened, replace_in
 
 _FILE = "history"
 _MOST_ENTRIES = 2000
@@ -28,7 +27,6 @@ _TRIES, _TRY_EVERY_S = 40, 0.005
 _CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _READ = os.O_RDONLY | _CAREFUL
 _ADD = os.O_RDWR | os.O_APPEND | os.O_CREAT | _CAREFUL
-_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
 
 
 class History:
@@ -66,7 +64,7 @@ class History:
                 os.write(file, (b"\n" if cut_off else b"") + _line(entry))
                 content = _content(file)
             if is_alone and (len(content) > _MOST_BYTES // 2 or content.count(b"\n") > _MOST_ENTRIES * 5 // 4):
-                _replace(folder, _shortened(content))
+                replace_in(folder, _FILE, _shortened(content))
 
 
 def _entries(content: bytes) -> list[str]:
@@ -132,15 +130,3 @@ def _content(file: int) -> bytes:
     start = max(os.fstat(file).st_size - _MOST_BYTES, 0)
     content = os.pread(file, _MOST_BYTES, start)
     return content if start == 0 else content.partition(b"\n")[2]
-
-
-def _replace(folder: int, content: bytes) -> None:
-    temporary = f".{_FILE}.{secrets.token_hex(4)}"
-    file = os.open(temporary, _MAKE, 0o600, dir_fd=folder)
-    try:
-        with open(file, "wb") as opened:  # noqa: PTH123 - of a handle
-            opened.write(content)
-        os.replace(temporary, _FILE, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
-        os.unlink(temporary, dir_fd=folder)
-        raise
