@@ -14,6 +14,7 @@ from agentrun.engine.agent import (
     ContextPolicy,
     Limits,
     PermissionRule,
+    ToolSearch,
 )
 from agentrun.engine.messages import FunctionTool
 from agentrun.engine.ports import CallContext, RunInfo
@@ -21,7 +22,7 @@ from agentrun.errors import ToolFailure, UsageError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.spec.catalog import Document
 from agentrun.spec.function_names import handoff_name
-from agentrun.spec.types import ContextSpec, LimitsSpec, PermissionSpec, ResponseFormatSpec
+from agentrun.spec.types import ContextSpec, LimitsSpec, PermissionSpec, ResponseFormatSpec, ToolSearchSpec
 from agentrun.templates import Absent, Template, TemplateFailure, call_variables, compile_template, run_variables
 
 
@@ -102,12 +103,16 @@ def handoff(agent: Document) -> BoundTool:
     )
 
 
-def tool_choice(written: str | dict[str, Any], tools: Mapping[str, BoundTool]) -> str | dict[str, Any] | None:
+def tool_choice(written: str | dict[str, Any]) -> str | dict[str, Any] | None:
     if written == "auto":
         return None
-    if isinstance(written, str) and written in tools:
+    if isinstance(written, str) and written not in ("none", "required"):
         return {"type": "function", "function": {"name": written}}
     return written
+
+
+def tool_search(spec: ToolSearchSpec | None) -> ToolSearch | None:
+    return None if spec is None else ToolSearch(spec.max_tools, tuple(spec.pinned))
 
 
 def sent_and_check(schema: Mapping[str, Any], strict: bool) -> tuple[Mapping[str, Any], Check]:

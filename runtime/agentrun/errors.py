@@ -4,6 +4,7 @@
     ├── UsageError           2   the command line or an argument of a run is wrong
     ├── SpecError            3   files have findings; carries the report
     ├── ModelError           4   the model service failed, after retries and fallbacks
+    ├── ToolsError           1   tools that somebody else serves can't be had: their server didn't start, or has none
     └── StoreError           1   sessions can't be read or written
 
     ToolFailure              a failed tool call: told to the model, never an exit code
@@ -28,6 +29,7 @@ FailureType = Literal[
     "exit_code",
     "connection",
     "output_too_large",
+    "tool_error",
     "internal",
     "limit",
     "interrupted",
@@ -81,6 +83,10 @@ class ModelError(AgentrunError):
         self.status = status
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+
+
+class ToolsError(AgentrunError):
+    """Tools that somebody else serves can't be had: no run begins without them."""
 
 
 class StoreError(AgentrunError):

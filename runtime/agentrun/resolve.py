@@ -23,10 +23,11 @@ from agentrun.bindings import (
     run_text,
     sent_and_check,
     tool_choice,
+    tool_search,
 )
 from agentrun.diagnostics import Report
 from agentrun.effects import has_untrusted_output, is_idempotent, is_read_only
-from agentrun.engine.agent import Agent, BoundTool
+from agentrun.engine.agent import Agent, BoundTool, ToolSet
 from agentrun.engine.exchange import OnExchange, masked
 from agentrun.engine.messages import FunctionTool, ToolList
 from agentrun.engine.ports import Model, Tool
@@ -34,15 +35,17 @@ from agentrun.errors import SpecError
 from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.model_wiring import ModelWiring, WiredModel
 from agentrun.models.endpoint import KEY_VARIABLES
-from agentrun.places import part_folders, working_directory, writable_paths
+from agentrun.places import folder_of, part_folders, working_directory, writable_paths
 from agentrun.project import Project
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
 from agentrun.spec.types import AgentSpec, ModelSpec, ToolSpec
 from agentrun.suppress import accepted
 from agentrun.templates import compile_template
+from agentrun.tool_sets import set_rules
 
 if TYPE_CHECKING:
+    from agentrun.tools.mcp.servers import Servers
     from agentrun.tools.network import Network
     from agentrun.tools.oauth2 import TokenSources
     from agentrun.tools.shell import ShellTool
@@ -61,6 +64,7 @@ class Stage(Protocol):
 
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model: ...
     def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None: ...
+    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet: ...
     def network(self, watch: OnExchange | None) -> Network: ...
     def tokens(self, network: Network) -> Network: ...
     async def sleep(self, seconds: float) -> None: ...
@@ -117,6 +121,27 @@ def resolve(
     return _Resolver(project, environ, _masker(project, environ), model, live, on_exchange, stage).whole(
         document, beside
     )
+
+
+class BoundTools(msgspec.Struct, frozen=True, eq=False):
+    """Tools without an agent: those of one document, which may be a set. `sets` are asked with `await`, and `close`
+    ends what they started.
+    """
+
+    tools: Sequence[BoundTool]
+    sets: Sequence[ToolSet]
+    mask: Masker
+    close: Callable[[], Awaitable[None]]
+
+
+def resolve_tools(
+    project: Project, document: Document, environ: Mapping[str, str], *, on_exchange: OnExchange | None = None
+) -> BoundTools:
+    """The tools that a document stands for: itself, or the members of a set. Raises `SpecError`."""
+    check_runnable(project, project.reachable(document))
+    resolver = _Resolver(project, environ, _masker(project, environ), None, False, on_exchange)
+    tools, tool_set = resolver.members(document)
+    return BoundTools(tools, [tool_set] if tool_set else [], resolver.masker, resolver.close)
 
 
 def resolve_tool(
@@ -183,6 +208,7 @@ class _Resolver:
         self._agents: dict[str, Agent] = {}
         self._peers: dict[str, Agent] = {}
         self._network: tuple[Network, TokenSources] | None = None
+        self._servers: Servers | None = None
 
     def whole(self, document: Document, beside: Sequence[Document] = ()) -> Agent:
         """An agent with all that its conversation, or that of an agent behind its tools, may be handed over to."""
@@ -212,7 +238,7 @@ class _Resolver:
 
     def _agent(self, document: Document) -> Agent:
         spec: AgentSpec = document.spec
-        tools = {one.name: self.tool(one) for one in self.project.catalog.tools_of(document)}
+        tools, sets = self._tools_of(document)
         handoffs = {one.name: one for one in map(handoff, self._handed_to(document))}
         prompt = compile_template(spec.system_prompt) if isinstance(spec.system_prompt, str) else None
         first = compile_template(spec.input)
@@ -231,7 +257,7 @@ class _Resolver:
             input=run_text(first, "input"),
             tools=tools,
             tool_list=ToolList(one.function for one in (*tools.values(), *handoffs.values())),
-            tool_choice=tool_choice(spec.tool_choice, {**tools, **handoffs}),
+            tool_choice=tool_choice(spec.tool_choice),
             parallel_tool_calls=spec.parallel_tool_calls,
             response_format=response_format,
             answer=answer,
@@ -241,17 +267,70 @@ class _Resolver:
             prices=model.prices,
             starters=tuple(spec.starters),
             prepare=self.models.prepare,
-            close=self._close,
+            close=self.close,
+            sets=tuple(sets),
+            search=tool_search(spec.tool_search),
             handoffs=handoffs,
             peers=self._peers,
         )
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         await self.models.aclose()
+        if self._servers is not None:
+            await self._servers.aclose()
         if self._network is not None:
             await self._network[0].aclose()
 
     # -- tools
+
+    def _tools_of(self, agent: Document) -> tuple[dict[str, BoundTool], list[ToolSet]]:
+        tools: dict[str, BoundTool] = {}
+        sets: list[ToolSet] = []
+        catalog = self.project.catalog
+        for document in catalog.tools_of(agent):
+            if not document.is_set:
+                tools[document.name] = self.tool(document)
+                continue
+            members, tool_set = self.members(document, catalog.wanted_of(agent, document))
+            tools |= {one.name: one for one in members}
+            sets += [tool_set] if tool_set else []
+        return tools, sets
+
+    def members(
+        self, document: Document, wanted: tuple[str, ...] = ("*",)
+    ) -> tuple[Sequence[BoundTool], ToolSet | None]:
+        """Of a set: what its document describes, or the set of a server, which is asked when a run begins."""
+        spec: ToolSpec = document.spec
+        if spec.openapi is not None:
+            from agentrun.openapi_sets import openapi_members
+
+            network, tokens = self._shared_network()
+            rules = set_rules(document.name, spec, wanted, spec.openapi.bind)
+            stage = self.stage
+            return openapi_members(
+                spec.openapi,
+                rules,
+                folder_of(document, "openapi", "spec"),
+                network=network,
+                tokens=tokens,
+                sleep=asyncio.sleep if stage is None else stage.sleep,
+                staged=None if stage is None else stage.tool,
+            ), None
+        if spec.mcp is not None:
+            from agentrun.mcp_sets import McpSet
+
+            rules = set_rules(document.name, spec, wanted, spec.mcp.bind)
+            made = McpSet(
+                spec.mcp,
+                rules,
+                folder=folder_of(document, "mcp", "cwd"),
+                root=self.project.root,
+                environ=self.environ,
+                servers=self._shared_servers(),
+                network=self._shared_network,
+            )
+            return (), made if self.stage is None else self.stage.tool_set(document.name, spec.timeout, made)
+        return (self.tool(document),), None
 
     def whole_tool(self, document: Document) -> BoundTool:
         tool = self.tool(document)
@@ -342,3 +421,11 @@ class _Resolver:
             tokens = network if self.stage is None else self.stage.tokens(network)
             self._network = network, TokenSources(tokens, self.masker)
         return self._network
+
+    def _shared_servers(self) -> Servers:
+        """One process, or one connection, for all sets that name the same server."""
+        if self._servers is None:
+            from agentrun.tools.mcp.servers import Servers
+
+            self._servers = Servers()
+        return self._servers

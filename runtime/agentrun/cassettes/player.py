@@ -27,7 +27,15 @@ from agentrun.cassettes.misses import call_missed, nearest, request_missed
 from agentrun.cassettes.turns import Turns
 from agentrun.engine.agent import Mask
 from agentrun.engine.messages import Reply, Request, ToolCall
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Tell, ToolResult
+from agentrun.engine.ports import (
+    ApprovalAnswer,
+    ApprovalQuestion,
+    Approver,
+    ElicitationAnswer,
+    ElicitationQuestion,
+    Tell,
+    ToolResult,
+)
 from agentrun.errors import ModelError, ToolFailure
 
 T = TypeVar("T")
@@ -202,6 +210,10 @@ class _Recalling:
 
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
         return await self._player.answer(question, self._otherwise)
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        """What a server was told is not recorded: the call's result is."""
+        return await self._otherwise.elicit(question)
 
 
 def _grouped(entries: Mapping[int, T], key: Callable[[T], Hashable]) -> dict[Hashable, list[int]]:

@@ -30,7 +30,16 @@ from agentrun.cassettes.masked import Masking
 from agentrun.engine.agent import Mask
 from agentrun.engine.arguments import parse_json
 from agentrun.engine.messages import Reply, Request, ToolCall
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Progress, Tell, ToolResult
+from agentrun.engine.ports import (
+    ApprovalAnswer,
+    ApprovalQuestion,
+    Approver,
+    ElicitationAnswer,
+    ElicitationQuestion,
+    Progress,
+    Tell,
+    ToolResult,
+)
 from agentrun.engine.progress import MaskedProgress
 from agentrun.errors import ModelError, ToolFailure
 
@@ -162,6 +171,9 @@ class _Listening:
         answer = await self._otherwise.ask(question)
         self._recorder.decided(question, answer)
         return answer
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        return await self._otherwise.elicit(question)
 
 
 def _failure_told(content: str) -> ToolFailed | None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from agentrun.cli.grant import Propose
 from agentrun.cli.permit import NoRule
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, ElicitationAnswer, ElicitationQuestion
 from agentrun.visible import one_line, visible
 
 # What a person said yes to for the session: an agent's calls of a tool, as far as this rule asks about them.
@@ -62,6 +62,9 @@ class TerminalApprover:
             if answer is not None:
                 return answer
         return ApprovalAnswer(False, "nobody", "the input ended before an answer")
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        return ElicitationAnswer("decline")
 
     async def _obey(self, word: str, rest: str, question: ApprovalQuestion) -> ApprovalAnswer | None:
         match word, rest:

@@ -11,7 +11,7 @@ from agentrun.cassettes.player import MISS, Player
 from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import refuse_unwritable, write_cassette
-from agentrun.engine.agent import Agent
+from agentrun.engine.agent import Agent, ToolSet
 from agentrun.engine.messages import Reply, Request
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.ports import Approver, CallContext, Model, Tell, Tool, ToolResult
@@ -130,6 +130,9 @@ class _ReplayStage:
         except UsageError:  # of a variable that is not set
             return _NoTool()
         return backend if backend is None or isinstance(backend, AgentTool) else _NoTool()
+
+    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet:
+        return real
 
     def network(self, watch: Any) -> Network:
         from agentrun.tools.network import Network

@@ -54,6 +54,18 @@ Condition = Callable[[Mapping[str, Any], CallContext], bool]
 Approval = Literal["auto", "always", "never"] | Condition
 
 
+class Definition(Protocol):
+    """What is kept of a tool that somebody else defines: whether it is still the one that was approved."""
+
+    def change(self) -> str | None:
+        """Why it has to be asked for again, in words; None: it is what was approved, or nothing was yet."""
+        ...
+
+    def accept(self) -> None:
+        """A call of it was approved as it is now."""
+        ...
+
+
 class BoundTool(msgspec.Struct, frozen=True, eq=False):
     """A tool of an agent. `backend` is None for a `final` tool and for a hand-off. `output` makes the result from its
     names.
@@ -62,7 +74,8 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
 
     `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
     goes on; a conversation that is taken up again counts on it. `runs_agent` says that the backend is an agent.
-    `hands_to` is the agent, one of the peers, that a call hands the conversation over to.
+    `hands_to` is the agent, one of the peers, that a call hands the conversation over to. `tool_set` is the set that it
+    is a member of, and `definition` is there where a server may change what it is.
     """
 
     function: FunctionTool
@@ -78,10 +91,31 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     timeout_s: float = 30.0
     max_output_chars: int = 16_000
     output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None
+    tool_set: str = ""
+    definition: Definition | None = None
 
     @property
     def name(self) -> str:
         return self.function.name
+
+
+class ToolSet(Protocol):
+    """Tools that are known only once a server was asked."""
+
+    name: str
+
+    async def members(self) -> Sequence[BoundTool]:
+        """What it has now. The server is started when this is first asked. Raises `ToolsError`."""
+        ...
+
+
+class ToolSearch(msgspec.Struct, frozen=True):
+    """With more than `max_tools` functions a request carries those that fit. `pinned` are globs of those it always
+    carries.
+    """
+
+    max_tools: int
+    pinned: tuple[str, ...] = ()
 
 
 class PermissionRule(msgspec.Struct, frozen=True, eq=False):
@@ -145,6 +179,8 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     makes the first request to a model faster, and may run in another thread. `close` ends the connections of models and
     tools, which are kept from run to run.
 
+    `sets` are tools that are known once a run begins: `toolkit.equip` asks for them, and a run has what was there then.
+
     `handoffs` are the functions that hand the conversation over. `peers` are the agents that hand over to each other,
     by name: of a circle each has the others, so they are filled in once all are made.
     """
@@ -171,6 +207,8 @@ class Agent(msgspec.Struct, frozen=True, eq=False):
     starters: tuple[str, ...] = ()
     prepare: Callable[[], None] = lambda: None
     close: Callable[[], Awaitable[None]] = _nothing_to_close
+    sets: tuple[ToolSet, ...] = ()
+    search: ToolSearch | None = None
     handoffs: Mapping[str, BoundTool] = {}
     peers: Mapping[str, Agent] = {}
 

@@ -10,13 +10,20 @@ from typing import Any, Literal
 import msgspec
 
 from agentrun.engine.agent import BoundTool, ConditionFailed, PermissionRule
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, CallContext
+from agentrun.engine.ports import (
+    ApprovalAnswer,
+    ApprovalQuestion,
+    Approver,
+    CallContext,
+    ElicitationAnswer,
+    ElicitationQuestion,
+)
 
 
 class Decision(msgspec.Struct, frozen=True):
     """`rule` is the index of the `permissions` rule that decided; None: the tool's own `require_approval` did.
 
-    `unclear` says that it counts against the call because its condition could not be evaluated.
+    `unclear` says that no standing answer holds: a condition could not be evaluated, or the tool is another one by now.
     """
 
     action: Literal["allow", "deny", "ask"]
@@ -33,10 +40,24 @@ def decide(
     *,
     untrusted_seen: bool,
 ) -> Decision:
-    """The first matching rule; else the tool's own `require_approval`.
+    """The first matching rule; else the tool's own `require_approval`. What somebody else has changed since it was
+    approved is asked for again.
 
     A condition that can't be evaluated counts against the call: deny and ask match, allow does not.
     """
+    decision = _decided(tool, rules, arguments, context, untrusted_seen)
+    if decision.action == "allow" and tool.definition is not None and (change := tool.definition.change()):
+        return Decision("ask", change, decision.rule, unclear=True)
+    return decision
+
+
+def _decided(
+    tool: BoundTool,
+    rules: Iterable[PermissionRule],
+    arguments: Mapping[str, Any],
+    context: CallContext,
+    untrusted_seen: bool,
+) -> Decision:
     for index, rule in enumerate(rules):
         if not fnmatchcase(tool.name, rule.pattern):
             continue
@@ -86,3 +107,10 @@ class StandingApprover:
             return ApprovalAnswer(False, "nobody", "nobody could be asked")
         async with self._one_at_a_time:
             return await self.otherwise.ask(question)
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        """`--approve` says nothing about what a server wants to know."""
+        if self.otherwise is None:
+            return ElicitationAnswer("cancel")
+        async with self._one_at_a_time:
+            return await self.otherwise.elicit(question)

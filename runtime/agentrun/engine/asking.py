@@ -16,6 +16,7 @@ from agentrun.engine.messages import Message, Reply, Request, ToolList, Usage
 from agentrun.engine.overflow import Overflow
 from agentrun.engine.ports import FallbackProgress, Journal, Progress, RetryProgress, Tell, TextProgress
 from agentrun.engine.progress import MaskedProgress, progress_event
+from agentrun.engine.toolkit import Toolkit
 from agentrun.errors import ModelError
 
 _NO_TOOLS = ToolList(())
@@ -29,6 +30,7 @@ class Asker:
     def __init__(
         self,
         agent: Agent,
+        kit: Toolkit,
         messages: list[Message],
         *,
         budget: Budget,
@@ -40,6 +42,7 @@ class Asker:
         emit: Callable[..., None],
     ) -> None:
         self._agent = agent
+        self._kit = kit
         self._messages = messages
         self._budget = budget
         self._journal = journal
@@ -53,7 +56,7 @@ class Asker:
         self._overflow = Overflow(
             agent.context,
             messages,
-            agent.tool_list,
+            kit.tool_list,
             ask=self._ask_aside,
             untrusted=untrusted,
             changed=lambda dropped: emit(events.Compacted, dropped_messages=dropped),
@@ -101,7 +104,7 @@ class Asker:
         self._masked(progress)
 
     def _request(self, may_call: bool) -> Request:
-        tools = self._agent.tool_list if may_call else _NO_TOOLS
+        tools = self._kit.tool_list if may_call else _NO_TOOLS
         return Request(
             messages=tuple(self._messages),
             tools=tools,

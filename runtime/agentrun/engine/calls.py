@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -15,15 +16,29 @@ import msgspec
 from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.approval import decide
 from agentrun.engine.arguments import canonical, check_arguments, parse_arguments
-from agentrun.engine.events import ApprovalDecided, Reason, ToolFinished, ToolStarted
+from agentrun.engine.events import ApprovalDecided, Elicited, Reason, ToolFinished, ToolProgress, ToolStarted
 from agentrun.engine.handoff import Takeover
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
 from agentrun.engine.output import as_text, cut, shortened
-from agentrun.engine.ports import ApprovalQuestion, Approver, CallContext, CallInfo, Journal, RunInfo, Tool, ToolResult
+from agentrun.engine.ports import (
+    ApprovalQuestion,
+    Approver,
+    CallContext,
+    CallInfo,
+    Elicitation,
+    ElicitationAnswer,
+    ElicitationQuestion,
+    Journal,
+    RunInfo,
+    Tool,
+    ToolResult,
+)
+from agentrun.engine.toolkit import Toolkit
 from agentrun.errors import ToolFailure
 
 AT_ONCE = 8
+_MAX_MESSAGE_CHARS = 500  # of what a server says of its progress
 _MAX_CHARS = 16_000  # of what is told of a call to a tool that is not there
 
 
@@ -60,7 +75,9 @@ class Caller:
     def __init__(
         self,
         agent: Agent,
+        kit: Toolkit,
         *,
+        callers: tuple[str, ...],
         run: RunInfo,
         key_prefix: str,
         untrusted_seen: bool,
@@ -69,9 +86,12 @@ class Caller:
         journal: Journal,
         emit: Callable[..., None],
         run_child: Callable[[str, Any, dict[str, Any]], Any],
-        hand_over: Callable[[str], Takeover],
+        hand_over: Callable[[str], Awaitable[Takeover]],
     ) -> None:
+        """`callers` are the agents above this one that run each other as tools, the outermost first."""
         self.agent = agent
+        self.kit = kit
+        self.callers = callers
         self.run = run
         self.key_prefix = key_prefix
         self.budget = budget
@@ -130,7 +150,7 @@ class Caller:
         self._tainted = True
 
     def _look_up(self, one: Planned) -> Planned:
-        one.tool = self.agent.function(one.call.name)
+        one.tool = self.kit.functions.get(one.call.name)
         try:
             one.arguments = parse_arguments(one.call.arguments)
             one.parsed = True
@@ -140,7 +160,7 @@ class Caller:
             one.failure = failure
         if one.tool is None:
             message = f"there is no tool `{one.call.name}`"
-            one.failure = ToolFailure("unknown_tool", message, tools=sorted([*self.agent.tools, *self.agent.handoffs]))
+            one.failure = ToolFailure("unknown_tool", message, tools=sorted(self.kit.functions))
         return one
 
     def _count(self, one: Planned) -> Reason | None:
@@ -158,7 +178,41 @@ class Caller:
 
         # The model's own call ids may repeat: this one is unique, and the same over retries of the call.
         stable = f"{self.run.id}-{turn}-{index}"
-        return CallContext(self.run, CallInfo(stable, call.name, turn), run_child, mask_beginning)
+        return CallContext(
+            self.run,
+            CallInfo(stable, call.name, turn),
+            run_child,
+            mask_beginning,
+            elicit=partial(self._elicit, call),
+            tell_progress=partial(self._tell_progress, call),
+        )
+
+    async def _elicit(self, call: ToolCall, asked: Elicitation) -> ElicitationAnswer:
+        """A server asks a person; masked, since the server may have been told a secret."""
+        mask = self.agent.mask
+        call_id, name = mask.text(call.id), mask.text(call.name)
+        asked = Elicitation(
+            asked.server,
+            mask.text(asked.message),
+            None if asked.schema is None else mask.data(dict(asked.schema)),
+            None if asked.url is None else mask.text(asked.url),
+        )
+        answer = await self.approver.elicit(ElicitationQuestion(self.agent.name, name, call_id, asked))
+        self.emit(
+            Elicited, call_id=call_id, name=name, server=asked.server, message=asked.message, action=answer.action
+        )
+        return answer
+
+    def _tell_progress(self, call: ToolCall, progress: float, total: float | None, message: str | None) -> None:
+        mask = self.agent.mask
+        self.emit(
+            ToolProgress,
+            call_id=mask.text(call.id),
+            name=mask.text(call.name),
+            progress=progress,
+            total=total,
+            message=None if message is None else cut(mask.text(message), _MAX_MESSAGE_CHARS),
+        )
 
     async def _one(self, one: Planned, context: CallContext, key: str, gate: asyncio.Semaphore) -> None:
         """Give the call its result. It is told also where the call was not run, or interrupted."""
@@ -169,7 +223,7 @@ class Caller:
                     raise one.failure or ToolFailure("unknown_tool", one.call.name)
                 await self._approve(one, one.tool, context)
                 if one.tool.hands_to is not None:
-                    one.takeover = self.hand_over(one.tool.hands_to)
+                    one.takeover = await self.hand_over(one.tool.hands_to)
                     one.result = as_text(one.takeover.result)
                 elif one.tool.backend is None:
                     one.result = "accepted"
@@ -213,7 +267,7 @@ class Caller:
         if decision.action == "ask":
             arguments = self.agent.mask.data(one.arguments)
             question = ApprovalQuestion(
-                self.agent.name, tool.name, call_id, arguments, reason, decision.rule, decision.unclear
+                self.agent.name, tool.name, call_id, arguments, reason, decision.rule, decision.unclear, self.callers
             )
             asked = time.monotonic()
             answer = await self.approver.ask(question)
@@ -234,11 +288,14 @@ class Caller:
         )
         if not approved:
             raise ToolFailure("denied", f"the call was not allowed: {reason}")
+        if tool.definition is not None:
+            tool.definition.accept()
 
     async def _call(self, one: Planned, tool: BoundTool, backend: Tool, context: CallContext, key: str) -> str:
         mask = self.agent.mask
         self.emit(ToolStarted, call_id=mask.text(one.call.id), name=tool.name, arguments=mask.data(one.arguments))
         deadline = asyncio.timeout(tool.timeout_s)
+        context = msgspec.structs.replace(context, elicit=_untimed(context.elicit, deadline))
         try:
             async with deadline:
                 if tool.runs_agent:
@@ -267,6 +324,24 @@ class Caller:
         """
         text = value if isinstance(value, str) else as_text(self.agent.mask.data(value))
         return cut(as_text(self.agent.mask.text(text)), max_chars)
+
+
+def _untimed(
+    elicit: Callable[[Elicitation], Awaitable[ElicitationAnswer]], deadline: asyncio.Timeout
+) -> Callable[[Elicitation], Awaitable[ElicitationAnswer]]:
+    """A call's time stands still while a person thinks."""
+
+    async def ask(asked: Elicitation) -> ElicitationAnswer:
+        until, now = deadline.when(), asyncio.get_running_loop().time
+        began = now()
+        deadline.reschedule(None)
+        try:
+            return await elicit(asked)
+        finally:
+            if until is not None and not deadline.expired():
+                deadline.reschedule(until + now() - began)
+
+    return ask
 
 
 async def _result(tool: BoundTool, backend: Tool, one: Planned, context: CallContext) -> ToolResult:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from agentrun.engine.agent import Agent
+from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.context import held_untrusted
 from agentrun.engine.handoff import PREFIX
 from agentrun.engine.messages import Message, Reply, assistant, user
@@ -61,20 +61,24 @@ def call_ids(messages: list[Message]) -> set[str]:
     }
 
 
-def untrusted_seen(agent: Agent, messages: list[Message]) -> bool:
-    """Whether the conversation so far holds a result of a tool whose output may be hostile, or once did."""
+def untrusted_seen(agent: Agent, messages: list[Message], members: Mapping[str, BoundTool] = {}) -> bool:
+    """Whether the conversation so far holds a result of a tool whose output may be hostile, or once did.
+
+    `members` are further tools that are known by now: those of the agent's sets.
+    """
     for message in messages:
         if held_untrusted(message):
             return True
         for call in message.data.get("tool_calls") or () if message.role == "assistant" else ():
-            if _may_be_hostile(agent, str(call.get("function", {}).get("name"))):
+            if _may_be_hostile(agent, members, str(call.get("function", {}).get("name"))):
                 return True
     return False
 
 
-def _may_be_hostile(agent: Agent, name: str) -> bool:
+def _may_be_hostile(agent: Agent, members: Mapping[str, BoundTool], name: str) -> bool:
     """Whether a call of this name, in a conversation that this agent has now, may have read hostile output."""
     if name.startswith(PREFIX):
         return False
-    known = [one.tools[name] for one in (agent, *agent.peers.values()) if name in one.tools]
+    boxes = (members, agent.tools, *(one.tools for one in agent.peers.values()))
+    known = [tools[name] for tools in boxes if name in tools]
     return not known or any(tool.untrusted_output or tool.relays_untrusted for tool in known)

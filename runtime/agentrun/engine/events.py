@@ -102,6 +102,26 @@ class ToolStarted(Event, frozen=True, kw_only=True, tag="tool_started"):
     arguments: dict[str, Any]
 
 
+class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
+    """How far a call is, as its server tells it; `total` and `message` are None where it doesn't say."""
+
+    call_id: str
+    name: str
+    progress: float
+    total: float | None
+    message: str | None
+
+
+class Elicited(Event, frozen=True, kw_only=True, tag="elicited"):
+    """A server asked a person during a call. What was answered goes to the server alone."""
+
+    call_id: str
+    name: str
+    server: str
+    message: str
+    action: Literal["accept", "decline", "cancel"]
+
+
 class ToolFinished(Event, frozen=True, kw_only=True, tag="tool_finished"):
     """`result` is the text that the model gets. `duration_s` is 0 for a call that was not run."""
 

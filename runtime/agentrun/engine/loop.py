@@ -34,7 +34,8 @@ from agentrun.engine.messages import Message, Reply, system, tool_result, user
 from agentrun.engine.outcome import End, Outcome
 from agentrun.engine.output import as_text, sendable
 from agentrun.engine.ports import Approver, DirectJournal, Journal, RunInfo
-from agentrun.errors import ModelError, ToolFailure, UsageError
+from agentrun.engine.toolkit import Toolkit, equip
+from agentrun.errors import ModelError, ToolFailure, ToolsError, UsageError
 
 
 async def run(
@@ -56,14 +57,17 @@ async def run(
     `text` is the user's message; without it the agent's `input` is rendered from `arguments`. `attachments` go with it:
     content parts of the chat API, such as images. Templates see `session` as `run.session` and `date` (YYYY-MM-DD;
     None: today) as `run.date`. Raises `ToolFailure` of type invalid_arguments when `arguments` break the agent's
-    parameters.
+    parameters, and `ToolsError` when a server's tools can't be had: no run began then.
     """
     conversation = [] if messages is None else messages
     given = sendable(dict(arguments or {}))
     filled = given_arguments(agent, given, typed=text is not None, begins=not conversation)
+    kit = await equip(agent)
     budget = Budget(agent.limits)
     info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
-    this = _Run(agent, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info)
+    this = _Run(
+        agent, kit, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info
+    )
     return await this.go(None if text is None else as_text(text), filled, attachments)
 
 
@@ -71,6 +75,7 @@ class _Run:
     def __init__(
         self,
         agent: Agent,
+        kit: Toolkit,
         messages: list[Message],
         emit: Emit,
         approver: Approver,
@@ -93,17 +98,21 @@ class _Run:
         self._asides = itertools.count(1)
         self._deadline = Deadline(agent.limits.timeout_s)
         self._known: dict[str, Any] = {}
+        self._kits: dict[str, Toolkit] = {}
         self._open_calls: Sequence[Planned] = ()
         self._call_ids = call_ids(messages)
-        self._serve(agent, budget, parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages))
+        is_tainted = parent.caller.untrusted_seen if parent else untrusted_seen(agent, messages, kit.functions)
+        self._serve(agent, kit, budget, is_tainted)
 
-    def _serve(self, agent: Agent, budget: Budget, untrusted_seen: bool) -> None:
+    def _serve(self, agent: Agent, kit: Toolkit, budget: Budget, untrusted_seen: bool) -> None:
         """The agent that asks from here on."""
         self.agent = agent
         self.budget = budget
         self._answer_corrected = False
         self.caller = Caller(
             agent,
+            kit,
+            callers=self._callers(),
             run=self.info,
             key_prefix=self.key_prefix,
             untrusted_seen=untrusted_seen,
@@ -116,6 +125,7 @@ class _Run:
         )
         self._asker = Asker(
             agent,
+            kit,
             self.messages,
             budget=budget,
             journal=self.journal,
@@ -125,6 +135,10 @@ class _Run:
             untrusted=lambda: self.caller.untrusted_seen,
             emit=self.emit,
         )
+
+    def _callers(self) -> tuple[str, ...]:
+        """The agents whose tool calls this run is part of, the outermost first."""
+        return () if self.parent is None else (*self.parent._callers(), self.parent.agent.name)
 
     # -- the whole run
 
@@ -270,8 +284,11 @@ class _Run:
             self.messages.append(tool_result(one.call.id, one.result if one.result is not None else interrupted))
         self._open_calls = ()
 
-    def _takeover(self, name: str) -> Takeover:
-        return takeover(self.agent.peers[name], self._known, self.info)
+    async def _takeover(self, name: str) -> Takeover:
+        agent = self.agent.peers[name]
+        taken = takeover(agent, self._known, self.info)
+        self._kits[name] = await _equipped(agent)
+        return taken
 
     def _hand_over(self, taken: Takeover) -> None:
         """Another agent has the conversation. Its own limits hold from here on, within those of the run."""
@@ -280,7 +297,7 @@ class _Run:
         self.info = msgspec.structs.replace(self.info, agent=agent.name)
         put_prompt(self.messages, taken.prompt)
         self._deadline.for_agent(agent.name, agent.limits.timeout_s)
-        self._serve(agent, Budget(agent.limits, self._whole), self.caller.untrusted_seen)
+        self._serve(agent, self._kits[agent.name], Budget(agent.limits, self._whole), self.caller.untrusted_seen)
         self.emit(events.HandedOff, agent=agent.name)
 
     async def _end_at(self, limit: Reason, text: str = "") -> NoReturn:
@@ -296,6 +313,7 @@ class _Run:
         """Another agent's run as a tool call of this one: shared limits, nested events."""
         child = _Run(
             agent,
+            await _equipped(agent),
             [],
             self._emit,
             self.approver,
@@ -312,3 +330,11 @@ class _Run:
         if child.caller.untrusted_seen:
             self.caller.taint()
         return outcome.as_result(agent.name)
+
+
+async def _equipped(agent: Agent) -> Toolkit:
+    """What an agent can call that joins a run. Raises `ToolFailure`: the run goes on without it."""
+    try:
+        return await equip(agent)
+    except ToolsError as error:
+        raise ToolFailure("connection", f"the agent `{agent.name}` can't work: {error.message}") from None

@@ -77,18 +77,59 @@ class CallInfo(msgspec.Struct, frozen=True):
     turn: int
 
 
+class Elicitation(msgspec.Struct, frozen=True):
+    """What a server asks of a person while it works on a call. `message` is the server's own text, hostile until shown
+    otherwise.
+
+    `schema` is a JSON Schema of the answer, an object of flat members. Where there is a `url` instead, the person is to
+    open it and says when they did: nothing of what they do there comes back.
+    """
+
+    server: str
+    message: str
+    schema: Mapping[str, Any] | None = None
+    url: str | None = None
+
+
+class ElicitationQuestion(msgspec.Struct, frozen=True):
+    """`agent` made the call of `tool` for which a server asks."""
+
+    agent: str
+    tool: str
+    call_id: str
+    asked: Elicitation
+
+
+class ElicitationAnswer(msgspec.Struct, frozen=True):
+    """`content` is what an `accept` gives; it fits the schema. `cancel`: nobody decided."""
+
+    action: Literal["accept", "decline", "cancel"]
+    content: dict[str, Any] | None = None
+
+
+async def _nobody(asked: Elicitation) -> ElicitationAnswer:
+    return ElicitationAnswer("cancel")
+
+
+def _unheard(progress: float, total: float | None, message: str | None) -> None:
+    """Nobody listens."""
+
+
 class CallContext(msgspec.Struct, frozen=True):
     """What a tool may know of the call it serves.
 
     `run_child` runs another agent as part of this run (shared limits, nested events) and returns its result;
     only agent tools use it. `mask_beginning` is for a text that was cut off: it hides secrets, and drops an end that
-    may be the beginning of one, which nobody could tell later.
+    may be the beginning of one, which nobody could tell later. `elicit` asks a person what a server wants to know; the
+    call's time doesn't run meanwhile. `tell_progress` says how far a long call is: of `total`, where it is known.
     """
 
     run: RunInfo
     call: CallInfo
     run_child: Callable[[Any, dict[str, Any]], Awaitable[Any]]
     mask_beginning: Callable[[str], str] = str
+    elicit: Callable[[Elicitation], Awaitable[ElicitationAnswer]] = _nobody
+    tell_progress: Callable[[float, float | None, str | None], None] = _unheard
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -111,7 +152,8 @@ class ApprovalQuestion(msgspec.Struct, frozen=True):
     """May `agent` make this call? `reason` says which rule asks, in words for a person.
 
     `rule` is that rule's index in the agent's `permissions`; None: the tool's own `require_approval` asks. `unclear`
-    says that it asks because its condition could not be evaluated.
+    says that no standing answer holds: a condition could not be evaluated, or the tool is not what was approved.
+    `callers` are the agents above `agent` that run each other as tools, the outermost first.
     """
 
     agent: str
@@ -121,6 +163,7 @@ class ApprovalQuestion(msgspec.Struct, frozen=True):
     reason: str
     rule: int | None = None
     unclear: bool = False
+    callers: tuple[str, ...] = ()
 
 
 class ApprovalAnswer(msgspec.Struct, frozen=True):
@@ -135,7 +178,11 @@ class ApprovalAnswer(msgspec.Struct, frozen=True):
 
 
 class Approver(Protocol):
+    """Answers for a person. `ask` decides on a call, `elicit` gives a server what it asks for."""
+
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer: ...
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer: ...
 
 
 class Journal(Protocol):

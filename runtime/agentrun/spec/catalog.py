@@ -73,6 +73,11 @@ class Document(msgspec.Struct, frozen=True, eq=False):
         return self.name.startswith("_")
 
     @property
+    def is_set(self) -> bool:
+        """Whether a tool stands for many: those of a server, or the operations of a document."""
+        return self.kind == "tool" and (self.node.get("mcp") is not None or self.node.get("openapi") is not None)
+
+    @property
     def called_agent(self) -> str | None:
         """The name of the agent that a tool runs."""
         return text_of(self.node.get("agent")) if self.kind == "tool" else None
@@ -138,6 +143,26 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
             found = self.listed[agent] = self._named_by(agent)
         return found
 
+    def set_of(self, pattern: str) -> Document | None:
+        """The set whose members' names begin as a name or glob does; of several the one with the longest name."""
+        found = [one for one in self.tools.values() if one.is_set and pattern.startswith(f"{one.name}_")]
+        return max(found, key=lambda one: len(one.name), default=None)
+
+    def wanted_of(self, agent: Document, tool_set: Document) -> tuple[str, ...]:
+        """Names and globs of the members that an agent's list takes of a set; `*` where it takes the set whole."""
+        wanted: list[str] = []
+        for index, entry in enumerate(items(agent.node.get("tools"))):
+            own, name = agent.inline.get(index), str(entry.content)
+            if own is tool_set or (own is None and tool_set in self.matching(name)):
+                return ("*",)
+            if own is None and self._member_set(name) is tool_set:
+                wanted.append(name)
+        return tuple(wanted)
+
+    def _member_set(self, name: str) -> Document | None:
+        """The set of which a name or glob of a list means members."""
+        return None if self.matching(name) else self.set_of(name)
+
     def reached(self, start: Document) -> list[Document]:
         """A document and what a run of it leads to: tools of agents, agents behind tools, those handed over to."""
         seen: dict[Document, None] = {}
@@ -158,7 +183,10 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
         listed = items(agent.node.get("tools"))
         named = {str(entry.content): agent.inline.get(index) for index, entry in enumerate(listed)}
         for index, entry in enumerate(listed):
-            found = [agent.inline[index]] if index in agent.inline else self.matching(str(entry.content))
+            name = str(entry.content)
+            found = [agent.inline[index]] if index in agent.inline else self.matching(name)
+            if not found and (tool_set := self.set_of(name)) is not None:
+                found = [tool_set]
             for tool in found:
                 chosen.setdefault(tool.name, named.get(tool.name) or tool)
         return list(chosen.values())

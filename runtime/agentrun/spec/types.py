@@ -136,6 +136,8 @@ class LimitsSpec(Closed, frozen=True):
     ] = 4
     max_total_tokens: Annotated[Positive | None, doc("Tokens, input and output; default: no cap.")] = None
     max_cost_usd: Annotated[Annotated[float, Meta(gt=0)] | None, doc("US dollars; default: no cap.")] = None
+    max_depth: Annotated[Positive, doc("Agents that run one below the other as tools, without the first.")] = 5
+    max_agent_runs: Annotated[Positive, doc("Runs of agents as tools, at every depth together.")] = 50
     timeout: Annotated[Seconds, doc("Seconds.")] = 1800
     on_limit: Annotated[Literal["stop", "answer"], doc("`answer`: one last model call without tools may sum up.")] = (
         "stop"
@@ -285,8 +287,16 @@ class McpSpec(Closed, frozen=True):
 
 
 class OpenApiSpec(Closed, frozen=True):
-    spec: Annotated[str, doc("The OpenAPI document, a path relative to the file.")]
-    allowed_tools: Annotated[list[str], Meta(min_length=1), doc("Globs of operation ids; `*` for all.")]
+    spec: Annotated[str, doc("The OpenAPI document: a path relative to the file, or a URL that is pinned by `sha256`.")]
+    allowed_tools: Annotated[
+        list[str],
+        Meta(min_length=1),
+        doc("Globs of operation ids, of tags (`tag:orders`), or of paths (`/orders/*`, `GET /orders/*`); `*` for all."),
+    ]
+    sha256: Annotated[
+        Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None,
+        doc("The hash of a document at a URL, in hex: no other document is taken.", env=False),
+    ] = None
     base_url: Annotated[str | None, doc("Instead of the document's servers.")] = None
     auth: Annotated[AuthSpec | None, doc("Credentials.", secret=True)] = None
     headers: Annotated[dict[str, str], doc("Request headers.", secret=True)] = field(default_factory=dict)
@@ -329,8 +339,8 @@ class ToolSpec(Closed, frozen=True):
     output: Annotated[str | None, doc("Jinja over the result; default: the whole result.", template="result")] = None
     http: Annotated[HttpSpec | None, doc("Calls an HTTP endpoint.", env=True)] = None
     shell: Annotated[ShellSpec | None, doc("Runs a command.")] = None
-    mcp: Annotated[McpSpec | None, doc("The tools of an MCP server.", env=True, later=True)] = None
-    openapi: Annotated[OpenApiSpec | None, doc("The operations of an OpenAPI document.", env=True, later=True)] = None
+    mcp: Annotated[McpSpec | None, doc("The tools of an MCP server.", env=True)] = None
+    openapi: Annotated[OpenApiSpec | None, doc("The operations of an OpenAPI document.", env=True)] = None
     agent: Annotated[str | None, doc("Runs another agent.")] = None
     python: Annotated[
         Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$")] | None,
@@ -362,7 +372,7 @@ class AgentSpec(Closed, frozen=True, kw_only=True):
     parallel_tool_calls: Annotated[
         bool | None, doc("Whether calls of one turn run at once, up to 8; default: yes, and nothing is sent.")
     ] = None
-    tool_search: Annotated[ToolSearchSpec | None, doc("Send only the tools that fit.", later=True)] = None
+    tool_search: Annotated[ToolSearchSpec | None, doc("Send only the tools that fit.")] = None
     response_format: Annotated[ResponseFormatSpec | None, doc("OpenAI's object; the answer is validated here too.")] = (
         None
     )

@@ -23,7 +23,14 @@ from agentrun.engine.events import Emit, Event, Retried, RunFinished, TurnFinish
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.overflow import TOO_LONG
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, Journal
+from agentrun.engine.ports import (
+    ApprovalAnswer,
+    ApprovalQuestion,
+    Approver,
+    ElicitationAnswer,
+    ElicitationQuestion,
+    Journal,
+)
 from agentrun.errors import ToolFailure, UsageError
 from agentrun.spec.nodes import Route
 from agentrun.testing.expectations import failures_of
@@ -209,6 +216,9 @@ class _CaseApprover:
         if any(fnmatchcase(question.tool, pattern) for pattern in self._case.approve):
             return ApprovalAnswer(True, "user")
         return ApprovalAnswer(False, "nobody", "nobody could be asked")
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        return ElicitationAnswer("cancel")
 
 
 def _read(files: Sequence[AttachedFile]) -> list[Attachment]:

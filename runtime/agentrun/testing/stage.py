@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from agentrun.engine.agent import ToolSet
 from agentrun.engine.exchange import OnExchange
 from agentrun.engine.ports import CallContext, Model, Tool, ToolResult
 from agentrun.errors import UsageError
@@ -87,6 +88,9 @@ class Stage:
         except UsageError as error:
             return StagedTool(name, timeout_s, None, error)
         return None if backend is None else StagedTool(name, timeout_s, backend, unset=self._unset.get(name))
+
+    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet:
+        return real
 
     def network(self, watch: OnExchange | None) -> Network:
         return StagedNetwork(watch=watch)

@@ -16,7 +16,7 @@ from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import refuse_unwritable, write_cassette
 from agentrun.engine.agent import Agent
 from agentrun.engine.messages import Reply
-from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, ElicitationAnswer, ElicitationQuestion
 from agentrun.errors import AgentrunError, SpecError, UsageError
 from agentrun.testing.one_case import Tape
 from agentrun.testing.plan import Case
@@ -122,6 +122,9 @@ class _CaseFirst:
         if not answer.approved:
             self._tape.ignore_results(question.tool)
         return answer
+
+    async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
+        return await self._recording.elicit(question)
 
 
 def _path(case: Case) -> Path:

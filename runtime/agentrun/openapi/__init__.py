@@ -1,0 +1,1 @@
+"""OpenAPI documents: read, checked, and made into functions for a model and requests for a server."""
