@@ -136,7 +136,6 @@ def test_all_violations_are_found_at_once():
 
 def test_a_switch_that_is_off_asks_for_nothing():
     assert codes("tool", "strict: false\nshell: {command: [a], sandbox: false}\n") == []
-    assert codes("tool", "mcp: {command: [a]}\n") == ["AR308"]
     assert codes("agent", "model: m\nhandoffs: []\n") == []
 
 

@@ -121,9 +121,3 @@ def test_the_reference_tells_where_the_environment_is_read_and_what_is_masked():
     assert "`${VAR}` is read" not in row("Agent", "system_prompt")
     assert "masked" in row("`model`", "api_key")
     assert "masked" not in row("`model`", "base_url")
-
-
-def test_the_reference_tells_what_this_version_lacks():
-    lacks = set(re.findall(r"\| `(\w+)` \|.*Not available in this version", REFERENCE))
-    definitions = [definition for kind in KINDS for definition in schema_of(kind)["$defs"].values()]
-    assert lacks == {key for one in definitions for key, member in one["properties"].items() if "x-later" in member}

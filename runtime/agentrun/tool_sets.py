@@ -17,7 +17,7 @@ from agentrun.engine.agent import Approval, BoundTool, Definition
 from agentrun.engine.messages import FunctionTool
 from agentrun.engine.ports import CallContext, Tool, ToolResult
 from agentrun.json_schema import Validator
-from agentrun.spec.function_names import member_names
+from agentrun.spec.function_names import HANDOFF_PREFIX, RESERVED, member_names
 from agentrun.spec.types import ToolSpec
 
 
@@ -73,8 +73,8 @@ def set_rules(name: str, spec: ToolSpec, wanted: tuple[str, ...], bind: Mapping[
 
 
 def bound_members(rules: SetRules, offered: Iterable[Offered]) -> list[BoundTool]:
-    """The members that are wanted, in the order of their source. Raises `ValueError` for a schema that can't be used;
-    its message names the tool.
+    """The members that are wanted, in the order of their source. Raises `ValueError` for a name or a schema that can't
+    be used; its message names the tool.
     """
     all_of_them = list(offered)
     functions = member_names(rules.name, (one.name for one in all_of_them))
@@ -92,6 +92,8 @@ def unmatched(rules: SetRules, members: Iterable[BoundTool]) -> list[str]:
 
 
 def _bound(rules: SetRules, function: str, one: Offered) -> BoundTool:
+    if function in RESERVED or function.startswith(HANDOFF_PREFIX):
+        raise ValueError(f"the function of `{one.name}` would be called `{function}`, which is agentrun's own")
     parameters = without(one.parameters, rules.bind)
     try:
         check = Validator(parameters)

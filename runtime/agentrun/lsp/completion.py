@@ -127,7 +127,7 @@ def _schema_keys(place: Place, route: tuple[str | int, ...], siblings: frozenset
         properties: dict[str, JsonSchema] = branch.get("properties", {})
         required = branch.get("required", ())
         for key, schema in properties.items():
-            if schema.get("x-later") is True or (key in shut and _is_group(shut, properties)):
+            if key in shut and _is_group(shut, properties):
                 continue
             if fitting is not None and key not in fitting:
                 continue
@@ -211,10 +211,8 @@ def _who_answers(place: Place) -> list[Document]:
 def _schema_values(place: Place) -> Iterator[Choice]:
     seen: set[str] = set()
     for schema, _ in place.schemas():
-        later = schema.get("x-later")
-        absent = [plain(one) for one in later] if isinstance(later, list) else []
         for option in _options(place, schema):
-            if option not in seen and option not in absent:
+            if option not in seen:
                 seen.add(option)
                 is_default = "default" in schema and plain(schema["default"]) == option
                 yield Choice(option, "value", "default" if is_default else "")

@@ -50,9 +50,7 @@ def about_key(kind: Kind, key: str, schema: JsonSchema, *, is_required: bool = F
 
 
 def description_of(schema: JsonSchema) -> str:
-    later = schema.get("x-later")
-    note = " Not available in this version." if later is True else ""
-    return f"{schema.get('description', '')}{note}".strip()
+    return str(schema.get("description", "")).strip()
 
 
 def about_document(document: Document) -> str:

@@ -3,7 +3,6 @@
 Marks on a field, all inherited by what stands below it:
     env       `${VAR}` is read here
     secret    a value that came from `${VAR}` is masked wherever text leaves the program
-    later     the key (or the values listed) is part of the language, and this version can't do it yet
     template  what a `{{ }}` text sees: run, call, or result (see `templates.py`); "": it is no template
 """
 

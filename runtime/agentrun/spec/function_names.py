@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 HANDOFF_PREFIX = "transfer_to_"  # as in `engine/handoff.py`, which these layers don't know: a test compares
+RESERVED = ("search_tools",)
 MAX_CHARS = 64
 _HASH_CHARS = 8
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")

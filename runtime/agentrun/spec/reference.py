@@ -260,9 +260,4 @@ def _meaning(schema: JsonSchema, section: Section) -> str:
         told.append("What comes from a `${VAR}` is masked.")
     if template := schema.get("x-template"):
         told.append(f"{_TEMPLATES[template]}.")
-    later = schema.get("x-later")
-    if later is True:
-        told.append("**Not available in this version.**")
-    elif later:
-        told.append(f"Not available in this version: {', '.join(f'`{value}`' for value in later)}.")
     return " ".join(filter(None, told))

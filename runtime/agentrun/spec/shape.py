@@ -87,7 +87,6 @@ class _Shaper:
                 continue
             schema = member_schema(branch, key)
             children[key] = self.visit(child, schema, (*route, key), marks)
-            self._later(key, child, schema, node.keys[key])
         if route[-2:] == ("auth", "basic"):
             self._keep_pair(node.like(children))
         return node.like(children)
@@ -98,15 +97,6 @@ class _Shaper:
         username, password = data.get("username", ""), data.get("password", "")
         if any(value and value in f"{username}\n{password}" for value in self.secrets):
             self.secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
-
-    def _later(self, key: str, child: Node, schema: JsonSchema, span: Span) -> None:
-        later = schema.get("x-later")
-        # What a switch is turned off by, or an empty list, asks for nothing.
-        if later is True and child.content is not False and child.content != []:
-            self.found.append(_error("AR308", f"`{key}` is not available in this version", span, "leave it out"))
-        elif isinstance(later, list) and child.content in later:
-            message = f"`{key}: {child.content}` is not available in this version"
-            self.found.append(_error("AR308", message, child.span, "choose another"))
 
     def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
         if marks.get("x-template") not in (None, "", "url") and _INSIDE_A_TEMPLATE.search(text):

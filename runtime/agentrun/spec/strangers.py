@@ -118,9 +118,7 @@ def home_of(kind: Kind, schema: JsonSchema, key: str, instance: Mapping[str, Any
     name = _meant(kind, schema, key, free, instance[key])
     if (name is not None and is_surely(key, name, free)) or advice(key, list(members)):
         return None
-    homes = [
-        name for name, member in members.items() if member.get("x-later") is not True and key in _inside(kind, member)
-    ]
+    homes = [name for name, member in members.items() if key in _inside(kind, member)]
     written = [name for name in homes if isinstance(instance.get(name, {}), dict) and name in instance]
     found = written or homes
     if not written and "model" in members and (key in _SETTINGS or len(homes) > 1):

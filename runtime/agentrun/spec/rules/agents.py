@@ -87,7 +87,10 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if name in ("required", *tools) and not tools:
         message = "`tool_choice: required` needs `tools`"
         yield Diagnostic("AR702", "error", message, node.span, "list at least one tool")
-    elif isinstance(name, str) and name not in (*MODES, *tools) and not catalog.may_be_unread("tool", name):
+    elif name in catalog.tools and catalog.tools[name].is_set:
+        help = f"name one of its tools: `{name}_…`"
+        yield Diagnostic("AR701", "error", f"`tool_choice` names a set, not a tool: `{name}`", node.span, help)
+    elif isinstance(name, str) and name not in (*MODES, *tools) and not _may_be_there(catalog, document, name):
         options = (*MODES, *tools)
         message = f"`tool_choice` names no tool of this agent: `{name}`"
         unlisted = f"list `{name}` in `tools`" if name in catalog.tools else None
@@ -102,16 +105,13 @@ def permissions_that_match_nothing(catalog: Catalog, document: Document) -> Iter
     if document.kind != "agent" or rules is None or not rules.is_list or not lists_are_readable(document):
         return
     names = _tools(catalog, document)
-    sets = [tool.name for tool in catalog.tools_of(document) if tool.node.get("mcp") or tool.node.get("openapi")]
     for rule in rules.content:
         for action in ("ask", "allow"):
             pattern = rule.get(action)
             if pattern is None or not isinstance(pattern.content, str):
                 continue
             text = pattern.content
-            if any(fnmatchcase(name, text) for name in names) or any(text.startswith(f"{one}_") for one in sets):
-                continue
-            if catalog.may_be_unread("tool", text):
+            if any(fnmatchcase(name, text) for name in names) or _may_be_there(catalog, document, text):
                 continue
             help = did_you_mean(text, names, f"tools: {one_of(names)}" if names else "this agent has no tools")
             message = f"`{action}: {text}` matches no tool of this agent"
@@ -140,6 +140,12 @@ def _tools(catalog: Catalog, document: Document) -> list[str]:
             meant = nearest(entry.content, catalog.tools)
             names += [entry.content, *([meant] if meant else [])]
     return list(dict.fromkeys(names))
+
+
+def _may_be_there(catalog: Catalog, document: Document, pattern: str) -> bool:
+    """Whether a name or glob may stand for what is not known here: a member of a set, or what can't be read."""
+    sets = (one.name for one in catalog.tools_of(document) if one.is_set)
+    return any(pattern.startswith(f"{name}_") for name in sets) or catalog.may_be_unread("tool", pattern)
 
 
 def _value(node: Node, key: str) -> Any:

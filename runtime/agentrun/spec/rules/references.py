@@ -10,13 +10,12 @@ from itertools import islice
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
 from agentrun.spec.edits import remove_item, write_name
-from agentrun.spec.function_names import HANDOFF_PREFIX
+from agentrun.spec.function_names import HANDOFF_PREFIX, RESERVED
 from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.spelling import fold
 from agentrun.spec.types import NAME_PATTERN
 
 MAX_AGENTS = 200  # that are looked at for a circle from each agent
-RESERVED = ("search_tools",)
 
 
 def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -137,8 +136,7 @@ def _names_that_are_none(catalog: Catalog) -> frozenset[str]:
 
 def _in_a_set(catalog: Catalog, name: str) -> bool:
     """Whether a name may be a member of an mcp or openapi set: those are known online only."""
-    sets = [tool.name for tool in catalog.tools.values() if tool.node.get("mcp") or tool.node.get("openapi")]
-    return any(name.startswith(f"{prefix}_") for prefix in sets)
+    return catalog.set_of(name) is not None
 
 
 def _known_tools(catalog: Catalog) -> str:

@@ -24,7 +24,7 @@ _HELP = "what the model says is checked against the schema as it is written here
 
 
 def strict_parameters(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    if document.kind != "tool" or not _is_on(document.node):
+    if document.kind != "tool" or document.is_set or not _is_on(document.node):
         return
     schema = document.node.get("parameters")
     called = document.node.get("agent")
