@@ -9,24 +9,28 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, commands, conversations, screen, sessions
+from benchmarks import cases, commands, conversations, screen, sessions, tool_search
 from benchmarks.contenders import CONTENDERS
 from benchmarks.peer import Peer
 from benchmarks.results import Table
+from benchmarks.tool_search import Columns
 
-PARTS = ("conversations", "starts", "validate", "test", "screen", "sessions")
+PARTS = ("conversations", "starts", "validate", "test", "screen", "sessions", "tool_search")
 LIBRARIES = ("agentrun", "openai", "httpx2", "click", "pyyaml", "jsonschema", "rich", "sqlalchemy")
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    tables = measure(options.part or PARTS, options.contender or list(CONTENDERS), quick=options.quick)
+    tables = measure(
+        options.part or PARTS, options.contender or list(CONTENDERS), quick=options.quick, data=options.data
+    )
     about = machine()
     print(as_markdown(about, tables))
     if options.json:
@@ -34,10 +38,13 @@ def main(arguments: list[str] | None = None) -> None:
         options.json.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(parts: Sequence[str], contenders: Sequence[str], *, quick: bool) -> list[Table]:
+def measure(
+    parts: Sequence[str], contenders: Sequence[str], *, quick: bool, data: Path | None = None
+) -> list[Table | Columns]:
+    """`data` is what the tool search is measured on. Where it is not given pip fetches it, but for a quick run."""
     repeated = 1 if quick else 11
     sizes = conversations.QUICK if quick else conversations.Sizes()
-    tables: list[Table] = []
+    tables: list[Table | Columns] = []
     with Peer("benchmarks.server", *sizes.plays()) as server:
         base_url = server.hear()
         if "conversations" in parts:
@@ -59,6 +66,12 @@ def measure(parts: Sequence[str], contenders: Sequence[str], *, quick: bool) -> 
         _tell("sessions")
         count, turns = (100, 5) if quick else (10_000, 100)
         tables += sessions.measure(count, turns, repeated)
+    if "tool_search" in parts and (data is not None or not quick):
+        _tell("tool search")
+        try:
+            tables += tool_search.measure(data)
+        except subprocess.CalledProcessError:
+            _tell("nothing of the tool search: its data can't be had; --data gives it")
     return tables
 
 
@@ -70,7 +83,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def as_markdown(about: dict[str, Any], tables: list[Table]) -> str:
+def as_markdown(about: dict[str, Any], tables: list[Table | Columns]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     who = "\n".join(f"- {name}: {what}" for name, what in CONTENDERS.items())
     opening = f"Python {about['python']}, {about['system']}; {versions}.\n\n{who}"
@@ -82,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a smoke run: small work, once; its numbers say little")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there too")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; repeatable")
+    parser.add_argument("--data", type=Path, metavar="FILE.whl", help=f"for the tool search: {tool_search.PACKAGE}")
     parser.add_argument("--contender", action="append", choices=list(CONTENDERS), help="only this one; repeatable")
     return parser
 

@@ -1,10 +1,12 @@
 """BM25 ranking: what counts as a word, and which text wins."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrun.engine.bm25 import Index, stem, terms, words
+from agentrun.engine.bm25 import K1, B, Index, stem, terms, words
 
 
 def ranked(query, *documents, weights=(1.0,)):
@@ -72,6 +74,52 @@ def test_a_query_can_weigh_its_words():
 def test_a_document_with_missing_fields_is_a_bug_and_says_so():
     with pytest.raises(ValueError, match="1 fields, the index 2 weights"):
         Index([("one",)], (1.0, 2.0))
+
+
+def test_only_as_many_hits_as_are_wanted_are_given():
+    index = Index([("order a",), ("order",), ("order b",)], (1.0,))
+    assert [hit.position for hit in index.rank(["order"], 2)] == [1, 0]
+
+
+def test_terms_that_begin_alike_are_related_and_short_ones_are_not():
+    index = Index([("authenticator authorise auth aut",), ("authentic cart carton",)], (1.0,))
+    assert index.related(stem("authentication")) == [stem("authentic"), stem("authenticator")]
+    assert index.related("cart") == []
+    assert index.related("unknown") == []
+
+
+def test_of_a_query_that_would_take_long_the_rarest_terms_are_looked_up():
+    index = Index([("order disk",)] * 15_000 + [("order tape",)], (1.0,))
+    assert len(index.rank(terms("order"))) == len(index.rank(terms("order tape"))) == 15_001
+    assert len(index.rank(terms("order disk tape"))) == 15_001
+    assert index.rank(terms("disk order tape"), 1)[0].position == 15_000
+    (tape, *others) = index.rank(terms("order disk tape"))
+    assert len({one.score for one in others}) == 1  # of one term: those of both would take too long
+    assert tape.score > others[0].score
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8).map(" ".join), min_size=1, max_size=8),
+    st.dictionaries(st.sampled_from("abcdefghi"), st.sampled_from([0.2, 1.0, 3.0]), max_size=5),
+)
+def test_the_score_is_that_of_the_formula(documents, query):
+    """By the definition: for each term its rarity, and how often the document has it, for its length."""
+    texts = [document.split() for document in documents]
+    mean = sum(map(len, texts)) / len(texts)
+
+    def score(text):
+        total = 0.0
+        for term, weight in query.items():
+            having = sum(term in one for one in texts)
+            rarity = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+            often = text.count(term) / (1 - B + B * len(text) / mean) if term in text else 0.0
+            total += weight * rarity * often * (K1 + 1) / (often + K1)
+        return total
+
+    hits = Index([(document,) for document in documents], (1.0,)).rank(query)
+    assert {hit.position: pytest.approx(hit.score) for hit in hits} == {
+        at: score(text) for at, text in enumerate(texts) if score(text)
+    }
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40))

@@ -21,6 +21,8 @@ from agentrun.cassettes.cassette import (
     ModelEntry,
     ModelFailed,
     Result,
+    SetEntry,
+    SetMember,
     ToolEntry,
     ToolFailed,
     UserEntry,
@@ -216,7 +218,7 @@ def conversations(draw):
     histories = [[]]
     tools = tuple(draw(st.lists(TOOLS, max_size=3, unique_by=lambda tool: key_of([tool.name, tool.parameters]))))
     for _ in range(draw(st.integers(0, 5))):
-        kind = draw(st.sampled_from(["user", "model", "model", "tool", "approval"]))
+        kind = draw(st.sampled_from(["user", "model", "model", "tool", "approval", "set"]))
         if kind == "user":
             entries.append(UserEntry(draw(TEXTS)))
         elif kind == "tool":
@@ -232,6 +234,10 @@ def conversations(draw):
             by = draw(st.sampled_from(["user", "flag", "nobody"]))
             answered = (draw(NAMES), draw(OBJECTS), draw(st.booleans()), by, draw(st.none() | TEXTS))
             entries.append(ApprovalEntry(*answered))
+        elif kind == "set":
+            members = st.builds(SetMember, TOOLS, st.booleans(), st.booleans(), st.none() | TEXTS)
+            offered = draw(st.lists(members, max_size=3, unique_by=lambda member: member.function.name))
+            entries.append(SetEntry(draw(NAMES), draw(NAMES), tuple(offered)))
         else:
             messages = [*draw(st.sampled_from(histories)), *draw(st.lists(MESSAGES, max_size=2))]
             asked = Asked(

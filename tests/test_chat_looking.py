@@ -159,12 +159,12 @@ def told_in_the_shop(folder, *typed, options=("--arg", "who=Ann")):
 
 def test_tools_tells_of_each_what_it_does_and_what_decides_about_its_calls(shop):
     lines = told_in_the_shop(shop, "/tools").splitlines()
-    assert [line[:55].split(maxsplit=1) for line in lines] == [
-        ["TOOL", "EFFECTS           APPROVAL        DE"],
-        ["find", "reads, untrusted  allow (rule 3)  Fi"],
-        ["refund", "changes things    rule 2          Gi"],
-        ["end", "ends the run      auto            Th"],
-        ["transfer_to_bills", "hands over        never           Kn"],
+    assert [line[:73].split(maxsplit=1) for line in lines] == [
+        ["TOOL", "SOURCE            EFFECTS           APPROVAL        DE"],
+        ["find", "shop.example.com  reads, untrusted  allow (rule 3)  Fi"],
+        ["refund", "command refund    changes things    rule 2          Gi"],
+        ["end", "final             ends the run      auto            Th"],
+        ["transfer_to_bills", "agent bills       hands over        never           Kn"],
     ]
     assert lines[1].endswith("…")
     assert max(map(len, lines)) < 160

@@ -67,7 +67,7 @@ def test_commands_work_from_a_pipe_and_unknown_ones_suggest(project):
     done = piped(project, b"/help\n/tools\n/modle\n/quit\nadd\n", "sum")
     said = done.stderr.decode()
     assert "/clear" in said
-    assert "add   changes things  auto      Adds two numbers." in said
+    assert "add   python calc:add  changes things  auto      Adds two numbers." in said
     assert "did you mean `/model`?" in said
     assert done.stdout == b""
 

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from agentrun.cli import run_cli
+from agentrun.cli.loading import Loader
+from agentrun.engine.ports import ApprovalQuestion
 from projects import write_project
 
 PROJECT = {
@@ -358,6 +360,7 @@ def test_json_is_complete(capsys):
         "response_format",
         "permissions",
         "limits",
+        "tool_search",
         "context",
         "starters",
         "unknown",
@@ -410,3 +413,122 @@ def test_an_agent_with_errors_is_findings(capsys, project):
 def test_errors_of_other_agents_are_not_in_the_way(capsys, project):
     write_project(project, {"agents/broken.yaml": "tools: [nothing]\n"})
     assert "Files papers." in inspect(capsys, "clerk")
+
+
+# -- sets -----------------------------------------------------------------------------------------------------
+
+SETS = {
+    "agents/desk.yaml": """
+        description: Runs the order desk.
+        model: {api: offline}
+        tools: [shop_*Order, files, wiki]
+        tool_search: {max_tools: 3, pinned: [shop_getOrder]}
+    """,
+    "specs/shop.yaml": """
+        openapi: 3.0.3
+        info: {title: Shop, version: "2.1"}
+        servers: [{url: "https://api.shop.example/v2"}]
+        paths:
+          /orders:
+            get: {operationId: listOrders, responses: {}}
+            post: {operationId: createOrder, responses: {}}
+          /orders/{id}:
+            get:
+              operationId: getOrder
+              parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+              responses: {}
+    """,
+    "tools.d/shop.yaml": """
+        openapi:
+          spec: ../specs/shop.yaml
+          allowed_tools: [/orders*]
+          auth:
+            oauth2: {token_url: "https://login.shop.example/token", client_id: a, client_secret: "${ORDERS_TOKEN}"}
+          hosts: ["*.cdn.example"]
+    """,
+    "tools.d/files.yaml": """
+        mcp:
+          command: [npx, -y, "@some/files", "a b"]
+          env: {FILES_KEY: "${ORDERS_TOKEN}"}
+          cwd: ..
+          allowed_tools: [read_*]
+          bind: {root: /srv}
+    """,
+    "tools.d/wiki.yaml": """
+        mcp:
+          server_url: https://wiki.example/mcp
+          headers: {X-Team: "${TEAM:-shop}"}
+          auth: {bearer: "${GIT_TOKEN}"}
+    """,
+}
+
+
+@pytest.fixture
+def sets(project):
+    write_project(project, SETS)
+
+
+def test_what_a_set_reaches_is_told(sets, capsys):
+    out = inspect(capsys, "desk")
+    assert row(out, "openapi") == "specs/shop.yaml (Shop 2.1)"
+    assert (
+        row(out, "tools", after="openapi")
+        == "2 operations (1 GET read; 1 POST change), by /orders*; of these shop_*Order"
+    )
+    assert row(out, "hosts") == "api.shop.example, *.cdn.example"
+    assert row(out, "tokens") == "from https://login.shop.example/token"
+    assert row(out, "server", after="  files") == "npx -y @some/files 'a b'"
+    assert row(out, "with") == "FILES_KEY"
+    assert row(out, "in", after="  files") == "."
+    assert row(out, "sends", after="  files") == "always root, which the model doesn't see"
+    assert row(out, "tools", after="  files") == "those that match read_*"
+    assert row(out, "server", after="  wiki") == "https://wiki.example/mcp"
+    assert row(out, "sends", after="  wiki") == "auth bearer; headers X-Team"
+    assert row(out, "tools", after="  wiki") == "all"
+    assert row(out, "effects", after="  wiki") == "as the server says of each tool; its output is not trusted"
+
+
+def test_what_sets_can_reach_altogether_is_told_in_one_place(sets, capsys):
+    assert inspected(capsys, "desk")["reach"] == {
+        "hosts": ["api.shop.example", "*.cdn.example", "login.shop.example", "wiki.example"],
+        "any_host": ["files"],
+        "commands": ["npx -y @some/files 'a b'"],
+        "functions": [],
+        "files": [],
+        "any_read": [],
+        "any_file": ["files"],
+    }
+
+
+def test_how_many_tools_a_request_carries_is_told(sets, capsys):
+    out = inspect(capsys, "desk")
+    assert "Tools (2 and those of files, wiki)\n" in out
+    assert row(out, "search") == "sends at most 3 of 2 tools and those of files, wiki; always shop_getOrder"
+
+
+def test_json_of_a_set_is_complete_and_without_a_credential(sets, capsys, monkeypatch):
+    monkeypatch.setenv("ORDERS_TOKEN", "very-secret-token")
+    monkeypatch.setenv("GIT_TOKEN", "other-secret-token")
+    told = inspected(capsys, "desk")
+    shop, files, wiki = (one["backend"] for one in told["tools"])
+    assert "secret-token" not in json.dumps(told)
+    assert [one["name"] for one in shop["members"]] == ["shop_createOrder", "shop_getOrder"]
+    assert (shop["methods"], shop["operations"], shop["wanted"]) == ({"GET": 1, "POST": 1}, 2, ["shop_*Order"])
+    assert (files["env"], files["bind"], files["auth"]) == (["FILES_KEY"], ["root"], None)
+    assert (wiki["hosts"], wiki["headers"], wiki["auth"]) == (["wiki.example"], ["X-Team"], "bearer")
+    assert told["tools"][1]["read_only"] is None
+    assert told["tool_search"] == {"max_tools": 3, "pinned": ["shop_getOrder"]}
+
+
+@pytest.mark.parametrize(
+    ("tool", "told"),
+    [
+        ("shop_createOrder", "POST https://api.shop.example/v2/orders"),
+        ("shop_getOrder", "GET https://api.shop.example/v2/orders/{id}"),
+        ("files_read_file", "calls read_file of the MCP server files (npx -y @some/files 'a b')"),
+        ("wiki_search", "calls search of the MCP server wiki (https://wiki.example/mcp)"),
+    ],
+)
+def test_a_question_tells_what_a_call_of_a_member_does(sets, tool, told):
+    question = ApprovalQuestion("desk", tool, "call_1", {}, "require_approval: always")
+    assert Loader("desk", {}, ()).action(question) == told

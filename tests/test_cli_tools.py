@@ -1,4 +1,4 @@
-"""`agentrun tools list` and `agentrun tools call`: the project's tools as a person meets them."""
+"""`agentrun tools list`, `show` and `call`: the project's tools as a person meets them."""
 
 import json
 import os
@@ -69,20 +69,21 @@ def agentrun(capsys, *arguments):
 # -- list -----------------------------------------------------------------------------------------------------
 
 
-def test_the_list_tells_backend_effects_and_approval_of_each_tool(project, capsys):
+def test_the_list_tells_source_effects_and_approval_of_each_tool(project, capsys):
     code, out, _ = agentrun(capsys, "tools", "list")
     assert code == 0
     assert [line.split("  ")[0] for line in out.splitlines()] == ["NAME", "add", "find_order", "refund_order", "say"]
     cells = [re.split("  +", line)[:4] for line in out.splitlines()]
-    assert ["refund_order", "http", "changes, idempotent, untrusted", "always"] in cells
-    assert ["find_order", "http", "read-only, untrusted", "auto"] in cells
-    assert ["add", "python", "changes", "auto"] in cells
+    assert ["refund_order", "orders.example.com", "changes, idempotent, untrusted", "always"] in cells
+    assert ["find_order", "$ORDERS_URL", "read-only, untrusted", "auto"] in cells
+    assert ["add", "python calc:add", "changes", "auto"] in cells
+    assert ["say", "command printf", "changes", "always"] in cells
 
 
 def test_the_columns_of_the_list_are_aligned(project, capsys):
     _, out, _ = agentrun(capsys, "tools", "list")
     header, *rows = out.splitlines()
-    for title in ("BACKEND", "EFFECTS", "APPROVAL", "DESCRIPTION"):
+    for title in ("SOURCE", "EFFECTS", "APPROVAL", "DESCRIPTION"):
         start = header.index(title)
         assert all(row[start - 1] == " " and row[start] != " " for row in rows)
 
@@ -416,3 +417,249 @@ def test_verbose_shows_the_heads_of_parts_and_what_failed(project, capsys):
     assert lines[3].endswith(
         f"for POST http://{down}/?key=***: could not connect to http://{down} (connection refused)"
     )
+
+
+# -- sets of an OpenAPI document ------------------------------------------------------------------------------
+
+SHOP = {
+    "specs/shop.yaml": """
+        openapi: 3.0.3
+        info: {title: Shop, version: "2.1"}
+        servers: [{url: "${SHOP_URL}"}]
+        paths:
+          /orders:
+            get:
+              operationId: listOrders
+              summary: Lists orders.
+              tags: [orders]
+              parameters: [{name: limit, in: query, schema: {type: integer}}]
+              responses: {"200": {description: ok}}
+            post:
+              operationId: createOrder
+              summary: Creates an order.
+              requestBody:
+                required: true
+                content:
+                  application/json:
+                    schema: {type: object, properties: {sku: {type: string}}, required: [sku]}
+              responses: {"201": {description: ok}}
+          /orders/{id}:
+            delete:
+              operationId: deleteOrder
+              summary: Deletes an order.
+              parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+              responses: {"204": {description: ok}}
+    """,
+    "tools.d/shop.yaml": """
+        description: The shop's own API.
+        openapi:
+          spec: ../specs/shop.yaml
+          allowed_tools: ["*"]
+          auth: {bearer: "${SHOP_TOKEN}"}
+          bind: {limit: 5}
+    """,
+    "agents/desk.yaml": """
+        description: Sells.
+        model: {api: offline}
+        tools:
+          - shop_*Order
+          - {name: now, description: Tells the time., shell: {command: [date]}}
+        handoffs: [bills]
+        permissions: [{deny: shop_delete*}]
+    """,
+    "agents/bills.yaml": "description: Knows bills.\nmodel: {api: offline}\n",
+}
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    files = {name: text.replace("${SHOP_URL}", "https://api.shop.example/v2") for name, text in SHOP.items()}
+    monkeypatch.chdir(write_project(tmp_path, files))
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    return tmp_path
+
+
+def listed(out):
+    return [re.split("  +", line)[:4] for line in out.splitlines()[1:]]
+
+
+def test_the_operations_of_a_document_are_listed_one_by_one(shop, capsys):
+    code, out, _ = agentrun(capsys, "tools", "list")
+    assert code == 0
+    assert listed(out) == [
+        ["shop_listOrders", "openapi shop.yaml", "read-only, untrusted", "auto"],
+        ["shop_createOrder", "openapi shop.yaml", "changes, untrusted", "auto"],
+        ["shop_deleteOrder", "openapi shop.yaml", "changes, idempotent, untrusted", "auto"],
+    ]
+
+
+def test_json_tells_all_of_a_member(shop, capsys):
+    told = json.loads(agentrun(capsys, "tools", "list", "--format", "json")[1])
+    (create,) = [one for one in told["tools"] if one["name"] == "shop_createOrder"]
+    assert (create["set"], create["source"], create["description"]) == (
+        "shop",
+        "openapi shop.yaml",
+        "Creates an order.",
+    )
+    assert create["parameters"]["properties"]["body"]["required"] == ["sku"]
+    assert create["backend"] == {
+        "kind": "openapi",
+        "set": "shop",
+        "operation": "createOrder",
+        "method": "POST",
+        "url": "https://api.shop.example/v2/orders",
+        "document": "specs/shop.yaml",
+        "hosts": ["api.shop.example"],
+        "token_url": None,
+        "headers": [],
+        "auth": "bearer",
+        "bind": [],
+    }
+
+
+def test_what_an_agent_can_call_is_listed_with_its_rules_and_hand_offs(shop, capsys):
+    code, out, _ = agentrun(capsys, "tools", "list", "--agent", "desk")
+    assert code == 0
+    assert listed(out) == [
+        ["shop_createOrder", "openapi shop.yaml", "changes, untrusted", "auto"],
+        ["shop_deleteOrder", "openapi shop.yaml", "changes, idempotent, untrusted", "deny (rule 1)"],
+        ["now", "command date", "changes", "auto"],
+        ["transfer_to_bills", "agent bills", "hands over", "auto"],
+    ]
+    told = json.loads(agentrun(capsys, "tools", "list", "--agent", "desk", "--format", "json")[1])
+    assert [one["name"] for one in told["handoffs"]] == ["transfer_to_bills"]
+    assert agentrun(capsys, "tools", "list", "--agent", "bills")[1] == "bills has no tools\n"
+
+
+def test_a_member_is_called_with_arguments_of_its_schema(shop, capsys, monkeypatch):
+    with Loopback(lambda request: reply(body=f"{request.method} {request.target} {request.body.decode()}")) as server:
+        text = (shop / "specs/shop.yaml").read_text().replace("https://api.shop.example/v2", server.url)
+        (shop / "specs/shop.yaml").write_text(text)
+        monkeypatch.setenv("SHOP_TOKEN", "very-secret-token")
+        code, out, _ = agentrun(capsys, "tools", "call", "shop_deleteOrder", "--arg", "id=7")
+        assert (code, out) == (0, "DELETE /orders/7 \n")
+        assert server.last.header("Authorization") == "Bearer very-secret-token"
+        code, out, _ = agentrun(capsys, "tools", "call", "shop_listOrders")
+        assert (code, out) == (0, "GET /orders?limit=5 \n")
+        code, out, _ = agentrun(capsys, "tools", "call", "shop_createOrder", "--arg", 'body={"sku": "A1"}')
+        assert (code, out) == (0, 'POST /orders {"sku":"A1"}\n')
+    code, out, _ = agentrun(capsys, "tools", "call", "shop_deleteOrder", "--arg", "id=x")
+    assert (code, json.loads(out)["error"]["type"]) == (1, "invalid_arguments")
+
+
+def test_an_unknown_member_and_a_set_are_bad_usage(shop, capsys):
+    code, _, err = agentrun(capsys, "tools", "call", "shop_creteOrder")
+    assert code == 2
+    assert "the set `shop` has no tool `shop_creteOrder`" in err
+    assert "did you mean `shop_createOrder`?" in err
+    code, _, err = agentrun(capsys, "tools", "call", "shop")
+    assert code == 2
+    assert "its tools: shop_listOrders, shop_createOrder, shop_deleteOrder" in err
+    code, _, err = agentrun(capsys, "tools", "show", "shop_listOrders", "--agent", "desk")
+    assert code == 2
+    assert "the set `shop` has no tool `shop_listOrders`" in err
+
+
+def test_thousands_of_operations_are_listed_within_the_width(tmp_path, monkeypatch, capsys):
+    operations = [{"operationId": f"op{number}", "summary": "word " * 40, "responses": {}} for number in range(3000)]
+    paths = {f"/p{number}": {"get": operation} for number, operation in enumerate(operations)}
+    document = json.dumps({"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": paths})
+    tool = 'openapi: {spec: ../big.json, allowed_tools: ["*"], base_url: "https://a.example"}'
+    monkeypatch.chdir(write_project(tmp_path, {"big.json": document, "tools.d/big.yaml": tool}))
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = agentrun(capsys, "tools", "list")
+    assert len(out.splitlines()) == 3001
+    assert max(map(len, out.splitlines())) <= 100
+
+
+# -- show -----------------------------------------------------------------------------------------------------
+
+
+def shown(out):
+    """The function that is shown, and the rows below it."""
+    function, _, rows = out.partition("\n}\n")
+    return json.loads(f"{function}\n}}"), dict(row.split(maxsplit=1) for row in rows.splitlines() if row)
+
+
+def test_show_prints_the_function_as_it_is_sent_and_then_the_rest(project, capsys):
+    code, out, _ = agentrun(capsys, "tools", "show", "find_order")
+    assert code == 0
+    function, rows = shown(out)
+    assert function == {
+        "type": "function",
+        "function": {
+            "name": "find_order",
+            "description": "Looks an order up.",
+            "parameters": {
+                "type": "object",
+                "properties": {"order_id": {"type": "string"}},
+                "required": ["order_id"],
+            },
+        },
+    }
+    assert rows == {
+        "http": "GET $ORDERS_URL/orders/{order_id}",
+        "hosts": "$ORDERS_URL",
+        "sends": "headers X-Key",
+        "effects": "read-only; its output is not trusted",
+        "approval": "auto: none, it is read-only",
+        "limits": "30 s, 16,000 characters of output",
+        "file": "tools.d/orders.yaml",
+    }
+
+
+def test_show_has_the_changes_of_strict_mode(project, capsys):
+    tool = """
+        description: Adds.
+        strict: true
+        parameters:
+          type: object
+          properties: {a: {type: integer}, b: {type: integer, default: 2}}
+          required: [a]
+        shell: {command: [echo, "{{ args.a }}"]}
+    """
+    write_project(project, {"tools.d/plus.yaml": tool})
+    told = json.loads(agentrun(capsys, "tools", "show", "plus", "--format", "json")[1])
+    function = told["function"]["function"]
+    assert function["strict"] is True
+    assert function["parameters"]["required"] == ["a", "b"]
+    assert function["parameters"]["additionalProperties"] is False
+    assert told["tool"]["parameters"]["required"] == ["a"]
+
+
+def test_show_knows_members_sets_and_tools_inside_an_agent(shop, capsys):
+    function, rows = shown(agentrun(capsys, "tools", "show", "shop_deleteOrder")[1])
+    assert function["function"]["name"] == "shop_deleteOrder"
+    assert rows["http"] == "DELETE https://api.shop.example/v2/orders/{id}"
+    assert rows["sends"] == "auth bearer"
+    rows = shown(agentrun(capsys, "tools", "show", "shop_listOrders")[1])[1]
+    assert rows["sends"] == "auth bearer; always limit, which the model doesn't see"
+    out = agentrun(capsys, "tools", "show", "shop")[1]
+    assert "3 operations (1 GET read; 1 DELETE, 1 POST change), by *" in out
+    assert "shop_createOrder  POST /orders\n" in out
+    assert agentrun(capsys, "tools", "show", "now")[0] == 2
+    function, rows = shown(agentrun(capsys, "tools", "show", "now", "--agent", "desk")[1])
+    assert function["function"]["description"] == "Tells the time."
+    assert rows["file"] == "agents/desk.yaml"
+    assert "did you mean `now`?" in agentrun(capsys, "tools", "show", "nowe", "--agent", "desk")[2]
+
+
+def test_show_masks_a_secret_that_stands_in_a_description(project, capsys, monkeypatch):
+    monkeypatch.setenv("ORDERS_KEY", "very-secret-key")
+    text = (project / "tools.d/orders.yaml").read_text().replace("Looks an order up.", "Takes very-secret-key.")
+    (project / "tools.d/orders.yaml").write_text(text)
+    for form in ("text", "json"):
+        assert "very-secret-key" not in agentrun(capsys, "tools", "show", "find_order", "--format", form)[1]
+
+
+def test_operations_complete(shop):
+    environ = {**os.environ, "_AGENTRUN_COMPLETE": "bash_complete", "COMP_CWORD": "3"}
+    done = subprocess.run(
+        [sys.executable, "-m", "agentrun"],
+        env={**environ, "COMP_WORDS": "agentrun tools show shop_c"},
+        cwd=shop,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["plain,shop_createOrder"]

@@ -312,6 +312,33 @@ def test_the_context_policy_is_that_of_the_agent_that_asks():
     assert "`context.max_tokens` is 10" in outcome.error["message"]
 
 
+def test_a_limit_of_the_agent_that_began_is_told_as_its_own_by_the_one_that_took_over():
+    main, _ = pair([OVER, answer("never")], [calls(("work", {"n": n})) for n in range(9)])
+    limited = msgspec.structs.replace(main, limits=Limits(max_turns=3))
+    outcome, _ = play(limited)
+    assert outcome.reason == "max_turns"
+    assert outcome.error["message"] == "the limit of model turns (`limits.max_turns` of the agent `main`) is reached"
+
+
+def test_a_limit_of_the_agent_that_took_over_is_told_as_its_own():
+    main, _ = pair([OVER], [calls(("work", {"n": n})) for n in range(9)], limits=Limits(max_turns=2))
+    outcome, _ = play(main)
+    assert outcome.error["message"] == "the limit of model turns (`limits.max_turns`) is reached"
+
+
+def test_an_agent_that_took_over_below_another_may_run_no_agent_beyond_what_is_left_above():
+    leaf = make_agent([answer("leaf")], name="leaf")
+    tool = msgspec.structs.replace(make_tool("leaf", runs_agent=True), backend=AgentTool(leaf))
+    desk, _ = circle(
+        make_agent([calls("transfer_to_reader")], name="desk"),
+        make_agent([calls("leaf"), answer("alone")], tool, name="reader"),
+    )
+    desk_tool = msgspec.structs.replace(make_tool("desk", runs_agent=True), backend=AgentTool(desk))
+    outcome, told = play(make_agent([calls("desk"), answer()], desk_tool, limits=Limits(max_agent_runs=1)))
+    assert results(outcome.messages) == ["alone"]
+    assert kinds(told).count("RunStarted") == 2
+
+
 # -- trust ----------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agentrun.spec.types import ApiKeyAuth, AuthSpec, PaginateSpec
-from agentrun.tools.http import MAX_BODY_BYTES
+from agentrun.tools.http_outcome import MAX_BODY_BYTES
 from agentrun.tools.network import Network
 from http_calls import Waits, call, failure, tool
 from loopback_http import Loopback, reply

@@ -134,7 +134,7 @@ def made(id, name="add", result="ok", run_id="r1", **arguments):
 
 
 def test_ids_that_repeat_in_a_later_turn_or_another_run_are_other_calls():
-    inner = [begun("r2", "adder", parent_run_id="r1"), turn(1, ("c1", "add", {}), run_id="r2")]
+    inner = [begun("r2", "adder", parent_run_id="r1", call_id="c1"), turn(1, ("c1", "add", {}), run_id="r2")]
     started, finished = made("c1", "ask", "second")
     lines = [
         begun(),
@@ -159,10 +159,9 @@ def test_agents_that_run_at_once_belong_each_to_its_own_call():
     lines = [
         begun(),
         turn(1, ("c1", "ask", {}), ("c2", "ask", {})),
-        started[0],
-        begun("r2", "one", parent_run_id="r1"),
-        started[1],
-        begun("r3", "two", parent_run_id="r1"),
+        *started,
+        begun("r2", "one", parent_run_id="r1", call_id="c1"),
+        begun("r3", "two", parent_run_id="r1", call_id="c2"),
         turn(1, ("c1", "add", {}), run_id="r3"),
         turn(1, ("c1", "add", {}), run_id="r2"),
     ]

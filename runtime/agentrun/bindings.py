@@ -147,6 +147,8 @@ def bound_limits(spec: LimitsSpec) -> Limits:
         max_repeated_calls=spec.max_repeated_calls,
         max_total_tokens=spec.max_total_tokens,
         max_cost_usd=spec.max_cost_usd,
+        max_depth=spec.max_depth,
+        max_agent_runs=spec.max_agent_runs,
         timeout_s=spec.timeout,
         on_limit=spec.on_limit,
     )

@@ -12,7 +12,7 @@ MAX_COMPARED = 200  # names that one is compared with
 # Codes found only where a variable is not set or has such a value, a program or path is not there, or a service is
 # asked: where such a finding is missing, it may still be found elsewhere.
 OF_THE_MOMENT = frozenset(
-    ("AR509", "AR510", "AR614", "AR615", "AR707", "AR708", "AR716", "AR717", "AR719", "AR801", "AR812")
+    ("AR509", "AR510", "AR614", "AR615", "AR624", "AR707", "AR708", "AR716", "AR717", "AR719", "AR801", "AR812")
 )
 
 Severity = Literal["error", "warning", "info"]

@@ -6,12 +6,13 @@ The front half of agentrun on one screen. Sync; reads files and nothing else; al
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from agentrun.bindable import unbindable
-from agentrun.diagnostics import Diagnostic, Report, Span, report
+from agentrun.diagnostics import MAX_TOLD, Diagnostic, Report, Span, report
 from agentrun.discovery import find_files
 from agentrun.on_disk import missing_on_disk
 from agentrun.overlooked import wanted, weighed
@@ -167,6 +168,10 @@ def read_project(
             reader.unread.setdefault(finding.span.file, set()).update(names)
     unread = frozenset(name for names in reader.unread.values() for name in names)
     catalog = build(raw, environ, unread - known, {path: read.text for path, read in reader.files.items()})
+    if any(one.kind == "tool" and one.node.get("openapi") is not None for one in catalog.documents()):
+        from agentrun.openapi_findings import members_of_sets
+
+        catalog.members.update(members_of_sets(catalog, environ))
     crossed = cross_check(catalog)
     for document in catalog.documents():
         own = crossed.setdefault(document, [])
@@ -176,6 +181,10 @@ def read_project(
                 from agentrun.python_source import python_findings
 
                 own += python_findings(document, root)
+            if document.node.get("openapi") is not None:
+                from agentrun.openapi_findings import openapi_findings
+
+                own += islice(openapi_findings(document, environ), MAX_TOLD)
         own += reader.traps.get(document.path, ())
     unreadable = dict(reader.found)
     for one in misplaced:

@@ -42,7 +42,7 @@ from agentrun.spec.catalog import Document
 from agentrun.spec.types import AgentSpec, ModelSpec, ToolSpec
 from agentrun.suppress import accepted
 from agentrun.templates import compile_template
-from agentrun.tool_sets import set_rules
+from agentrun.tool_sets import SetRules, set_rules
 
 if TYPE_CHECKING:
     from agentrun.tools.mcp.servers import Servers
@@ -64,7 +64,7 @@ class Stage(Protocol):
 
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model: ...
     def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None: ...
-    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet: ...
+    def tool_set(self, rules: SetRules, make: Callable[[], ToolSet]) -> ToolSet: ...
     def network(self, watch: OnExchange | None) -> Network: ...
     def tokens(self, network: Network) -> Network: ...
     async def sleep(self, seconds: float) -> None: ...
@@ -135,12 +135,19 @@ class BoundTools(msgspec.Struct, frozen=True, eq=False):
 
 
 def resolve_tools(
-    project: Project, document: Document, environ: Mapping[str, str], *, on_exchange: OnExchange | None = None
+    project: Project,
+    document: Document,
+    environ: Mapping[str, str],
+    *,
+    model: str | None = None,
+    on_exchange: OnExchange | None = None,
 ) -> BoundTools:
-    """The tools that a document stands for: itself, or the members of a set. Raises `SpecError`."""
-    check_runnable(project, project.reachable(document))
-    resolver = _Resolver(project, environ, _masker(project, environ), None, False, on_exchange)
-    tools, tool_set = resolver.members(document)
+    """The tools that a document stands for: itself, or the members of a set. `model` is for the agent behind a tool,
+    where there is one. Raises `SpecError`.
+    """
+    check_runnable(project, project.reachable(document), model=model)
+    resolver = _Resolver(project, environ, _masker(project, environ), model, False, on_exchange)
+    tools, tool_set = resolver.whole_members(document)
     return BoundTools(tools, [tool_set] if tool_set else [], resolver.masker, resolver.close)
 
 
@@ -317,20 +324,32 @@ class _Resolver:
                 staged=None if stage is None else stage.tool,
             ), None
         if spec.mcp is not None:
-            from agentrun.mcp_sets import McpSet
-
             rules = set_rules(document.name, spec, wanted, spec.mcp.bind)
-            made = McpSet(
-                spec.mcp,
-                rules,
-                folder=folder_of(document, "mcp", "cwd"),
-                root=self.project.root,
-                environ=self.environ,
-                servers=self._shared_servers(),
-                network=self._shared_network,
-            )
-            return (), made if self.stage is None else self.stage.tool_set(document.name, spec.timeout, made)
+
+            def make() -> ToolSet:
+                return self._mcp_set(document, rules)
+
+            return (), make() if self.stage is None else self.stage.tool_set(rules, make)
         return (self.tool(document),), None
+
+    def _mcp_set(self, document: Document, rules: SetRules) -> ToolSet:
+        from agentrun.mcp_sets import McpSet
+
+        return McpSet(
+            document.spec.mcp,
+            rules,
+            folder=folder_of(document, "mcp", "cwd"),
+            root=self.project.root,
+            environ=self.environ,
+            servers=self._shared_servers(),
+            network=self._shared_network,
+            mask=self.masker,
+        )
+
+    def whole_members(self, document: Document) -> tuple[Sequence[BoundTool], ToolSet | None]:
+        found = self.members(document)
+        self._bind_peers()
+        return found
 
     def whole_tool(self, document: Document) -> BoundTool:
         tool = self.tool(document)

@@ -25,6 +25,7 @@ class Offered(msgspec.Struct, frozen=True, eq=False):
     """A tool as its source describes it. `name` is the source's; `parameters` is a JSON Schema of type object.
 
     `read_only`, `idempotent` and `untrusted_output` are what the source says, which the author may know better.
+    `checked` judges a call where `parameters` can't.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Offered(msgspec.Struct, frozen=True, eq=False):
     idempotent: bool = False
     untrusted_output: bool = True
     definition: Definition | None = None
+    checked: Mapping[str, Any] | None = None
 
 
 class SetRules(msgspec.Struct, frozen=True, eq=False):
@@ -72,12 +74,17 @@ def set_rules(name: str, spec: ToolSpec, wanted: tuple[str, ...], bind: Mapping[
     )
 
 
-def bound_members(rules: SetRules, offered: Iterable[Offered]) -> list[BoundTool]:
+def bound_members(
+    rules: SetRules, offered: Iterable[Offered], functions: Mapping[str, str] | None = None
+) -> list[BoundTool]:
     """The members that are wanted, in the order of their source. Raises `ValueError` for a name or a schema that can't
     be used; its message names the tool.
+
+    `functions` are the names of all that the source has, where not all of it is offered.
     """
     all_of_them = list(offered)
-    functions = member_names(rules.name, (one.name for one in all_of_them))
+    if functions is None:
+        functions = member_names(rules.name, (one.name for one in all_of_them))
     return [
         _bound(rules, functions[one.name], one)
         for one in all_of_them
@@ -96,7 +103,7 @@ def _bound(rules: SetRules, function: str, one: Offered) -> BoundTool:
         raise ValueError(f"the function of `{one.name}` would be called `{function}`, which is agentrun's own")
     parameters = without(one.parameters, rules.bind)
     try:
-        check = Validator(parameters)
+        check = Validator(parameters if one.checked is None else without(one.checked, rules.bind))
     except ValueError as error:
         raise ValueError(f"the parameters of `{one.name}` are no usable JSON Schema: {error}") from None
     bind = {name: value for name, value in rules.bind.items() if name in one.parameters.get("properties", {})}

@@ -95,7 +95,26 @@ class ApprovalEntry(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-Entry = UserEntry | ModelEntry | ToolEntry | ApprovalEntry
+class SetMember(msgspec.Struct, frozen=True):
+    """A tool of a set, as it was offered. `change` says why it was to be asked for again: what a person had approved of
+    it was something else.
+    """
+
+    function: FunctionTool
+    read_only: bool = False
+    untrusted_output: bool = True
+    change: str | None = None
+
+
+class SetEntry(msgspec.Struct, frozen=True):
+    """What a set of tools, such as those of a server, gave an agent when it joined a run."""
+
+    name: str
+    agent: str
+    members: tuple[SetMember, ...]
+
+
+Entry = UserEntry | ModelEntry | ToolEntry | ApprovalEntry | SetEntry
 
 
 class Conversation(msgspec.Struct, frozen=True):

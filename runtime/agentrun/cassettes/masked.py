@@ -76,11 +76,11 @@ class Masking:
             return Result(value, {"result": value})
         return Result(value, _without_cookies(self.data(dict(result.names))))
 
+    def function(self, one: FunctionTool) -> FunctionTool:
+        return FunctionTool(one.name, self.text(one.description), self.data(one.parameters), one.strict)
+
     def _functions(self, tools: ToolList) -> tuple[FunctionTool, ...]:
-        return tuple(
-            FunctionTool(one.name, self.text(one.description), self.data(one.parameters), one.strict)
-            for one in tools.tools
-        )
+        return tuple(map(self.function, tools.tools))
 
     def _call(self, call: ToolCall) -> ToolCall:
         return ToolCall(self.text(call.id), self.text(call.name), self.text(call.arguments))

@@ -7,7 +7,7 @@ with a `ModelError` of code `cassette_miss`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from agentrun.cassettes.canonical import Canon, arguments_of, canonical_request, key_of
@@ -18,14 +18,16 @@ from agentrun.cassettes.cassette import (
     ModelEntry,
     ModelFailed,
     Result,
+    SetEntry,
     ToolEntry,
     ToolFailed,
 )
 from agentrun.cassettes.keys import is_outside, run_of
 from agentrun.cassettes.masked import Masking
 from agentrun.cassettes.misses import call_missed, nearest, request_missed
+from agentrun.cassettes.recalled import Recalling
 from agentrun.cassettes.turns import Turns
-from agentrun.engine.agent import Mask
+from agentrun.engine.agent import BoundTool, Mask, ToolSet
 from agentrun.engine.messages import Reply, Request, ToolCall
 from agentrun.engine.ports import (
     ApprovalAnswer,
@@ -69,6 +71,7 @@ class Player:
         self._replies = {number: one for number, one in entries if isinstance(one, ModelEntry)}
         self._calls = {number: one for number, one in entries if isinstance(one, ToolEntry)}
         self._answers = {number: one for number, one in entries if isinstance(one, ApprovalEntry)}
+        self._sets = {number: one for number, one in entries if isinstance(one, SetEntry)}
         self._unused = self._replies.keys() | self._calls.keys() | self._answers.keys()
         self._turns = Turns({one for one in self._unused if one not in self._calls or not live(self._calls[one].name)})
         self._unheard: set[str] = set()
@@ -76,6 +79,7 @@ class Player:
         self._by_call = _grouped(self._calls, lambda one: (one.name, key_of(one.arguments)))
         self._by_question = _grouped(self._answers, lambda one: (one.tool, key_of(one.arguments)))
         self._used_by_run: list[int] = []
+        self._latest = -1  # of what was played
         self._missed: ModelError | None = None
         self._was_interrupted = False
 
@@ -99,6 +103,13 @@ class Player:
         self._missed = None
         self._was_interrupted = False
         self._used_by_run = []
+
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]:
+        """What was recorded of a set, where it can be had so; else what it gives."""
+        entry = self._given(agent, tool_set.name)
+        if entry is None or not isinstance(tool_set, Recalling):
+            return await tool_set.members()
+        return tool_set.recalled(entry.members)
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
@@ -164,6 +175,14 @@ class Player:
 
     # -- what was played
 
+    def _given(self, agent: str, tool_set: str) -> SetEntry | None:
+        """What a set gave an agent last before the request that comes next, or gave it at all; or another agent."""
+        of_it = {number: one for number, one in self._sets.items() if one.name == tool_set}
+        own = {number: one for number, one in of_it.items() if one.agent == agent} or of_it
+        upcoming = next((number for number in self._replies if number > self._latest), None)
+        past = [one for number, one in own.items() if upcoming is None or number < upcoming]
+        return past[-1] if past else next(iter(own.values()), None)
+
     def _first(self, numbers: Iterable[int], is_meant: Callable[[int], bool] = lambda number: True) -> int | None:
         """Of those that may be played, the first that is meant; else the first at all."""
         left = [number for number in numbers if number in self._unused]
@@ -176,6 +195,7 @@ class Player:
     def _use(self, number: int) -> None:
         self._unused.discard(number)
         self._used_by_run.append(number)
+        self._latest = max(self._latest, number)
 
     def _refuse_after_a_miss(self) -> None:
         """Of all that follows from a miss, the first says why."""

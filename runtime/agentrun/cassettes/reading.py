@@ -20,6 +20,7 @@ from agentrun.cassettes.cassette import (
     UserEntry,
 )
 from agentrun.cassettes.members import Members
+from agentrun.cassettes.offered import read_set
 from agentrun.cassettes.outcomes import read_approval, read_outcome, read_tool
 from agentrun.cassettes.replies import in_history, told
 from agentrun.cassettes.streams import parts_of, read_stream
@@ -33,7 +34,7 @@ from agentrun.spec.yaml_nodes import Bounds, read_bytes
 
 BOUNDS = Bounds(bytes=128 * 1024 * 1024, nodes=2_000_000, depth=256)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_KINDS = ("user", "model", "tool", "approval")
+_KINDS = ("user", "model", "tool", "approval", "set")
 
 
 def read_cassette(path: Path) -> Cassette:
@@ -150,6 +151,8 @@ class _Timeline:
                 self._results[entry.id] = told(entry)
             case "approval":
                 entry = read_approval(one)
+            case "set":
+                entry = read_set(one, self._functions)
             case "user":
                 entry = UserEntry(one.text("user"))
                 self._user = entry.text

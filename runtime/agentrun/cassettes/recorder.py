@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,13 +21,15 @@ from agentrun.cassettes.cassette import (
     Interrupted,
     ModelEntry,
     ModelFailed,
+    SetEntry,
+    SetMember,
     ToolEntry,
     ToolFailed,
     UserEntry,
 )
 from agentrun.cassettes.keys import run_of
 from agentrun.cassettes.masked import Masking
-from agentrun.engine.agent import Mask
+from agentrun.engine.agent import BoundTool, Mask, ToolSet
 from agentrun.engine.arguments import parse_json
 from agentrun.engine.messages import Reply, Request, ToolCall
 from agentrun.engine.ports import (
@@ -98,6 +100,18 @@ class Recorder:
     def begin(self, text: str) -> None:
         self._entries.append(UserEntry(self._masking.text(text)))
 
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]:
+        members = await tool_set.members()
+        self.offered(agent, tool_set.name, members)
+        return members
+
+    def offered(self, agent: str, tool_set: str, members: Sequence[BoundTool]) -> None:
+        """What a set gave an agent: kept where it is not what it gave before."""
+        entry = SetEntry(tool_set, agent, tuple(map(self._member, members)))
+        before = (one for one in reversed(self._entries) if isinstance(one, SetEntry))
+        if next((one for one in before if (one.name, one.agent) == (tool_set, agent)), None) != entry:
+            self._entries.append(entry)
+
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:
@@ -144,6 +158,11 @@ class Recorder:
         message = answer.message and self._masking.text(answer.message)
         arguments = self._masking.data(question.arguments)
         self._entries.append(ApprovalEntry(question.tool, arguments, answer.approved, answer.by, message))
+
+    def _member(self, tool: BoundTool) -> SetMember:
+        change = None if tool.definition is None else tool.definition.change()
+        change = None if change is None else self._masking.text(change)
+        return SetMember(self._masking.function(tool.function), tool.read_only, tool.untrusted_output, change)
 
     def _explain_cut_off(self, key: str, asked: Asked) -> None:
         """A call that took longer than its tool may is told to the model like any other failure: it goes on."""

@@ -20,9 +20,11 @@ from agentrun.cassettes.cassette import (
     Conversation,
     Entry,
     ModelEntry,
+    SetEntry,
     ToolEntry,
     UserEntry,
 )
+from agentrun.cassettes.offered import written_set
 from agentrun.cassettes.outcomes import written_approval, written_outcome, written_tool
 from agentrun.cassettes.prefixes import Once, Prefixes
 from agentrun.cassettes.replies import in_history, told
@@ -77,11 +79,17 @@ class _Labels:
         self.functions: dict[str, dict[str, Any]] = {}
         self._labels: dict[str, str] = {}
         self._lists = Once[list[str]](lambda tools: list(map(self._label, tools)))
-        for one in (one for each in conversations for one in each.entries if isinstance(one, ModelEntry)):
-            self.of(one.asked.tools)
+        for one in (one for each in conversations for one in each.entries):
+            if isinstance(one, ModelEntry):
+                self.of(one.asked.tools)
+            elif isinstance(one, SetEntry):
+                self.of_members(one)
 
     def of(self, tools: tuple[FunctionTool, ...]) -> list[str]:
         return self._lists.of(tools)
+
+    def of_members(self, entry: SetEntry) -> list[str]:
+        return [self._label(one.function) for one in entry.members]
 
     def _label(self, tool: FunctionTool) -> str:
         form = _function(tool)
@@ -139,6 +147,8 @@ class _Timeline:
                 return written_tool(entry)
             case ApprovalEntry():
                 return written_approval(entry)
+            case SetEntry():
+                return written_set(entry, self._labels.of_members(entry))
 
     # -- requests
 

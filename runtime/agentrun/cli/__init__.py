@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ COMMANDS = {
     "completion": "Print the shell's completion script.",
     "explain": "Say what a finding's code means.",
     "fmt": "Put files in the house layout.",
+    "import": "Make a project of the agents of another program.",
     "init": "Make a new project that validates and runs.",
     "inspect": "Show what an agent can do.",
     "lsp": "Serve an editor: findings, completion, hover, definitions.",
@@ -32,7 +34,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a kind of file.",
     "sessions": "List, show, export, search and delete conversations.",
     "test": "Run the test cases of agents.",
-    "tools": "List and call tools.",
+    "tools": "List, show, call and import tools.",
     "trace": "Draw a run as a waterfall.",
     "validate": "Check agents, tools and tests.",
 }
@@ -50,7 +52,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"agentrun.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"agentrun.cli.{module}").command
         return command
 
     def invoke(self, ctx: click.Context) -> object:

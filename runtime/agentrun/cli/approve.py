@@ -1,7 +1,8 @@
 """The question to the person at the terminal: may this call be made?
 
-It shows the escaped call, what it does and the rule that asks, and nothing that the model wrote around it. Only a known
-key answers: a stray word neither approves nor refuses. Which rule an `always` adds, and where, is `grant.py`'s.
+It shows the escaped call, what it does and the rule that asks, and nothing that the model wrote around it; of a tool
+that is another one by now, also what its server says of it. Only a known key answers: a stray word neither approves nor
+refuses. Which rule an `always` adds, and where, is `grant.py`'s; what a server asks is `elicit/`'s.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _LINE_CHARS = 200
 _LINES = 24  # of all arguments together, unless the person wants to see them all
 _WIDE = 100  # columns from which on the keys are told in more words
 _REASON_CHARS = 1000
+_QUOTED = "  ┊ "  # stands before each row of what a server says: no line of agentrun's own begins so
 
 
 class TerminalApprover:
@@ -64,14 +66,16 @@ class TerminalApprover:
         return ApprovalAnswer(False, "nobody", "the input ended before an answer")
 
     async def elicit(self, question: ElicitationQuestion) -> ElicitationAnswer:
-        return ElicitationAnswer("decline")
+        from agentrun.cli.elicit.asking import Asking
+
+        return await Asking(self._rows, self._quote, self._read).answer(question)
 
     async def _obey(self, word: str, rest: str, question: ApprovalQuestion) -> ApprovalAnswer | None:
         match word, rest:
             case "y" | "yes" | "once", "":
                 return ApprovalAnswer(True, "user")
-            case "s" | "session", "" if question.unclear:
-                self._say("it asks because a condition could not be evaluated: that is answered call by call")
+            case "s" | "session" | "a" | "always", "" if question.unclear:
+                self._say(_WHY_EACH_TIME if question.description is None else _WHY_FIRST)
             case "s" | "session", "":
                 return self._from_now_on(question)
             case "a" | "always", "":
@@ -116,7 +120,7 @@ class TerminalApprover:
     # -- what is shown
 
     def _show(self, question: ApprovalQuestion, *, whole: bool) -> None:
-        call = f"{one_line(question.agent, 64)} wants to call {one_line(question.tool, 64)}"
+        call = f"{_who(question)} wants to call {one_line(question.tool, 64)}"
         reason = f"({_brief(question.reason, whole=whole)})"
         if len(call) + len(reason) < self._columns():
             self._rows(f"{call} {reason}")
@@ -125,6 +129,11 @@ class TerminalApprover:
             self._rows(f"  {reason}")
         if action := _brief(self._action(question), whole=whole):
             self._rows(f"  {action}")
+        if question.description is not None:
+            self._rows(
+                "  this is how its server describes it now:" if question.description else "  it has no description"
+            )
+            self._quote(question.description, whole=whole)
         for line in _arguments(question, whole=whole):
             self._rows(f"  {visible(line)}")
         self._rows(f"  {_keys(question, wide=self._columns() >= _WIDE)}")
@@ -141,12 +150,33 @@ class TerminalApprover:
         self._rows("  m, message  refuse, and ask what to tell the model")
         self._rows("  v, view     show all arguments")
 
+    def _quote(self, text: str, *, whole: bool = True) -> None:
+        """What a server says, each row marked."""
+        shown = text if whole or len(text) <= _REASON_CHARS else text[:_REASON_CHARS]
+        for line in visible(shown).split("\n") if shown else ():
+            for row in _fitted(line.replace("\t", "    "), max(8, self._columns() - 1 - len(_QUOTED))):
+                self._write(f"{_QUOTED}{row}\n")
+        if len(shown) < len(text):
+            self._rows(f"  … {len(text) - len(shown):,} more characters: v shows all")
+
     def _say(self, text: str) -> None:
         self._rows(f"  {one_line(text, _REASON_CHARS)}")
 
     def _rows(self, line: str) -> None:
         """A line in rows that fit. Each row is indented, so that no text can pass for a line of the question."""
         self._write("".join(f"{row}\n" for row in _fitted(line, self._columns() - 1)))
+
+
+_WHY_EACH_TIME = "it asks because a condition could not be evaluated: that is answered call by call"
+_WHY_FIRST = (
+    "it asks because the tool was changed: y approves it as it is now, and the next call is asked about as before"
+)
+
+
+def _who(question: ApprovalQuestion) -> str:
+    """`researcher (for support)`: the agent that asks, and those above it, the nearest first."""
+    above = ", ".join(f"for {one_line(name, 64)}" for name in reversed(question.callers))
+    return f"{one_line(question.agent, 64)} ({above})" if above else one_line(question.agent, 64)
 
 
 def _grant(question: ApprovalQuestion) -> Grant:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agentrun.diagnostics import Report, one_of, report
+from agentrun.diagnostics import Diagnostic, Report, one_of, report
 from agentrun.discovery import display, find_root
 from agentrun.errors import UsageError
 from agentrun.project import Project, read_project
@@ -75,11 +75,19 @@ class Checker:
             _refuse_folders_without_documents(project, wanted)
         under = set() if is_whole else project.files_under(wanted)
         documents = list(project.catalog.documents()) if is_whole else project.reached_from(under)
+        told: list[Diagnostic] = []
+        if online:
+            from agentrun.online_documents import fetch_documents
+
+            told, has_new = fetch_documents(project.catalog, documents, self.environ)
+            if has_new:  # it is on this machine now, and can be read
+                project = read_project(root, self.environ, tools=self.tools, files=files, texts=texts)
+                documents = list(project.catalog.documents()) if is_whole else project.reached_from(under)
         further = set() if is_whole else _read_for(project, documents)
         concerned = project.files.keys() & (project.files.keys() if is_whole else under | further)
         found = project.report() if is_whole else project.report(documents, files=under)
         if online:
-            found = _with_answers(found, documents, self.environ)
+            found = _with_answers(found, told, documents, self.environ)
         sources = {path: text for path, text in project.sources.items() if path in concerned}
         # What is found in a base may come of a file that extends it, which is not looked at here.
         bases = set() if is_whole else further - {one.path for one in documents if not one.is_base}
@@ -150,10 +158,15 @@ def refuse_other_files(path: Path) -> None:
         raise UsageError(f"`{path}` is no YAML file", help="agents, tools and tests are")
 
 
-def _with_answers(found: Report, documents: list[Document], environ: Mapping[str, str]) -> Report:
+def _with_answers(
+    found: Report, told: list[Diagnostic], documents: list[Document], environ: Mapping[str, str]
+) -> Report:
+    """`told` are findings about what was fetched: where a document could be asked for, that says more than before."""
     from agentrun.online import check_models
 
-    return report([*found.diagnostics, *check_models(documents, environ)], found.sources)
+    places = {one.span for one in told}
+    before = [one for one in found.diagnostics if one.code != "AR624" or one.span not in places]
+    return report([*before, *told, *check_models(documents, environ)], found.sources)
 
 
 def _matching(pattern: Path) -> list[Path]:

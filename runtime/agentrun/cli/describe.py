@@ -6,14 +6,21 @@ name only: a header, a variable, a kind of authentication, never a value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from agentrun.cli.describe_model import describe_model
+from agentrun.cli.describe_set import (
+    EVERYTHING,
+    auth_kind,
+    authority,
+    describe_mcp,
+    describe_openapi,
+    place,
+    token_url,
+)
 from agentrun.discovery import display
 from agentrun.effects import has_untrusted_output, http_method, is_idempotent, is_read_only
 from agentrun.json_schema import DEFAULT_PARAMETERS
@@ -22,10 +29,9 @@ from agentrun.project import Project
 from agentrun.resolve import DEFAULT_AGENT_PARAMETERS
 from agentrun.spec.catalog import Document
 from agentrun.spec.function_names import handoff_name
-from agentrun.spec.types import BACKENDS, AgentSpec, AuthSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec
+from agentrun.spec.types import BACKENDS, AgentSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec
 
 Described = dict[str, Any]
-_AUTHORITY = re.compile(r"https?://([^/?#{]+)|(\$[A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE)
 
 
 def describe_whole(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
@@ -57,21 +63,37 @@ def describe_agent(project: Project, document: Document, environ: Mapping[str, s
         "parameters": spec.parameters or DEFAULT_AGENT_PARAMETERS,
         "system_prompt": spec.system_prompt,
         "input": spec.input,
-        "tools": [describe_tool(project, one, environ) for one in project.catalog.tools_of(document)],
+        "tools": describe_tools(project, document, environ),
         "handoffs": [_handoff(project.catalog.agents[name]) for name in _handed_to(document)],
         "tool_choice": spec.tool_choice,
         "parallel_tool_calls": spec.parallel_tool_calls is not False,
         "response_format": document.data.get("response_format"),
         "permissions": [_permission(one) for one in spec.permissions],
         "limits": msgspec.structs.asdict(spec.limits),
+        "tool_search": msgspec.structs.asdict(spec.tool_search) if spec.tool_search else None,
         "context": msgspec.structs.asdict(spec.context) if spec.context else None,
         "starters": list(spec.starters),
         "unknown": _unknown(document),
     }
 
 
-def describe_tool(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
-    """A tool: what the model sees of it, what it does, and under `backend` what it reaches."""
+def describe_tools(project: Project, agent: Document, environ: Mapping[str, str]) -> list[Described]:
+    """The tools of an agent; of a set, what of it the agent takes."""
+    catalog = project.catalog
+    return [
+        describe_tool(project, one, environ, catalog.wanted_of(agent, one) if one.is_set else EVERYTHING)
+        for one in catalog.tools_of(agent)
+    ]
+
+
+def describe_tool(
+    project: Project, document: Document, environ: Mapping[str, str], wanted: tuple[str, ...] = EVERYTHING
+) -> Described:
+    """A tool: what the model sees of it, what it does, and under `backend` what it reaches.
+
+    Of a set `read_only` and `idempotent` are None where each member says it of itself. `wanted` are the names and globs
+    of members that an agent takes.
+    """
     spec: ToolSpec = document.spec
     kind = next(name for name in BACKENDS if getattr(spec, name) is not None)
     description, parameters = spec.description, spec.parameters
@@ -80,14 +102,17 @@ def describe_tool(project: Project, document: Document, environ: Mapping[str, st
         description = description or called.description
         parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
     reach = _REACH[kind](project, document, environ) if kind in _REACH else {}
+    if document.is_set:
+        of_set = describe_mcp(document) if kind == "mcp" else describe_openapi(document, wanted)
+        reach = {**of_set, "wanted": list(wanted)}
     return {
         "name": document.name,
         "description": description,
         "file": document.path,
         "extends": list(document.bases),
         "parameters": parameters or DEFAULT_PARAMETERS,
-        "read_only": is_read_only(spec),
-        "idempotent": is_idempotent(spec),
+        "read_only": spec.read_only if document.is_set else is_read_only(spec),
+        "idempotent": spec.idempotent if document.is_set else is_idempotent(spec),
         "untrusted_output": has_untrusted_output(spec),
         "require_approval": spec.require_approval,
         "timeout": float(spec.timeout),
@@ -121,17 +146,17 @@ def _http(project: Project, document: Document, environ: Mapping[str, str]) -> D
     tool: ToolSpec = document.spec
     spec = tool.http or HttpSpec(url="")
     url = whole_url(spec.url, spec.base_url)
-    own = _AUTHORITY.match(url)
+    own = authority(url)
     return {
         "method": http_method(tool),
         "url": url,
-        "hosts": [*([own.group(1) or own.group(2)] if own else []), *spec.hosts],
-        "token_url": spec.auth.oauth2.token_url if spec.auth and spec.auth.oauth2 else None,
+        "hosts": [*([own] if own else []), *spec.hosts],
+        "token_url": token_url(spec.auth),
         "query": sorted(spec.query or ()),
         "headers": sorted(spec.headers),
         "body": next((name for name in ("json", "form", "multipart", "body") if getattr(spec, name) is not None), None),
         "files": _sent_files(document, spec),
-        "auth": _auth(spec.auth),
+        "auth": auth_kind(spec.auth),
         "pages": spec.paginate.max_pages if spec.paginate else 1,
     }
 
@@ -142,23 +167,10 @@ def _sent_files(document: Document, spec: HttpSpec) -> list[Described]:
     for name, folder in part_folders(document).items():
         part = (spec.multipart or {})[name]
         if isinstance(part, PartSpec) and part.root is not None:
-            found.append({"part": name, "file": None, "below": _place(part.root, folder)})
+            found.append({"part": name, "file": None, "below": place(part.root, folder)})
         elif isinstance(part, PartSpec) and part.file is not None:
-            found.append({"part": name, "file": _place(part.file, folder / part.file), "below": None})
+            found.append({"part": name, "file": place(part.file, folder / part.file), "below": None})
     return found
-
-
-def _place(written: str, path: Path) -> str:
-    """A path as the current folder sees it; one that begins with a variable without a value as it is written."""
-    return written if written.startswith("$") else display(path)
-
-
-def _auth(spec: AuthSpec | None) -> str | None:
-    if spec is None:
-        return None
-    if spec.api_key is not None:
-        return f"api_key in the {spec.api_key.in_} `{spec.api_key.name}`"
-    return next((name for name in ("bearer", "basic", "oauth2") if getattr(spec, name) is not None), None)
 
 
 def _shell(project: Project, document: Document, environ: Mapping[str, str]) -> Described:
@@ -170,7 +182,7 @@ def _shell(project: Project, document: Document, environ: Mapping[str, str]) -> 
         "command": spec.command,
         "script": spec.script,
         "command_line": ShellTool(spec, cwd=cwd, environ={}).command_line,
-        "cwd": _place(spec.cwd, cwd),
+        "cwd": place(spec.cwd, cwd),
         "env": sorted(spec.env),
         "stdin": spec.stdin,
         "sandbox": _sandbox(document),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from agentrun.cli.describe_set import tool_behind
 from agentrun.cli.permit import AllowRule, NoRule, with_rule
 from agentrun.cli.replacing import replace_file
 from agentrun.diagnostics import one_of
@@ -93,9 +94,8 @@ class Grants:
         return AllowRule(tool, None if approval in ("auto", "always", "never") else approval)
 
     def _approval(self, agent: Document, tool: str) -> str:
-        found = next(one for one in self._catalog.tools_of(agent) if one.name == tool)
-        approval: str = found.spec.require_approval
-        return approval
+        found = tool_behind(self._catalog.tools_of(agent), tool)
+        return "always" if found is None else str(found.spec.require_approval)
 
     # -- what else the file's rules are for
 

@@ -171,15 +171,18 @@ class Loader:
     def action(self, question: ApprovalQuestion) -> str:
         """What a call in question does."""
         from agentrun.cli.describe import describe_tool
+        from agentrun.cli.describe_set import member_backend, tool_behind
         from agentrun.cli.portrait import action
 
         catalog = self.project.catalog
         agent = catalog.agents[question.agent]
-        tool = next((one for one in catalog.tools_of(agent) if one.name == question.tool), None)
+        tool = tool_behind(catalog.tools_of(agent), question.tool)
         if tool is None:
-            taking = next(name for name in agent.spec.handoffs if handoff_name(name) == question.tool)
-            return action({"kind": "handoff", "agent": taking})
-        return self._mask.text(action(describe_tool(self.project, tool, self._environ)["backend"]))
+            taking = next((one for one in agent.spec.handoffs if handoff_name(one) == question.tool), None)
+            return action({"kind": "handoff", "agent": taking}) if taking is not None else ""
+        described = describe_tool(self.project, tool, self._environ)
+        backend = member_backend(described, question.tool) if tool.is_set else described["backend"]
+        return self._mask.text(action(backend))
 
     def _hidden(self, described: Described) -> Described:
         hidden: Described = self._mask.data(described)

@@ -59,5 +59,11 @@ def _agent_around(tool: BoundTool, call: ScriptCall, mask: Mask) -> Agent:
         input=lambda arguments, run: "",
         tools={tool.name: tool},
         tool_list=ToolList([tool.function]),
-        limits=Limits(max_turns=sys.maxsize, max_tool_calls=sys.maxsize, timeout_s=tool.timeout_s + 60),
+        limits=Limits(
+            max_turns=sys.maxsize,
+            max_tool_calls=sys.maxsize,
+            max_depth=sys.maxsize,
+            max_agent_runs=sys.maxsize,
+            timeout_s=tool.timeout_s + 60,
+        ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from agentrun.cli.portrait_set import set_rows
 from agentrun.cli.reach import Reach, reach_of
 from agentrun.cli.variables import Variable
 from agentrun.diagnostics import counted
@@ -31,7 +32,7 @@ def portrait(agent: Described, variables: Sequence[Variable], style: Style) -> I
     beside = ", and of those that may take over" if agent["takes_over"] else ""
     yield style(f"Reach, with that of agents behind tools{beside}", "bold")
     for label, text in _altogether(reach_of(agent)):
-        yield f"  {_row(label, text)}"
+        yield f"  {labelled(label, text)}"
     yield ""
     yield style("Environment", "bold")
     if not variables:
@@ -63,24 +64,27 @@ def _state(one: Variable) -> str:
 
 def _agent(agent: Described, style: Style) -> Iterator[str]:
     yield _titled(style(one_line(agent["name"], _LINE_CHARS), "bold"), agent["description"])
-    yield _row("file", ", extends ".join([agent["file"], *agent["extends"]]))
+    yield labelled("file", ", extends ".join([agent["file"], *agent["extends"]]))
     first = agent["model"]
-    yield _row("model", _model(first))
+    yield labelled("model", _model(first))
     for other in first["fallback"]:
-        yield _row("  or then", _model(other))
-    yield _row("arguments", _parameters(agent["parameters"]))
-    yield _row("answer", _answer(agent["response_format"]))
-    yield _row("limits", _limits(agent["limits"]))
+        yield labelled("  or then", _model(other))
+    yield labelled("arguments", _parameters(agent["parameters"]))
+    yield labelled("answer", _answer(agent["response_format"]))
+    calls_agents = any(tool["backend"]["kind"] == "agent" for tool in agent["tools"])
+    yield labelled("limits", _limits(agent["limits"], calls_agents=calls_agents))
     if context := agent["context"]:
-        yield _row("context", f"{context['max_tokens']:,} tokens, then {context['on_overflow']}")
-    yield _row("tool choice", agent["tool_choice"] if isinstance(agent["tool_choice"], str) else "OpenAI's object")
+        yield labelled("context", f"{context['max_tokens']:,} tokens, then {context['on_overflow']}")
+    yield labelled("tool choice", agent["tool_choice"] if isinstance(agent["tool_choice"], str) else "OpenAI's object")
     if agent["starters"]:
-        yield _row("starters", " · ".join(agent["starters"]))
+        yield labelled("starters", " · ".join(agent["starters"]))
     yield from _unknown(agent)
     yield ""
     yield from _prompt(agent["system_prompt"], style)
     yield ""
-    yield style(f"Tools ({len(agent['tools'])})", "bold")
+    yield style(f"Tools ({_count(agent['tools'])})", "bold")
+    if agent["tool_search"]:
+        yield f"  {labelled('search', _search(agent))}"
     for tool in agent["tools"]:
         yield from (f"  {line}".rstrip() for line in _tool(tool, style))
     if agent["handoffs"]:
@@ -107,17 +111,47 @@ def _prompt(text: str | None, style: Style) -> Iterator[str]:
 # -- tools --------------------------------------------------------------------------------------------------
 
 
+def _count(tools: list[Described]) -> str:
+    """How many functions they are; the tools of a server are not known before it is asked."""
+    known = sum(_members_of(tool) or 0 for tool in tools)
+    servers = [tool["name"] for tool in tools if _members_of(tool) is None]
+    beside = f"those of {', '.join(one_line(name, 64) for name in servers)}" if servers else ""
+    return " and ".join(filter(None, [str(known) if known or not servers else "", beside]))
+
+
+def _members_of(tool: Described) -> int | None:
+    backend = tool["backend"]
+    if backend["kind"] == "openapi":
+        return None if backend["operations"] is None else int(backend["operations"])
+    return None if backend["kind"] == "mcp" else 1
+
+
+def _search(agent: Described) -> str:
+    most, pinned = agent["tool_search"]["max_tools"], agent["tool_search"]["pinned"]
+    known = sum(_members_of(tool) or 0 for tool in agent["tools"]) + len(agent["handoffs"])
+    servers = [one_line(tool["name"], 64) for tool in agent["tools"] if _members_of(tool) is None]
+    beside = f" and those of {', '.join(servers)}" if servers else ""
+    always = f"; always {', '.join(pinned)}" if pinned else ""
+    return f"sends at most {most:,} of {known:,} tools{beside}{always}"
+
+
 def _tool(tool: Described, style: Style) -> Iterator[str]:
     yield _titled(style(one_line(tool["name"], _LINE_CHARS), "tool"), tool["description"])
     backend = tool["backend"]
     for label, text in reach_rows(backend):
-        yield f"  {_row(label, text)}"
-    yield f"  {_row('arguments', _parameters(tool['parameters']))}"
-    yield f"  {_row('effects', effects_of(tool))}"
-    yield f"  {_row('approval', approval_of(tool))}"
+        yield f"  {labelled(label, text)}"
+    if not is_set(backend):
+        yield f"  {labelled('arguments', _parameters(tool['parameters']))}"
+    yield f"  {labelled('effects', effects_of(tool))}"
+    yield f"  {labelled('approval', approval_of(tool))}"
     yield from (f"  {line}" for line in _unknown(tool))
     if backend["kind"] == "agent":
         yield from (f"    {line}" for line in _agent(backend["agent"], style))
+
+
+def is_set(backend: Described) -> bool:
+    """Whether it stands for many tools, and is not one of them."""
+    return backend["kind"] in ("mcp", "openapi") and "set" not in backend
 
 
 def action(backend: Described) -> str:
@@ -132,9 +166,17 @@ def action(backend: Described) -> str:
             return f"python {backend['target']}"
         case "agent":
             return f"runs the agent {backend['agent']['name']}"
+        case "mcp":
+            return f"calls {backend['tool']} of the MCP server {backend['set']} ({_server(backend)})"
+        case "openapi":
+            return f"{backend['method']} {backend['url']}"
         case "handoff":
             return f"hands the conversation over to the agent {backend['agent']}"
     return ""
+
+
+def _server(backend: Described) -> str:
+    return str(backend["command_line"] or backend["server_url"])
 
 
 def _sending(files: list[str]) -> str:
@@ -171,6 +213,8 @@ def reach_rows(backend: Described) -> Iterator[tuple[str, str]]:
         yield "files", "all that you may read and write: it runs inside agentrun"
     elif kind == "agent":
         yield "agent", backend["agent"]["name"]
+    elif kind in ("mcp", "openapi"):
+        yield from set_rows(backend)
     else:
         yield kind, "ends the run; its arguments are the output" if kind == "final" else ""
 
@@ -191,13 +235,18 @@ def _listed(words: list[str]) -> str:
 
 
 def effects_of(tool: Described) -> str:
-    words = "read-only" if tool["read_only"] else "changes things"
+    if tool["read_only"] is None:
+        words = "as the server says of each tool" if tool["backend"]["kind"] == "mcp" else "by the method of each"
+    else:
+        words = "read-only" if tool["read_only"] else "changes things"
     again = ", and twice is as good as once" if tool["idempotent"] and not tool["read_only"] else ""
     return words + again + ("; its output is not trusted" if tool["untrusted_output"] else "")
 
 
 def approval_of(tool: Described) -> str:
     written = tool["require_approval"]
+    if written == "auto" and tool["read_only"] is None:
+        return "auto: none for what is read-only, else asked once untrusted output was read"
     if written == "auto":
         return "auto: none, it is read-only" if tool["read_only"] else "auto: asked once untrusted output was read"
     return {"always": "always asked", "never": "never asked"}.get(written, f"asked when {written}")
@@ -206,7 +255,8 @@ def approval_of(tool: Described) -> str:
 # -- small texts --------------------------------------------------------------------------------------------
 
 
-def _row(label: str, text: str) -> str:
+def labelled(label: str, text: str) -> str:
+    """A row of a label and a text."""
     return f"{label.ljust(_LABEL_CHARS)} {_exact(text)}".rstrip()
 
 
@@ -242,7 +292,7 @@ def _answer(response_format: Described | None) -> str:
     return f"JSON by the schema `{named['name']}`" if named else "a JSON object"
 
 
-def _limits(limits: Described) -> str:
+def _limits(limits: Described, *, calls_agents: bool) -> str:
     caps = [
         f"{limits['max_turns']} turns",
         f"{limits['max_tool_calls']} tool calls",
@@ -251,10 +301,12 @@ def _limits(limits: Described) -> str:
         f"{limits['max_total_tokens']:,} tokens" if limits["max_total_tokens"] else "no cap on tokens",
         f"{limits['max_cost_usd']:g} USD" if limits["max_cost_usd"] else "no cap on cost",
     ]
+    if calls_agents:
+        caps.append(f"{limits['max_agent_runs']} runs of agents as tools, {limits['max_depth']} deep")
     last = "; then one answer without tools" if limits["on_limit"] == "answer" else ""
     return ", ".join(caps) + last
 
 
 def _unknown(described: Described) -> Iterator[str]:
     if described["unknown"]:
-        yield _row("not known", f"{', '.join(described['unknown'])}: a variable has no value; shown as the default")
+        yield labelled("not known", f"{', '.join(described['unknown'])}: a variable has no value; shown as the default")

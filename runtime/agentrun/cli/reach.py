@@ -58,6 +58,14 @@ def _tool(tool: Described) -> Iterator[tuple[str, str]]:
             else:
                 yield "any_read", tool["name"]
                 yield from (("files", f"writes {path}") for path in sandbox["write"])
+        case "mcp" if backend["command_line"] is not None:
+            yield "commands", backend["command_line"]
+            yield "any_host", tool["name"]
+            yield "any_file", tool["name"]
+        case "mcp" | "openapi":
+            yield from (("hosts", host) for host in backend["hosts"])
+            if backend["token_url"]:
+                yield "hosts", _host(backend["token_url"])
         case "python":
             yield "functions", backend["target"]
             yield "any_host", tool["name"]

@@ -11,7 +11,7 @@ from agentrun.cassettes.player import MISS, Player
 from agentrun.cassettes.reading import read_cassette
 from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import refuse_unwritable, write_cassette
-from agentrun.engine.agent import Agent, ToolSet
+from agentrun.engine.agent import Agent, BoundTool, ToolSet
 from agentrun.engine.messages import Reply, Request
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.ports import Approver, CallContext, Model, Tell, Tool, ToolResult
@@ -19,7 +19,9 @@ from agentrun.errors import ModelError, ToolFailure, UsageError
 from agentrun.spec.types import ModelSpec
 
 if TYPE_CHECKING:
+    from agentrun.cassettes.cassette import SetMember
     from agentrun.resolve import Stage
+    from agentrun.tool_sets import SetRules
     from agentrun.tools.network import Network
     from agentrun.tools.shell import ShellTool
 
@@ -131,8 +133,9 @@ class _ReplayStage:
             return _NoTool()
         return backend if backend is None or isinstance(backend, AgentTool) else _NoTool()
 
-    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet:
-        return real
+    def tool_set(self, rules: SetRules, make: Callable[[], ToolSet]) -> ToolSet:
+        """Its server, which may be gone, is not asked."""
+        return _ReplayedSet(rules)
 
     def network(self, watch: Any) -> Network:
         from agentrun.tools.network import Network
@@ -144,6 +147,22 @@ class _ReplayStage:
 
     async def sleep(self, seconds: float) -> None:
         """Nothing is waited for."""
+
+
+class _ReplayedSet:
+    """It has what a recording had, and nothing where that knows of none."""
+
+    def __init__(self, rules: SetRules) -> None:
+        self.name = rules.name
+        self._rules = rules
+
+    async def members(self) -> Sequence[BoundTool]:
+        return ()
+
+    def recalled(self, members: Sequence[SetMember]) -> Sequence[BoundTool]:
+        from agentrun.cassettes.recalled import recalled_members
+
+        return recalled_members(self._rules, members, lambda function: _NoTool())
 
 
 class _NoModel:

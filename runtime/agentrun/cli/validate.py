@@ -91,7 +91,9 @@ def _codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tu
     help="Show what --fix would change, and write nothing; exits with 3 if it is anything. Example: --diff",
 )
 @click.option(
-    "--online", is_flag=True, help="Also ask the model services whether they have the models. Example: --online"
+    "--online",
+    is_flag=True,
+    help="Also ask model services whether they have the models, and fetch OpenAPI documents. Example: --online",
 )
 @stdin_filename_option
 @tools_option
@@ -143,7 +145,7 @@ def command(
 
     parts = check.parted(settings_of)
     if fix or diff:
-        has_changes = _fix(parts, unsafe=unsafe_fixes, diff=diff)
+        has_changes = _fix(parts, unsafe=unsafe_fixes, diff=diff, online=online)
         if diff:
             return 3 if has_changes else 0
     checked = {settings: part(online=online) for settings, part in parts.items()}
@@ -158,12 +160,12 @@ def command(
     return 3 if any(fails(part, settings.fail_level) for settings, part in new.items()) else 0
 
 
-def _fix(parts: Mapping[Settings, Checker], *, unsafe: bool, diff: bool) -> bool:
+def _fix(parts: Mapping[Settings, Checker], *, unsafe: bool, diff: bool, online: bool) -> bool:
     """Fix what is told of each part, or show how; whether there was something to change."""
     from agentrun.cli.fixing import fix_all
 
     def told(held: Mapping[str, bytes]) -> Report:
-        return joined(settings.selection.of(part(held).report) for settings, part in parts.items())
+        return joined(settings.selection.of(part(held, online=online).report) for settings, part in parts.items())
 
     return fix_all(told, unsafe=unsafe, diff=diff)
 

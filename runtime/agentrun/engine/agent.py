@@ -10,6 +10,9 @@ import msgspec
 from agentrun.engine.messages import FunctionTool, ToolList, Usage
 from agentrun.engine.ports import CallContext, Model, RunInfo, Tool
 
+# The function that agentrun makes for an agent that has more tools than a request carries.
+SEARCH_TOOLS = "search_tools"
+
 
 class Problem(Protocol):
     """One way in which a value breaks a schema."""
@@ -75,7 +78,8 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     `relays_untrusted` says that it is an agent that may read hostile output. Whether it did is known while the run
     goes on; a conversation that is taken up again counts on it. `runs_agent` says that the backend is an agent.
     `hands_to` is the agent, one of the peers, that a call hands the conversation over to. `tool_set` is the set that it
-    is a member of, and `definition` is there where a server may change what it is.
+    is a member of, and `definition` is there where a server may change what it is. `built_in` says that agentrun made
+    it, and that it does nothing outside of the run: no rule asks for it, and no journal keeps its calls.
     """
 
     function: FunctionTool
@@ -93,6 +97,7 @@ class BoundTool(msgspec.Struct, frozen=True, eq=False):
     output: Callable[[Mapping[str, Any], Mapping[str, Any], CallContext], Any] | None = None
     tool_set: str = ""
     definition: Definition | None = None
+    built_in: bool = False
 
     @property
     def name(self) -> str:
@@ -110,8 +115,8 @@ class ToolSet(Protocol):
 
 
 class ToolSearch(msgspec.Struct, frozen=True):
-    """With more than `max_tools` functions a request carries those that fit. `pinned` are globs of those it always
-    carries.
+    """With more than `max_tools` functions a request carries so many, and `search_tools` is one of them. `pinned` are
+    names and globs of those that it always carries.
     """
 
     max_tools: int
@@ -135,6 +140,8 @@ class Limits(msgspec.Struct, frozen=True):
     max_repeated_calls: int = 4
     max_total_tokens: int | None = None
     max_cost_usd: float | None = None
+    max_depth: int = 5
+    max_agent_runs: int = 50
     timeout_s: float = 1800.0
     on_limit: Literal["stop", "answer"] = "stop"
 

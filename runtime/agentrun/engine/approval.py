@@ -23,13 +23,15 @@ from agentrun.engine.ports import (
 class Decision(msgspec.Struct, frozen=True):
     """`rule` is the index of the `permissions` rule that decided; None: the tool's own `require_approval` did.
 
-    `unclear` says that no standing answer holds: a condition could not be evaluated, or the tool is another one by now.
+    `unclear` says that no standing answer holds: a condition could not be evaluated, or the tool is another one by now,
+    which is `changed`.
     """
 
     action: Literal["allow", "deny", "ask"]
     reason: str
     rule: int | None = None
     unclear: bool = False
+    changed: bool = False
 
 
 def decide(
@@ -46,9 +48,10 @@ def decide(
     A condition that can't be evaluated counts against the call: deny and ask match, allow does not.
     """
     decision = _decided(tool, rules, arguments, context, untrusted_seen)
-    if decision.action == "allow" and tool.definition is not None and (change := tool.definition.change()):
-        return Decision("ask", change, decision.rule, unclear=True)
-    return decision
+    if decision.action == "deny" or tool.definition is None or not (change := tool.definition.change()):
+        return decision
+    reason = change if decision.action == "allow" else f"{change}; {decision.reason}"
+    return Decision("ask", reason, decision.rule, unclear=True, changed=True)
 
 
 def _decided(

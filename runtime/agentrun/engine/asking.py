@@ -56,7 +56,7 @@ class Asker:
         self._overflow = Overflow(
             agent.context,
             messages,
-            kit.tool_list,
+            _NO_TOOLS,
             ask=self._ask_aside,
             untrusted=untrusted,
             changed=lambda dropped: emit(events.Compacted, dropped_messages=dropped),
@@ -64,6 +64,7 @@ class Asker:
 
     async def ask(self, turn: int, *, may_call: bool = True) -> tuple[Reply, Reason | None]:
         """The model's turn, and the limit that is reached with it."""
+        self._overflow.carry(self._kit.carried(self._messages))
         await self._overflow.before_request()
         self._emit(events.TurnStarted, turn=turn)
         key = f"turn-{turn}"
@@ -77,6 +78,7 @@ class Asker:
         self._pieces.clear()
         self._overflow.replied(reply.usage, len(self._messages))
         self._call_ids.update(call.id for call in reply.calls)
+        self._kit.called(call.name for call in reply.calls)
         if self._tool_choice != "none":
             self._tool_choice = self._tool_choice and "auto"  # a choice that forces a call would never end
         cost, limit = self._spend(reply)
@@ -104,7 +106,7 @@ class Asker:
         self._masked(progress)
 
     def _request(self, may_call: bool) -> Request:
-        tools = self._kit.tool_list if may_call else _NO_TOOLS
+        tools = self._kit.carried(self._messages) if may_call else _NO_TOOLS
         return Request(
             messages=tuple(self._messages),
             tools=tools,

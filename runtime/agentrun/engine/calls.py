@@ -85,7 +85,7 @@ class Caller:
         approver: Approver,
         journal: Journal,
         emit: Callable[..., None],
-        run_child: Callable[[str, Any, dict[str, Any]], Any],
+        run_child: Callable[[str, str, Any, dict[str, Any]], Any],
         hand_over: Callable[[str], Awaitable[Takeover]],
     ) -> None:
         """`callers` are the agents above this one that run each other as tools, the outermost first."""
@@ -121,16 +121,16 @@ class Caller:
         _leave_one_handoff(planned)
         ended = limit
         if ended is not None:
-            return Turn([_refused(one, ended) for one in planned], ended, None)
+            return Turn([self._refused(one, ended) for one in planned], ended, None)
         for one in planned:
             ended = ended or self._count(one)
             if ended is not None:
-                _refused(one, ended)
+                self._refused(one, ended)
         return Turn(planned, ended, None)
 
     def refuse(self, calls: Sequence[ToolCall], reason: Reason) -> Turn:
         """The turn as it was, with none of its calls run."""
-        return Turn([_refused(self._look_up(Planned(call)), reason) for call in calls], reason, None)
+        return Turn([self._refused(self._look_up(Planned(call)), reason) for call in calls], reason, None)
 
     async def make(self, turn: Turn, number: int) -> None:
         """Make the calls that may be made, at most 8 at once. On cancellation each keeps the result it has."""
@@ -160,7 +160,7 @@ class Caller:
             one.failure = failure
         if one.tool is None:
             message = f"there is no tool `{one.call.name}`"
-            one.failure = ToolFailure("unknown_tool", message, tools=sorted(self.kit.functions))
+            one.failure = ToolFailure("unknown_tool", message, tools=self.kit.offered)
         return one
 
     def _count(self, one: Planned) -> Reason | None:
@@ -169,9 +169,15 @@ class Caller:
             return "repeated_calls"
         return self.budget.begin_call()
 
+    def _refused(self, one: Planned, reason: Reason) -> Planned:
+        whose = self.budget.whose(reason)
+        of = f" (that of the agent `{whose.agent}`)" if whose is not None and whose.agent != self.agent.name else ""
+        one.failure = ToolFailure("limit", f"not run: {_WORDS.get(reason, reason)}{of}", limit=reason)
+        return one
+
     def _context(self, call: ToolCall, turn: int, index: int, key: str) -> CallContext:
         async def run_child(agent: Any, arguments: dict[str, Any]) -> Any:
-            return await self.run_child(key, agent, arguments)
+            return await self.run_child(key, self.agent.mask.text(call.id), agent, arguments)
 
         def mask_beginning(text: str) -> str:
             return self.agent.mask.stream().feed(text)
@@ -257,6 +263,8 @@ class Caller:
         one.result = self._told(told, max_chars)
 
     async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
+        if tool.built_in:
+            return
         decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
         if decision.action == "allow" and decision.rule is None:
             return  # nothing was in question
@@ -267,7 +275,15 @@ class Caller:
         if decision.action == "ask":
             arguments = self.agent.mask.data(one.arguments)
             question = ApprovalQuestion(
-                self.agent.name, tool.name, call_id, arguments, reason, decision.rule, decision.unclear, self.callers
+                agent=self.agent.name,
+                tool=tool.name,
+                call_id=call_id,
+                arguments=arguments,
+                reason=reason,
+                rule=decision.rule,
+                unclear=decision.unclear,
+                callers=self.callers,
+                description=self.agent.mask.text(tool.function.description) if decision.changed else None,
             )
             asked = time.monotonic()
             answer = await self.approver.ask(question)
@@ -298,7 +314,7 @@ class Caller:
         context = msgspec.structs.replace(context, elicit=_untimed(context.elicit, deadline))
         try:
             async with deadline:
-                if tool.runs_agent:
+                if tool.runs_agent or tool.built_in:
                     result = await backend.call(one.arguments, context)
                 else:
                     result = await self.journal.tool_call(key, one.call, lambda: _result(tool, backend, one, context))
@@ -375,8 +391,3 @@ _WORDS = {
     "content_filter": "the service's content filter cut the turn off",
     "refused": "the model refused",
 }
-
-
-def _refused(one: Planned, reason: Reason) -> Planned:
-    one.failure = ToolFailure("limit", f"not run: {_WORDS.get(reason, reason)}", limit=reason)
-    return one

@@ -42,6 +42,10 @@ class Size:
         self._tokens = tokens_of_tools(tools)
         self._counted = 0
 
+    def grow(self, tokens: int) -> None:
+        """By what is no message: other tools are carried."""
+        self._tokens += tokens
+
     def of(self, messages: Sequence[Message]) -> int:
         self._tokens += tokens_of(messages[index] for index in range(self._counted, len(messages)))
         self._counted = len(messages)

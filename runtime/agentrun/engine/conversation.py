@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from agentrun.engine.agent import Agent, BoundTool
+from agentrun.engine.agent import SEARCH_TOOLS, Agent, BoundTool
 from agentrun.engine.context import held_untrusted
 from agentrun.engine.handoff import PREFIX
 from agentrun.engine.messages import Message, Reply, assistant, user
@@ -77,7 +77,7 @@ def untrusted_seen(agent: Agent, messages: list[Message], members: Mapping[str, 
 
 def _may_be_hostile(agent: Agent, members: Mapping[str, BoundTool], name: str) -> bool:
     """Whether a call of this name, in a conversation that this agent has now, may have read hostile output."""
-    if name.startswith(PREFIX):
+    if name.startswith(PREFIX) or name == SEARCH_TOOLS:
         return False
     boxes = (members, agent.tools, *(one.tools for one in agent.peers.values()))
     known = [tools[name] for tools in boxes if name in tools]

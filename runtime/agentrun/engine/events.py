@@ -41,12 +41,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
-    """`input` is the text of the user message; what is attached to it is not told."""
+    """`input` is the text of the user message; what is attached to it is not told.
+
+    `call_id` is the call of the run above that this one serves, where it is that of an agent behind a tool.
+    """
 
     agent: str
     model: str
     args: dict[str, Any]
     input: str
+    call_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):

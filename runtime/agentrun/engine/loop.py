@@ -62,12 +62,11 @@ async def run(
     conversation = [] if messages is None else messages
     given = sendable(dict(arguments or {}))
     filled = given_arguments(agent, given, typed=text is not None, begins=not conversation)
-    kit = await equip(agent)
-    budget = Budget(agent.limits)
+    journal = journal or DirectJournal()
+    kit = await equip(agent, journal)
+    budget = Budget(agent.limits, agent=agent.name)
     info = RunInfo(secrets.token_hex(8), date or datetime.date.today().isoformat(), agent.name, session)
-    this = _Run(
-        agent, kit, conversation, emit, approver or StandingApprover(), journal or DirectJournal(), budget, info
-    )
+    this = _Run(agent, kit, conversation, emit, approver or StandingApprover(), journal, budget, info)
     return await this.go(None if text is None else as_text(text), filled, attachments)
 
 
@@ -84,13 +83,17 @@ class _Run:
         info: RunInfo,
         parent: _Run | None = None,
         key_prefix: str = "",
+        call_id: str | msgspec.UnsetType = msgspec.UNSET,
     ) -> None:
+        """`call_id` is the call of the `parent` that the run serves, masked."""
         self.messages = messages
         self.approver = approver
         self.journal = journal
         self.parent = parent
         self.key_prefix = key_prefix
         self.info = info
+        self._call_id = call_id
+        self._began_with = agent.name
         self._whole = budget
         self.emit = Teller(emit, info.id, parent.info.id if parent else msgspec.UNSET)
         self._emit = emit
@@ -140,6 +143,16 @@ class _Run:
         """The agents whose tool calls this run is part of, the outermost first."""
         return () if self.parent is None else (*self.parent._callers(), self.parent.agent.name)
 
+    def _way_from(self, agent: str) -> tuple[str, ...]:
+        """From the run in which an agent is at work, itself or as the one that began it, down to this one; empty where
+        there is none. A run that was handed over has both names.
+        """
+        names = tuple(dict.fromkeys((self._began_with, self.agent.name)))
+        above = self.parent._way_from(agent) if self.parent else ()
+        if above:
+            return (*above, *names)
+        return names[names.index(agent) :] if agent in names else ()
+
     # -- the whole run
 
     async def go(
@@ -153,6 +166,7 @@ class _Run:
             model=self.agent.model.name,
             args=mask.data(arguments),
             input=mask.text(said),
+            call_id=self._call_id,
         )
         self._known = arguments
         try:
@@ -287,7 +301,7 @@ class _Run:
     async def _takeover(self, name: str) -> Takeover:
         agent = self.agent.peers[name]
         taken = takeover(agent, self._known, self.info)
-        self._kits[name] = await _equipped(agent)
+        self._kits[name] = await _equipped(agent, self.journal)
         return taken
 
     def _hand_over(self, taken: Takeover) -> None:
@@ -297,44 +311,71 @@ class _Run:
         self.info = msgspec.structs.replace(self.info, agent=agent.name)
         put_prompt(self.messages, taken.prompt)
         self._deadline.for_agent(agent.name, agent.limits.timeout_s)
-        self._serve(agent, self._kits[agent.name], Budget(agent.limits, self._whole), self.caller.untrusted_seen)
+        budget = Budget(agent.limits, self._whole, agent=agent.name, took_over=True)
+        self._serve(agent, self._kits[agent.name], budget, self.caller.untrusted_seen)
         self.emit(events.HandedOff, agent=agent.name)
 
     async def _end_at(self, limit: Reason, text: str = "") -> NoReturn:
-        """The run ends at a limit; with `on_limit: answer`, of this agent or the first, one last turn may sum up."""
-        if "answer" in (self.agent.limits.on_limit, self._whole.limits.on_limit):
+        """The run ends at a limit; with `on_limit: answer`, of this agent or the first, one last turn may sum up.
+
+        Not where it is the limit of a run above: what that one still asks is its own matter.
+        """
+        whose = self.budget.whose(limit)
+        is_above = whose is not None and whose.depth < self._whole.depth
+        if not is_above and "answer" in (self.agent.limits.on_limit, self._whole.limits.on_limit):
             self._turn += 1
             reply, _ = await self._asker.ask(self._turn, may_call=False)
             await self._keep(reply, limit)
             text = reply.refusal or reply.text
-        raise End(limit, text)
+        raise End(limit, text, whose=whose.agent if whose is not None and whose.agent != self.agent.name else "")
 
-    async def _run_child(self, key: str, agent: Agent, arguments: dict[str, Any]) -> Any:
+    # -- agents as tools
+
+    async def _run_child(self, key: str, call_id: str, agent: Agent, arguments: dict[str, Any]) -> Any:
         """Another agent's run as a tool call of this one: shared limits, nested events."""
+        filled = check_arguments(agent.arguments, arguments)
+        self._refuse_child(agent.name)
+        budget = Budget(agent.limits, self.budget, agent=agent.name)
         child = _Run(
             agent,
-            await _equipped(agent),
+            await _equipped(agent, self.journal),
             [],
             self._emit,
             self.approver,
             self.journal,
-            Budget(agent.limits, self.budget),
+            budget,
             msgspec.structs.replace(self.info, id=secrets.token_hex(8), agent=agent.name),
             parent=self,
             key_prefix=f"{key}/",
+            call_id=call_id,
         )
         try:
-            outcome = await child.go(None, check_arguments(agent.arguments, arguments))
+            outcome = await child.go(None, filled)
         except UsageError as error:  # its prompt or input needs an argument that was left out
             raise ToolFailure("invalid_arguments", error.message) from None
-        if child.caller.untrusted_seen:
-            self.caller.taint()
+        finally:
+            if child.caller.untrusted_seen:
+                self.caller.taint()
         return outcome.as_result(agent.name)
 
+    def _refuse_child(self, agent: str) -> None:
+        """Counts the run of an agent as a tool. Raises `ToolFailure` where it may not begin."""
+        if way := self._way_from(agent):
+            message = f"not run: the agent `{agent}` is at work already, and agents don't run each other in a circle"
+            raise ToolFailure("limit", f"{message} ({' → '.join((*way, agent))})", limit="circle")
+        refused = self.budget.begin_run()
+        if refused is None:
+            return
+        limit, whose = refused
+        most = f"({getattr(whose.limits, limit)}, `limits.{limit}` of the agent `{whose.agent}`)"
+        what = {"max_depth": "agents one below the other as tools", "max_agent_runs": "runs of agents as tools"}[limit]
+        message = f"not run: the limit of {what} {most} is reached"
+        raise ToolFailure("limit", message, limit=limit)
 
-async def _equipped(agent: Agent) -> Toolkit:
+
+async def _equipped(agent: Agent, journal: Journal) -> Toolkit:
     """What an agent can call that joins a run. Raises `ToolFailure`: the run goes on without it."""
     try:
-        return await equip(agent)
+        return await equip(agent, journal)
     except ToolsError as error:
         raise ToolFailure("connection", f"the agent `{agent.name}` can't work: {error.message}") from None

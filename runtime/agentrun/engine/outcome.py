@@ -47,17 +47,26 @@ class Outcome(msgspec.Struct, frozen=True):
 class End(Exception):
     """Ends a run from anywhere in a turn. Its members are as those of `Outcome`, with secrets."""
 
-    def __init__(self, reason: Reason, text: str = "", output: Any = None, error: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        text: str = "",
+        output: Any = None,
+        error: dict[str, Any] | None = None,
+        whose: str = "",
+    ) -> None:
+        """`whose` limit it is: that of an agent above, or of the one that the run began with; empty: its own."""
         super().__init__(reason)
         self.reason = reason
         self.text = text
         self.output = output
         self.error = error
+        self.whose = whose
 
     def outcome(self, agent: Agent, messages: list[Message], budget: Budget) -> Outcome:
         error = self.error
         if error is None and self.reason not in ENDED_WELL:
-            error = {"type": self.reason, "message": _EXPLAINED.get(self.reason, self.reason)}
+            error = {"type": self.reason, "message": _explained(self.reason, self.whose)}
         return Outcome(
             reason=self.reason,
             text=agent.mask.text(self.text),
@@ -70,13 +79,20 @@ class End(Exception):
         )
 
 
+def _explained(reason: Reason, whose: str) -> str:
+    of = f" of the agent `{whose}`" if whose else ""
+    return _LIMITS[reason].format(f"(`limits.{reason}`{of})") if reason in _LIMITS else _EXPLAINED.get(reason, reason)
+
+
+_LIMITS: dict[str, str] = {
+    "max_turns": "the limit of model turns {} is reached",
+    "max_tool_calls": "the limit of tool calls {} is reached",
+    "max_total_tokens": "the limit of tokens {} is reached",
+    "max_cost_usd": "the limit of cost {} is reached",
+}
 _EXPLAINED: dict[str, str] = {
     "refused": "the model refused",
-    "max_turns": "the limit of model turns (`limits.max_turns`) is reached",
-    "max_tool_calls": "the limit of tool calls (`limits.max_tool_calls`) is reached",
     "repeated_calls": "the model made the same call several times in a row (`limits.max_repeated_calls`)",
-    "max_total_tokens": "the limit of tokens (`limits.max_total_tokens`) is reached",
-    "max_cost_usd": "the limit of cost (`limits.max_cost_usd`) is reached",
     "length": "the answer was cut off at the model's length limit",
     "content_filter": "the service's content filter cut the answer off",
 }

@@ -38,10 +38,18 @@ class Overflow:
         self._policy = policy
         self._messages = messages
         self._size = Size(tools)
+        self._tools = tools
         self._tools_tokens = context.tokens_of_tools(tools)
         self._ask = ask
         self._untrusted = untrusted
         self._changed = changed
+
+    def carry(self, tools: ToolList) -> None:
+        """The next request carries these tools."""
+        if tools is not self._tools:
+            tokens = context.tokens_of_tools(tools)
+            self._size.grow(tokens - self._tools_tokens)
+            self._tools, self._tools_tokens = tools, tokens
 
     async def before_request(self) -> None:
         """Make room for the next request, where there is a cap. Raises `ModelError` where that can't be."""

@@ -5,12 +5,15 @@ The loop never learns which model, tool, approver or journal it has.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from agentrun.engine.messages import Reply, Request, ToolCall
+
+if TYPE_CHECKING:
+    from agentrun.engine.agent import BoundTool, ToolSet
 
 
 class TextProgress(msgspec.Struct, frozen=True):
@@ -153,7 +156,8 @@ class ApprovalQuestion(msgspec.Struct, frozen=True):
 
     `rule` is that rule's index in the agent's `permissions`; None: the tool's own `require_approval` asks. `unclear`
     says that no standing answer holds: a condition could not be evaluated, or the tool is not what was approved.
-    `callers` are the agents above `agent` that run each other as tools, the outermost first.
+    `callers` are the agents above `agent` that run each other as tools, the outermost first. `description` is there
+    where the tool is another one by now: what its server says of it.
     """
 
     agent: str
@@ -164,6 +168,7 @@ class ApprovalQuestion(msgspec.Struct, frozen=True):
     rule: int | None = None
     unclear: bool = False
     callers: tuple[str, ...] = ()
+    description: str | None = None
 
 
 class ApprovalAnswer(msgspec.Struct, frozen=True):
@@ -188,7 +193,8 @@ class Approver(Protocol):
 class Journal(Protocol):
     """Every model call and tool call goes through it: direct by default, recorded or replayed elsewhere.
 
-    `begin` is told of each run that a user message begins, not of those of agents behind tools.
+    `begin` is told of each run that a user message begins, not of those of agents behind tools. `members` are those of
+    a set that an agent has, asked for when it joins a run, and before `begin` where it begins one.
 
     `key` is unique in a run and the same when the run is made again. `make` asks the model, and is given what hears its
     progress: `tell`, or what stands before it. A tool that runs an agent is no call of its own: what that agent does
@@ -196,6 +202,8 @@ class Journal(Protocol):
     """
 
     def begin(self, text: str) -> None: ...
+
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]: ...
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
@@ -208,6 +216,9 @@ class DirectJournal:
     """Makes each call and keeps nothing."""
 
     def begin(self, text: str) -> None: ...
+
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]:
+        return await tool_set.members()
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]

@@ -1,35 +1,53 @@
 """What an agent can call in a run: its own tools, the members of its sets, and the functions that hand over.
 
-Settled when the agent begins to serve: a server that has other tools later adds none to a run that goes on. Owns what
-a request carries of them.
+Settled when the agent begins to serve: a server that has other tools later adds none to a run that goes on. What a
+request carries of very many is `tool_search.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agentrun.engine.agent import Agent, BoundTool, ToolSet
-from agentrun.engine.messages import ToolList
+from agentrun.engine.messages import Message, ToolList
+from agentrun.engine.ports import Journal
+from agentrun.engine.tool_search import carried_of
 from agentrun.errors import ToolsError
 
 
 class Toolkit:
-    """`functions` are all that the model may call, by name; `tool_list` is what a request carries of them."""
+    """`functions` are all that the model may call, by name."""
 
-    def __init__(self, functions: Mapping[str, BoundTool], tool_list: ToolList) -> None:
-        self.functions = functions
-        self.tool_list = tool_list
+    def __init__(self, agent: Agent, functions: Mapping[str, BoundTool], tool_list: ToolList) -> None:
+        """Raises `ToolsError` where the agent's `tool_search` can't be followed."""
+        self._all = tool_list
+        self._search = carried_of(agent, functions)
+        self.functions = self._search.functions if self._search else functions
+
+    def carried(self, messages: Sequence[Message]) -> ToolList:
+        """What the next request carries of them."""
+        return self._search.tools(messages) if self._search else self._all
+
+    def called(self, names: Iterable[str]) -> None:
+        """The model called these."""
+        if self._search:
+            self._search.called(names)
+
+    @property
+    def offered(self) -> list[str]:
+        """The names that a model is told which called something else."""
+        return self._search.names if self._search else sorted(self.functions)
 
 
-async def equip(agent: Agent) -> Toolkit:
+async def equip(agent: Agent, journal: Journal) -> Toolkit:
     """The agent's functions, with the members of its sets: their servers are started at once. Raises `ToolsError`."""
     if not agent.sets:
-        return Toolkit({**agent.tools, **agent.handoffs}, agent.tool_list)
+        return Toolkit(agent, {**agent.tools, **agent.handoffs}, agent.tool_list)
     tools = dict(agent.tools)
     try:
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_members(one)) for one in agent.sets]
+            asked = [group.create_task(_members(agent, one, journal)) for one in agent.sets]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     for one in asked:
@@ -42,11 +60,11 @@ async def equip(agent: Agent) -> Toolkit:
             tools[tool.name] = tool
     functions = {**tools, **agent.handoffs}
     _check_choice(agent, functions)
-    return Toolkit(functions, ToolList(one.function for one in functions.values()))
+    return Toolkit(agent, functions, ToolList(one.function for one in functions.values()))
 
 
-async def _members(of: ToolSet) -> Sequence[BoundTool]:
-    return await of.members()
+async def _members(agent: Agent, of: ToolSet, journal: Journal) -> Sequence[BoundTool]:
+    return await journal.members(agent.name, of)
 
 
 def _check_choice(agent: Agent, functions: Mapping[str, BoundTool]) -> None:

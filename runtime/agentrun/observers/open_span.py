@@ -96,16 +96,14 @@ class OpenRun(OpenSpan):
     """`root` is the run that a person or a program began. `latest_s` of it is the time that it has come to."""
 
     def __init__(self, event: Event, known: Known, parent: OpenRun | None) -> None:
+        begun = event if isinstance(event, events.RunStarted) else None
         if parent is not None:
-            trace_id = parent.trace_id
-            # The call that runs an agent and that run's first event follow one another: nothing comes between.
-            parent_id = next(reversed(parent.calls.values())).span_id if parent.calls else parent.span_id
+            trace_id, parent_id = parent.trace_id, parent.call_of(begun).span_id
         elif known.parent is not None:
             trace_id, parent_id = known.parent.trace_id, known.parent.span_id
         else:
             trace_id, parent_id = trace_id_of(event.run_id), ""
         super().__init__(event, trace_id, parent_id, {})
-        begun = event if isinstance(event, events.RunStarted) else None
         self.run_id = event.run_id
         self.session = known.session()
         self.root: OpenRun = parent.root if parent else self
@@ -123,6 +121,14 @@ class OpenRun(OpenSpan):
         self.attributes |= self.common("invoke_agent") | self._asked()
         if self.facts.description:
             self.attributes[semconv.AGENT_DESCRIPTION] = self.facts.description
+
+    def call_of(self, begun: events.RunStarted | None) -> OpenSpan:
+        """The call that a run below serves. Where no event says which, it is the last that began; where none did, the
+        run itself stands for it.
+        """
+        if begun is not None and begun.call_id in self.calls:
+            return self.calls[str(begun.call_id)]
+        return next(reversed(self.calls.values()), self)
 
     def common(self, operation: str) -> dict[str, Any]:
         """What every span of the run has."""

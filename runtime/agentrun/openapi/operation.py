@@ -1,6 +1,9 @@
 """An operation of a document, with every `$ref` followed: what its function takes, and where that goes in a request.
 
-`reading.py` makes these from a document, `requests.py` makes requests of them. They hold nothing of a file's places.
+`document.py` makes these from a document, `placing.py` makes requests of them. They hold nothing of a file's places.
+
+Each schema is JSON Schema 2020-12 and whole in itself: what it refers to stands in its own `$defs`, and a name there
+means the same in all schemas of an operation's request. Its root is never a `$ref`, nor is that of a member of a form.
 """
 
 from __future__ import annotations
@@ -67,7 +70,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     `server` is a URL without a closing slash; empty where the document names none. `security` are the alternatives,
     each a list of what is needed together; empty: nothing is needed. `response` is the schema of the JSON of a success,
-    with its `$ref` inside `$defs`; None where the document has none.
+    whose `$defs` are made when they are asked for; None where the document has none. `accepts` are the media types of
+    successes, in the document's order.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Operation(msgspec.Struct, frozen=True):
     server: str
     security: tuple[tuple[SecurityScheme, ...], ...]
     response: Schema | None
+    accepts: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -88,4 +93,19 @@ class Operation(msgspec.Struct, frozen=True):
 
         It is closed: nothing can be sent that the document doesn't name.
         """
-        raise NotImplementedError
+        members: dict[str, Any] = {}
+        needed: list[str] = []
+        shared: dict[str, Any] = {}
+        for one in (*self.parameters, *([self.body] if self.body is not None else ())):
+            schema = dict(one.schema)
+            shared |= schema.pop("$defs", {})
+            members[one.argument] = schema
+            if one.required:
+                needed.append(one.argument)
+        whole: dict[str, Any] = {"type": "object", "properties": members}
+        if needed:
+            whole["required"] = needed
+        whole["additionalProperties"] = False
+        if shared:
+            whole["$defs"] = shared
+        return whole

@@ -19,7 +19,7 @@ Texts = str | list[str]
 
 class StubError(Closed, frozen=True):
     type: Annotated[
-        Literal["timeout", "connection", "http_status", "exit_code", "output_too_large", "internal"],
+        Literal["timeout", "connection", "http_status", "exit_code", "output_too_large", "tool_error", "internal"],
         doc("The type of the failure, as the model is told."),
     ]
     message: Annotated[str | None, doc("Its message; default: that of a real failure.")] = None

@@ -92,7 +92,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     `unread` are names that files define which could not be read; `texts` the files as they were read, by path;
     `addresses` those of model services that the environment names, by variable;
-    `listed` remembers what `tools_of` gave.
+    `members` are the functions of sets whose members are known; `listed` remembers what `tools_of` gave.
     """
 
     agents: dict[str, Document]
@@ -103,6 +103,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     unread: Unread = frozenset()
     texts: Texts = {}
     addresses: dict[str, str] = {}
+    members: dict[Document, tuple[str, ...]] = {}
     listed: dict[Document, list[Document]] = {}
 
     def documents(self) -> Iterator[Document]:
@@ -147,6 +148,17 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
         """The set whose members' names begin as a name or glob does; of several the one with the longest name."""
         found = [one for one in self.tools.values() if one.is_set and pattern.startswith(f"{one.name}_")]
         return max(found, key=lambda one: len(one.name), default=None)
+
+    def may_be_a_member(self, pattern: str) -> bool:
+        """Whether a name or glob stands for members of a set, or for what can't be known."""
+        found = self.set_of(pattern)
+        known = self.members.get(found) if found is not None else None
+        return found is not None and (known is None or any(fnmatch.fnmatchcase(one, pattern) for one in known))
+
+    def members_near(self, pattern: str) -> tuple[str, ...]:
+        """The functions of the set among which a name or glob looks, where they are known."""
+        found = self.set_of(pattern)
+        return self.members.get(found, ()) if found is not None else ()
 
     def wanted_of(self, agent: Document, tool_set: Document) -> tuple[str, ...]:
         """Names and globs of the members that an agent's list takes of a set; `*` where it takes the set whole."""

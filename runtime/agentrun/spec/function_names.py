@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-HANDOFF_PREFIX = "transfer_to_"  # as in `engine/handoff.py`, which these layers don't know: a test compares
+# As in `engine/handoff.py` and `engine/agent.py`, which these layers don't know: tests compare.
+HANDOFF_PREFIX = "transfer_to_"
+SEARCH_TOOLS = "search_tools"
 RESERVED = ("search_tools",)
 MAX_CHARS = 64
 _HASH_CHARS = 8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _GUARDED_HEADERS = frozenset(
     {
         "authorization",
@@ -60,6 +62,14 @@ _GUARDED_ENV_PREFIXES = (
     *("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5", "RUBY", "LUA_", "BASH_FUNC_"),
     *("CARGO_", "NPM_CONFIG_", "PIP_", "UV_"),
 )
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a text can be a header's name at all."""
+    return _HEADER_NAME.fullmatch(name) is not None
 
 
 def is_guarded_header(name: str) -> bool:

@@ -2,11 +2,15 @@
 
 An agent behind a tool, or handed over to, is an agent of its own here: its tools and rules stand under its name, and
 calls count wherever they were made. Agents that no test file leads to are known by their files alone.
+
+A set of tools, which may have thousands, counts as one: it is left out where none of its members was called, and told
+as `NAME_*`. Of members only those that were called have parameters that count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -66,7 +70,8 @@ def _count(step: ObservedStep, seen: Mapping[str, _Seen]) -> None:
     for call in step.calls:
         if call.agent in seen:
             own = seen[call.agent]
-            own.called.add(call.name)
+            if call.error != "unknown_tool":
+                own.called.add(call.name)
             own.given |= {(call.name, parameter) for parameter in _written(call, own.agent.tools.get(call.name))}
     for decided in step.rules:
         if decided.agent in seen:
@@ -90,21 +95,44 @@ def _written(call: ObservedCall, tool: BoundTool | None) -> Iterable[str]:
 
 def _left_out(seen: _Seen) -> AgentCoverage:
     agent = seen.agent
-    parameters = [(name, one) for name, tool in agent.tools.items() for one in _names(tool.function.parameters)]
+    counted = {name: tool for name, tool in agent.tools.items() if not tool.tool_set or name in seen.called}
+    parameters = [(name, one) for name, tool in counted.items() for one in _names(tool.function.parameters)]
+    tools = [name for name, tool in agent.tools.items() if not tool.tool_set]
+    sets = _sets(agent)
+    idle = [f"{name}_*" for name, has in sets.items() if not any(map(has, seen.called))]
     arguments = _names(agent.parameters) if seen.is_under_test else []
     return AgentCoverage(
         agent=agent.name,
-        tools=tuple(name for name in agent.tools if name not in seen.called),
+        tools=(*(name for name in tools if name not in seen.called), *idle),
         parameters=tuple(pair for pair in parameters if pair not in seen.given),
         handoffs=tuple(name for name in agent.handoffs if name not in seen.called),
         rules=tuple(rule.text for index, rule in enumerate(agent.permissions) if index not in seen.rules),
         arguments=tuple(name for name in arguments if name not in seen.arguments),
-        tools_total=len(agent.tools),
+        tools_total=len(tools) + len(sets),
         parameters_total=len(parameters),
         handoffs_total=len(agent.handoffs),
         rules_total=len(agent.permissions),
         arguments_total=len(arguments),
     )
+
+
+def _sets(agent: Agent) -> dict[str, Callable[[str], bool]]:
+    """Of each set whether a function is its member: those of a document are known, of a server's only their names."""
+    found: dict[str, Callable[[str], bool]] = {}
+    for tool in agent.tools.values():
+        if tool.tool_set:
+            found[tool.tool_set] = partial(_is_of, agent, tool.tool_set)
+    for one in agent.sets:
+        found[one.name] = partial(_may_be_of, agent, one.name)
+    return found
+
+
+def _is_of(agent: Agent, tool_set: str, function: str) -> bool:
+    return function in agent.tools and agent.tools[function].tool_set == tool_set
+
+
+def _may_be_of(agent: Agent, tool_set: str, function: str) -> bool:
+    return function not in agent.tools and function.startswith(f"{tool_set}_")
 
 
 def _names(schema: Mapping[str, Any]) -> list[str]:

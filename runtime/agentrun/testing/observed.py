@@ -157,7 +157,6 @@ class StepObserver:
         self._depths: dict[str, int] = {}
         self._paths: dict[str, tuple[tuple[int, int], ...]] = {}
         self._open: dict[tuple[str, str], ObservedCall] = {}
-        self._started: dict[str, ObservedCall] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -172,8 +171,7 @@ class StepObserver:
             case events.ApprovalDecided():
                 self._decided(event)
             case events.ToolStarted(arguments=arguments):
-                call = self._started[event.run_id] = self._open[event.run_id, event.call_id]
-                call.arguments = arguments
+                self._open[event.run_id, event.call_id].arguments = arguments
             case events.ToolFinished():
                 self._tool_finished(event)
             case events.Retried(cause=cause) | events.Fallback(cause=cause):
@@ -182,12 +180,11 @@ class StepObserver:
                 self._run_finished(event)
 
     def _run_started(self, event: events.RunStarted) -> None:
-        """An agent behind a tool runs from when its call started: of several at once, the last that did."""
         parent = event.parent_run_id
         self._agents[event.run_id] = event.agent
         if isinstance(parent, str):
             self._depths[event.run_id] = self._depths[parent] + 1
-            self._paths[event.run_id] = self._started[parent].path
+            self._paths[event.run_id] = self._open[parent, str(event.call_id)].path
         else:
             self._depths[event.run_id], self._paths[event.run_id] = 0, ()
 

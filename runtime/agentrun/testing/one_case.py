@@ -19,7 +19,7 @@ from agentrun.diagnostics import Span, counted
 from agentrun.engine import loop
 from agentrun.engine.agent import Agent, Mask
 from agentrun.engine.attached import without_bytes
-from agentrun.engine.events import Emit, Event, Retried, RunFinished, TurnFinished
+from agentrun.engine.events import Emit, Event, Retried, RunFinished, ToolFinished, TurnFinished
 from agentrun.engine.messages import Message
 from agentrun.engine.outcome import Outcome
 from agentrun.engine.overflow import TOO_LONG
@@ -31,14 +31,16 @@ from agentrun.engine.ports import (
     ElicitationQuestion,
     Journal,
 )
-from agentrun.errors import ToolFailure, UsageError
+from agentrun.errors import ToolFailure, ToolsError, UsageError
+from agentrun.spec.case_types import CallExpect, CallsExpect
 from agentrun.spec.nodes import Route
 from agentrun.testing.expectations import failures_of
 from agentrun.testing.observed import Observed, ObservedStep, StepObserver, ToolRequest
 from agentrun.testing.plan import AttachedFile, Case
-from agentrun.testing.reached import defaults_of
+from agentrun.testing.reached import agents_reached, defaults_of
 from agentrun.testing.results import Attempt, AttemptStatus, Failure
 from agentrun.testing.scene import Scene, enter
+from agentrun.testing.staged_sets import set_of
 from agentrun.testing.stubs import StubBook
 
 
@@ -79,8 +81,8 @@ async def _attempt(case: Case, agent: Agent, tape: Tape | None, is_real: bool) -
             scene.missing.append(f"{late}, and a request that failed was tried again: {played.retried}")
         else:
             failures.append(Failure(late, case.span))
-    except UsageError as error:
-        failures.append(Failure(agent.mask.text(error.message), case.span))
+    except (UsageError, ToolsError) as error:
+        failures += () if scene.missing else (Failure(agent.mask.text(error.message), case.span),)
     observed = played.observed()
     failures += [Failure(agent.mask.text(problem), _place(case, route)) for problem, route in scene.problems.items()]
     if not failures:
@@ -147,6 +149,7 @@ class _Played:
             def hear(event: Event, observe: Emit = observer) -> None:
                 observe(event)
                 self._hear_failure(event)
+                self._hear_stranger(event)
 
             try:
                 outcome = await self._run(step.user, files, hear)
@@ -186,6 +189,16 @@ class _Played:
             elif error.get("type") not in ("response_format", TOO_LONG):
                 self.service_failures.append(message)
 
+    def _hear_stranger(self, event: Event) -> None:
+        """A call of what may be a member of a set, and is not stubbed: nobody knows whether its server has it."""
+        is_known = self._tape is not None or self._scene.live_tools
+        if is_known or not isinstance(event, ToolFinished) or not event.result.startswith(_UNKNOWN):
+            return
+        tool_set = set_of(agents_reached(self._agent), event.name)
+        if tool_set is not None and event.name not in _expected_unknown(self._case):
+            how = f"stub it in `tools`, or ask the server of `{tool_set}` with `live_tools: true`"
+            self._scene.fail(f"`{event.name}` was called, and has no stub: {how}")
+
     async def _run(self, user: str | None, files: Sequence[Attachment], emit: Emit) -> Outcome:
         try:
             return await loop.run(
@@ -201,6 +214,21 @@ class _Played:
             )
         except ToolFailure as failure:
             raise UsageError(f"the case's `args` don't fit the agent: {failure.message}") from None
+
+
+_UNKNOWN = '{"error":{"type":"unknown_tool"'
+
+
+def _expected_unknown(case: Case) -> set[str]:
+    """The tools of which a case expects that they are not there."""
+    found: set[str] = set()
+    for expect in (case.expect, *(step.expect for step in case.steps)):
+        calls = expect.calls
+        listed = (calls.exact, calls.in_order, calls.any_order) if isinstance(calls, CallsExpect) else (calls,)
+        for one in (one for calls in listed for one in calls or ()):
+            if isinstance(one, CallExpect) and one.error in ("unknown_tool", True):
+                found.add(one.name)
+    return found
 
 
 class _CaseApprover:

@@ -22,10 +22,13 @@ from agentrun.spec.case_types import StubSpec
 from agentrun.spec.types import ModelSpec
 from agentrun.testing.observed import HttpRequest, ProcessRequest, ToolRequest
 from agentrun.testing.scene import SCENE, Scene, StagedModel
+from agentrun.testing.staged_sets import StagedSet
 from agentrun.testing.stubs import NoStub, failure_of
+from agentrun.tool_sets import SetRules
 from agentrun.tools.agent import AgentTool
 from agentrun.tools.http import HttpTool
 from agentrun.tools.network import Answer, Network
+from agentrun.tools.openapi import OpenApiTool
 from agentrun.tools.process import Completed
 from agentrun.tools.shell import ShellTool
 from agentrun.tools.url import Url
@@ -77,20 +80,30 @@ class Stage:
     def __init__(self, unset: Mapping[str, str] | None = None) -> None:
         self.shell: type[ShellTool] = StagedShell
         self._unset = unset or {}
+        self._tools: set[str] = set()
+        self._sets: set[str] = set()
 
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model:
         return StagedModel(specs, real)
 
     def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None:
         """What a tool's backend is made of may depend on variables that are not set: told when it is called."""
+        self._tools.add(name)
         try:
             backend = make()
         except UsageError as error:
             return StagedTool(name, timeout_s, None, error)
         return None if backend is None else StagedTool(name, timeout_s, backend, unset=self._unset.get(name))
 
-    def tool_set(self, name: str, timeout_s: float, real: ToolSet) -> ToolSet:
-        return real
+    def tool_set(self, rules: SetRules, make: Callable[[], ToolSet]) -> ToolSet:
+        """No server is started, but where a case really calls its tools."""
+        self._sets.add(rules.name)
+
+        def wrap(function: str, backend: Tool | None) -> Tool:
+            return StagedTool(function, rules.timeout_s, backend)
+
+        unset = self._unset.get(rules.name)
+        return StagedSet(rules, make, wrap, tools=self._tools, sets=self._sets, unset=unset)
 
     def network(self, watch: OnExchange | None) -> Network:
         return StagedNetwork(watch=watch)
@@ -135,7 +148,7 @@ class StagedTool:
             raise scene.give_up(f"`{self.name}` is really called, and {self._unset}")
         token = _CALL.set(call)
         try:
-            if call.is_stubbed and not isinstance(self.backend, HttpTool | ShellTool):
+            if call.is_stubbed and not isinstance(self.backend, HttpTool | OpenApiTool | ShellTool):
                 result = (await call.stub()).result
                 return ToolResult(result, {"result": result})
             return await self.backend.call(arguments, context)

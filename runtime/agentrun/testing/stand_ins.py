@@ -29,10 +29,10 @@ def stand_ins(project: Project, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _written(project: Project) -> Iterator[tuple[Route, str]]:
-    """The texts of http tools, each with its route below `http`."""
+    """The texts of http tools, and of sets that are asked over http, each with its route below that key."""
     for document in project.catalog.documents():
         for route, node, _ in document.scalars if document.kind == "tool" else ():
-            if route[:1] == ("http",):
+            if route[:1] in (("http",), ("openapi",), ("mcp",)):
                 yield route[1:], node.source.strip("\"'")
 
 
@@ -63,7 +63,7 @@ def _label(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-_ADDRESSES: frozenset[Route] = frozenset({("base_url",), ("url",), ("auth", "oauth2", "token_url")})
+_ADDRESSES: frozenset[Route] = frozenset({("base_url",), ("url",), ("server_url",), ("auth", "oauth2", "token_url")})
 _PLACES: list[tuple[Callable[[Route], bool], Callable[[str, str, re.Match[str]], str]]] = [
     (_ADDRESSES.__contains__, _address),
     (lambda route: route[:1] == ("hosts",), _host),

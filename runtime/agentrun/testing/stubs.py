@@ -40,6 +40,10 @@ class StubBook:
                 _Left(one, _times(one, is_listed=is_listed), is_listed or one.times is not None) for one in entries
             ]
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._left)
+
     def has(self, tool: str) -> bool:
         return tool in self._left
 
@@ -80,6 +84,7 @@ _MESSAGES: dict[FailureType, str] = {
     "http_status": "the service answered with an error",
     "exit_code": "the command failed",
     "output_too_large": "the output is too large",
+    "tool_error": "the tool says that it failed",
     "internal": "the tool failed",
 }
 

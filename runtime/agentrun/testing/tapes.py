@@ -14,7 +14,7 @@ from agentrun.cassettes.known import known_cassette, names_told
 from agentrun.cassettes.player import Player
 from agentrun.cassettes.recorder import Recorder
 from agentrun.cassettes.writing import refuse_unwritable, write_cassette
-from agentrun.engine.agent import Agent
+from agentrun.engine.agent import Agent, BoundTool, ToolSet
 from agentrun.engine.messages import Reply
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Approver, ElicitationAnswer, ElicitationQuestion
 from agentrun.errors import AgentrunError, SpecError, UsageError
@@ -104,6 +104,10 @@ class _CaseTape(Player):
             return case.live_tools or name in case.stubs
 
         super().__init__(conversation, agent.mask, live=is_live, source=source, again=AGAIN)
+        self._are_live = case.live_tools
+
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]:
+        return await tool_set.members() if self._are_live else await super().members(agent, tool_set)
 
     def approver(self, otherwise: Approver) -> Approver:
         return _CaseFirst(otherwise, super().approver(otherwise), self)

@@ -7,15 +7,14 @@ An empty key, as `${TOKEN:-}` gives it, sends nothing. Messages name a header, n
 from __future__ import annotations
 
 import base64
-import re
 
 import msgspec
 
 from agentrun.errors import UsageError
+from agentrun.spec.guarded import is_header_name
 from agentrun.spec.types import AuthSpec, OAuth2Auth
 from agentrun.tools.url import BadUrl, Url, parse_whole_url
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset({"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
@@ -82,7 +81,7 @@ def _in_header(name: str, value: str) -> Credentials:
 
 def check_authors_header(name: str, value: str | None) -> None:
     """Raises `UsageError`. `value` is None where it is known per call only."""
-    if not _HEADER_NAME.fullmatch(name):
+    if not is_header_name(name):
         raise UsageError(f"`{name}` is no name of an HTTP header", help="letters, digits and `-`, no space or colon")
     if name.lower() in _FRAMING:
         raise UsageError(f"the header {name} is set by agentrun", help="take it out of `headers`")

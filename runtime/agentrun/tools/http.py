@@ -1,7 +1,7 @@
 """The http backend: one call is one request, or one for each page of a list, and its outcome for the model.
 
-It doesn't know how a request is built (`http_request.py`) or whom it may reach (`http_send.py`), approval, the time
-limit of a call (the engine cancels) or how much of a result the model sees.
+It doesn't know how a request is built (`http_request.py`), whom it may reach (`http_send.py`) or what an answer means
+(`http_outcome.py`), approval, the time limit of a call (the engine cancels) or how much of a result the model sees.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ from agentrun.engine.ports import CallContext, ToolResult
 from agentrun.errors import ToolFailure
 from agentrun.spec.types import HttpSpec
 from agentrun.templates import call_variables
+from agentrun.tools.http_outcome import MAX_BODY_BYTES, expected_answer, names_of
 from agentrun.tools.http_pages import Paging
 from agentrun.tools.http_request import PreparedRequest, RequestTemplate
-from agentrun.tools.http_response import body_value, error_body, joined_headers, links
-from agentrun.tools.http_send import Sender, in_words
-from agentrun.tools.network import Answer, Network
+from agentrun.tools.http_send import Sender
+from agentrun.tools.network import Network
 from agentrun.tools.oauth2 import TokenSources
-from agentrun.tools.retry import Deadline, Exchange, Sleep, asked_wait_s
+from agentrun.tools.retry import Deadline, Exchange, Sleep
 from agentrun.tools.url import BadUrl, Origin, Url, join_url
 
 Ask = Callable[[PreparedRequest, int], Awaitable[Exchange]]
-
-MAX_BODY_BYTES = 10 * 1024 * 1024
-_SECRETIVE = (401, 403)  # their bodies may repeat credentials, and never reach the model
 
 
 class HttpTool:
@@ -72,7 +69,7 @@ class HttpTool:
         variables = call_variables(arguments, context)
 
         async def one(request: PreparedRequest, max_bytes: int) -> Exchange:
-            return self._expected(await self._sender.ask(request, max_bytes, deadline), context)
+            return await expected_answer(self._sender, request, max_bytes, deadline, context)
 
         build = self._template.build
         if self._template.reads_files:
@@ -83,7 +80,7 @@ class HttpTool:
             self._check_chosen(request.url.origin)
         if self._paging is not None:
             return await self._pages(self._paging, request, variables, one)
-        names = _names(*await one(request, MAX_BODY_BYTES))
+        names = names_of(*await one(request, MAX_BODY_BYTES))
         return ToolResult(names["body"], names)
 
     def _check_chosen(self, origin: Origin) -> None:
@@ -91,14 +88,6 @@ class HttpTool:
         if not self._sender.allows(origin):
             allowed = ", ".join(self._hosts) or "none"
             raise ToolFailure("invalid_arguments", f"the host {origin.authority} is not allowed; allowed: {allowed}")
-
-    def _expected(self, done: Exchange, context: CallContext) -> Exchange:
-        if not self._sender.expects(done.answer.status):
-            raise _status_failure(done, context)
-        if not done.answer.complete:
-            message = f"{done.request.shown()} answered more than {MAX_BODY_BYTES // 1024**2} MiB"
-            raise ToolFailure("output_too_large", message, status=done.answer.status)
-        return done
 
     async def _pages(
         self, paging: Paging, first: PreparedRequest, variables: Mapping[str, Any], one: Ask
@@ -117,7 +106,7 @@ class HttpTool:
                 raise
             room_bytes -= len(done.answer.content)
             read.add(request.url)
-            names = _names(*done)
+            names = names_of(*done)
             bodies.append(names["body"])
             following = paging.next_after({**variables, **names})
             if following is not None and len(bodies) < paging.max_pages:
@@ -136,29 +125,3 @@ class HttpTool:
         except BadUrl as error:
             raise ToolFailure("http_status", f"{last.shown()}: the next page has no usable URL: {error}") from None
         return self._sender.elsewhere(last, url, f"{last.shown()}: the next page is")
-
-
-def _names(request: PreparedRequest, answer: Answer) -> dict[str, Any]:
-    """What `output` sees of an answer."""
-    body = "" if answer.status in _SECRETIVE else body_value(answer)
-    return {
-        "status": answer.status,
-        "headers": joined_headers(answer),
-        "links": links(answer, request.url),
-        "body": body,
-        "pages": [body],
-        "more": False,
-    }
-
-
-def _status_failure(done: Exchange, context: CallContext) -> ToolFailure:
-    answer = done.answer
-    details: dict[str, Any] = {"status": answer.status}
-    if answer.status not in _SECRETIVE:
-        body = error_body(answer, context.mask_beginning)
-        if body != "":
-            details["body"] = body
-    asked_s = asked_wait_s(answer)
-    if asked_s is not None:
-        details["retry_after"] = asked_s
-    return ToolFailure("http_status", f"{done.request.shown()} answered {in_words(answer.status)}", **details)

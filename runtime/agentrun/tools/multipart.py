@@ -7,7 +7,7 @@ names are escaped. Which files may be read is `files.py`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,16 +64,20 @@ def templates_in(parts: Mapping[str, Part]) -> Iterator[Template]:
 
 def encode_parts(parts: Mapping[str, Part], variables: Mapping[str, Any]) -> tuple[bytes, str]:
     """The body and its media type. Raises `ToolFailure`."""
+    return joined((name, one) for name, part in parts.items() for one in _rendered(name, part, variables))
+
+
+def joined(parts: Iterable[tuple[str, Sent]]) -> tuple[bytes, str]:
+    """Parts by name, as one body, and its media type. Raises `ToolFailure` for what is too large together."""
     import httpx2
 
     sent: list[tuple[str, Sent]] = []
     size = 0
-    for name, part in parts.items():
-        for one in _rendered(name, part, variables):
-            size += len(one[1]) + len(one[0] or "") + _PART_BYTES
-            if size > MAX_BYTES:
-                raise ToolFailure("invalid_arguments", f"the body would be larger than {MAX_BYTES // 1024**2} MiB")
-            sent.append((name, one))
+    for name, one in parts:
+        size += len(one[1]) + len(one[0] or "") + _PART_BYTES
+        if size > MAX_BYTES:
+            raise ToolFailure("invalid_arguments", f"the body would be larger than {MAX_BYTES // 1024**2} MiB")
+        sent.append((name, one))
     if not sent:  # httpx2 would send no body at all
         return b"--empty--\r\n", "multipart/form-data; boundary=empty"
     request = httpx2.Request("POST", "http://localhost", files=sent)

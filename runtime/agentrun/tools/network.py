@@ -111,7 +111,7 @@ class Network:
         limits = {"timeout": {"connect": CONNECT_TIMEOUT_S}}
         with told(self._watch, method, url, headers, content, hidden=hidden) as answered:
             try:
-                pool = self._pool(checked, origin.scheme)
+                pool = self.pool(checked, origin.scheme)
                 async with pool.stream(method, target, headers=sent, content=content, extensions=limits) as response:
                     answer = await _read(response, max_bytes(response.status))
             except (
@@ -121,11 +121,12 @@ class Network:
                 httpcore2.TimeoutException,
                 httpcore2.RemoteProtocolError,
             ) as error:
-                raise _explain(error, origin) from None
+                raise explain(error, origin) from None
             answered(answer)
         return answer
 
-    def _pool(self, checked: bool, scheme: str) -> httpcore2.AsyncConnectionPool:
+    def pool(self, checked: bool, scheme: str) -> httpcore2.AsyncConnectionPool:
+        """The guarded connections, for an answer that is read while it comes."""
         import httpcore2
 
         loop = asyncio.get_running_loop()
@@ -243,7 +244,7 @@ _ERRNO_WORDS = {
 }
 
 
-def _explain(error: BaseException, origin: Origin) -> NetworkFailure:
+def explain(error: BaseException, origin: Origin) -> NetworkFailure:
     """A failure in the user's words. Only the origin is named: paths and queries may hold what is nobody's business."""
     import httpcore2
 

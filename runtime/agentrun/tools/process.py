@@ -79,10 +79,10 @@ async def run_process(
     `in_sandbox`: `argv` is bwrap's; SIGTERM is then for what runs below it, and file 3 takes a byte before the command
     begins. `leftover` is a file that is removed at the end, also when agentrun is gone by then.
     """
-    request = _request(argv, cwd, env, in_sandbox, leftover)
+    request = request_of(argv, cwd, env, in_sandbox, leftover)
     with ExitStack() as ours:
         try:
-            control, feed, stdout, stderr = _open_call(ours, with_stdin=bool(stdin))
+            control, feed, stdout, stderr = open_call(ours, with_stdin=bool(stdin))
         except OSError as error:
             raise ToolFailure("internal", f"no command could be started: {error.strerror or error}") from error
         if feed:
@@ -91,19 +91,32 @@ async def run_process(
         reply = await _converse(control, request)
         await asyncio.wait({out.ended, err.ended}, timeout=_LAST_OUTPUT_S)
         output, error_output = out.taken(), err.taken()
+    end = end_of(reply, argv[0], cwd)
+    return Completed(end.exit_code, output, error_output, out.dropped, err.dropped, end.signal, end.begun)
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a command ended, with the words of `Completed`."""
+
+    exit_code: int
+    signal: str | None
+    begun: bool
+
+
+def end_of(reply: bytes, program: str, cwd: Path) -> End:
+    """What a supervisor's reply says. Raises `ToolFailure` where the command never ran."""
     lost = ("lost", 0, False)
     step, value, begun = marshal.loads(reply) if reply else lost  # noqa: S302 - from our own supervisor
     if step != "exit":
-        raise not_started(argv[0], cwd, step, value)
+        raise not_started(program, cwd, step, value)
     exit_code = os.waitstatus_to_exitcode(value)
-    ended_by = None
-    if exit_code < 0:
-        ended_by = _signal_name(-exit_code)
-        exit_code = 128 - exit_code
-    return Completed(exit_code, output, error_output, out.dropped, err.dropped, ended_by, begun)
+    return End(exit_code, None, begun) if exit_code >= 0 else End(128 - exit_code, _signal_name(-exit_code), begun)
 
 
-def _request(argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool, leftover: Path | None) -> bytes:
+def request_of(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], in_sandbox: bool = False, leftover: Path | None = None
+) -> bytes:
+    """What a supervisor is told of a command, as it goes over the call's connection."""
     return supervisor.frame_request(
         [encode(element) for element in argv],
         os.fsencode(cwd.absolute()),
@@ -120,7 +133,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _open_call(ours: ExitStack, *, with_stdin: bool) -> tuple[socket.socket, FileIO | None, FileIO, FileIO]:
+def open_call(ours: ExitStack, *, with_stdin: bool) -> tuple[socket.socket, FileIO | None, FileIO, FileIO]:
     """Start a supervisor that waits for a request. `ours` closes our ends; its ends are only its own from then on."""
     with ExitStack() as its:
         control, its_control = socket.socketpair()

@@ -2,39 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 from agentrun.cli.columns import in_columns
+from agentrun.cli.describe_set import describe_member
 from agentrun.cli.slash.command import Command, Failed
 from agentrun.cli.slash.findings import show
 from agentrun.cli.slash.rows import listed, paragraphs, room, tell, title
 from agentrun.cli.slash.tool_page import page
 from agentrun.cli.talk.takeover import prompt_of
 from agentrun.cli.talk.talk import Talk
+from agentrun.cli.toolbox.source import cut, source_of
 from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.conversation import untrusted_seen
 from agentrun.engine.messages import PROMPT_ROLES
+from agentrun.engine.ports import DirectJournal
+from agentrun.engine.toolkit import equip
 from agentrun.errors import UsageError
 
 
 async def _tools(talk: Talk, rest: str) -> None:
     agent = talk.agent
-    if not agent.tools and not agent.handoffs:
+    functions = await _functions(talk)
+    if not functions:
         talk.say(f"{agent.name} has no tools", "dim")
         return
-    header = ["TOOL", "EFFECTS", "APPROVAL", "DESCRIPTION"]
+    described = _described(talk, agent)
+    header = ["TOOL", "SOURCE", "EFFECTS", "APPROVAL", "DESCRIPTION"]
     rows = [
-        [tool.name, _effects(tool), _approval(agent, tool), agent.mask.text(tool.function.description)]
-        for tool in (*agent.tools.values(), *agent.handoffs.values())
+        [
+            tool.name,
+            _source(described, tool),
+            _effects(tool),
+            _approval(agent, tool),
+            agent.mask.text(tool.function.description),
+        ]
+        for tool in functions.values()
     ]
     tell(talk, in_columns(header, rows, room(talk)))
+    if agent.search is not None and len(functions) > agent.search.max_tools:
+        talk.say(f"a request carries at most {agent.search.max_tools:,} of them: those that fit what is said", "dim")
+
+
+async def _functions(talk: Talk) -> Mapping[str, BoundTool]:
+    """What the agent can call. The servers of its sets are started with that, as a message would start them."""
+    agent = talk.agent
+    if agent.sets:
+        talk.say(f"asking {', '.join(one.name for one in agent.sets)} for the tools …", "dim")
+    return (await equip(agent, DirectJournal())).functions
+
+
+def _described(talk: Talk, agent: Agent) -> dict[str, dict[str, Any]]:
+    """The agent's tools and sets as its files have them, by name."""
+    return {one["name"]: one for one in talk.loader.described(agent.name)["tools"]}
+
+
+def _source(described: Mapping[str, dict[str, Any]], tool: BoundTool) -> str:
+    if tool.hands_to is not None:
+        return f"agent {tool.hands_to}"
+    found = described.get(tool.tool_set or tool.name)
+    return cut(source_of(found)) if found is not None else "agentrun"
 
 
 def _effects(tool: BoundTool) -> str:
     if tool.hands_to is not None:
         return "hands over"
+    if tool.built_in:
+        return "finds tools"
     words = "ends the run" if tool.backend is None else "reads" if tool.read_only else "changes things"
     return f"{words}, untrusted" if tool.untrusted_output else words
 
@@ -49,7 +86,9 @@ def _approval(agent: Agent, tool: BoundTool) -> str:
 
 async def _tool(talk: Talk, name: str) -> None:
     agent = talk.agent
-    known = [*agent.tools, *agent.handoffs]
+    known: Mapping[str, BoundTool] = {**agent.tools, **agent.handoffs}
+    if agent.sets and name not in known:
+        known = await _functions(talk)
     if not name:
         raise UsageError("name a tool", help=one_of(known) if known else f"{agent.name} has none")
     if name not in known:
@@ -58,11 +97,13 @@ async def _tool(talk: Talk, name: str) -> None:
             help=did_you_mean(name, known, f"its tools: {one_of(known)}" if known else None),
         )
     title(talk, name)
-    whole = talk.loader.described(agent.name)
-    described = next((one for one in whole["tools"] if one["name"] == name), None)
+    tool = known[name]
+    described = _described(talk, agent).get(tool.tool_set or name)
     if described is None:
-        tell(talk, paragraphs(agent.mask.text(agent.handoffs[name].function.description), room(talk)))
+        tell(talk, paragraphs(agent.mask.text(tool.function.description), room(talk)))
         return
+    if tool.tool_set:
+        described = agent.mask.data(describe_member(described, tool))
     tell(talk, page(described, _decided(agent, name), room(talk)))
 
 

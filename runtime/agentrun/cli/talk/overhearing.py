@@ -14,7 +14,7 @@ import msgspec
 
 from agentrun.cassettes.cassette import Conversation
 from agentrun.cassettes.recorder import Recorder
-from agentrun.engine.agent import Agent, Mask
+from agentrun.engine.agent import Agent, BoundTool, Mask, ToolSet
 from agentrun.engine.messages import Message, Reply, Request, ToolCall
 from agentrun.engine.ports import Approver, DirectJournal, Journal, Tell, ToolResult
 
@@ -117,6 +117,11 @@ class Overheard:
         self._begin()
         self._recorder.begin(text)
         self._inner.begin(text)
+
+    async def members(self, agent: str, tool_set: ToolSet) -> Sequence[BoundTool]:
+        members = await self._inner.members(agent, tool_set)
+        self._recorder.offered(agent, tool_set.name, members)
+        return members
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]

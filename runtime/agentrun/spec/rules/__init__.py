@@ -15,6 +15,7 @@ from agentrun.diagnostics import MAX_TOLD, Diagnostic
 from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.rules import (
     addresses,
+    agent_trees,
     agents,
     case_arguments,
     case_effects,
@@ -44,6 +45,7 @@ from agentrun.spec.rules import (
     strict,
     templates,
     timeouts,
+    tool_search,
     tools,
     traps,
     unused,
@@ -68,8 +70,10 @@ RULES = (
     *credentials.RULES,
     *written_credentials.RULES,
     *agents.RULES,
+    *agent_trees.RULES,
     *handoffs.RULES,
     *models.RULES,
+    *tool_search.RULES,
     *model_settings.RULES,
     *timeouts.RULES,
     *names.RULES,

@@ -15,7 +15,7 @@ from agentrun.spec.edits import write, write_name
 from agentrun.spec.function_names import handoff_name
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, texts
-from agentrun.spec.rules.toolbox import lists_are_readable
+from agentrun.spec.rules.toolbox import functions_of, lists_are_readable
 from agentrun.spec.types import AgentSpec, ModelSpec, ResponseFormatSpec
 
 MODES = ("auto", "none", "required")
@@ -132,7 +132,8 @@ def response_format(catalog: Catalog, document: Document) -> Iterator[Diagnostic
 def _tools(catalog: Catalog, document: Document) -> list[str]:
     """The names of what an agent's model can call. One that is misspelt in the list has its finding there, and is not
     missed here."""
-    names = [tool.name for tool in catalog.tools_of(document)]
+    tools = catalog.tools_of(document)
+    names = [name for tool in tools for name in (tool.name, *functions_of(catalog, document, tool))]
     names += map(handoff_name, texts(document.node.get("handoffs")))
     listed = document.node.get("tools")
     for entry in listed.content if listed is not None and listed.is_list else ():
@@ -144,7 +145,7 @@ def _tools(catalog: Catalog, document: Document) -> list[str]:
 
 def _may_be_there(catalog: Catalog, document: Document, pattern: str) -> bool:
     """Whether a name or glob may stand for what is not known here: a member of a set, or what can't be read."""
-    sets = (one.name for one in catalog.tools_of(document) if one.is_set)
+    sets = (one.name for one in catalog.tools_of(document) if one.is_set and one not in catalog.members)
     return any(pattern.startswith(f"{name}_") for name in sets) or catalog.may_be_unread("tool", pattern)
 
 

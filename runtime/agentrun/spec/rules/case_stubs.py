@@ -13,7 +13,8 @@ from agentrun.spec.catalog import Catalog, Document
 from agentrun.spec.edits import rename_key
 from agentrun.spec.nodes import Node, items, members
 from agentrun.spec.rules.case_places import agent_under_test, stubs_of
-from agentrun.spec.rules.toolbox import backend, toolbox
+from agentrun.spec.rules.case_tools import is_set
+from agentrun.spec.rules.toolbox import Toolbox, backend, toolbox
 from agentrun.spec.subset import includes
 
 # What a stub of each backend may say, beside `error`, `delay`, `when` and `times`.
@@ -34,7 +35,11 @@ def stubs(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     agent = agent_under_test(catalog, document)
     box = toolbox(catalog, agent) if agent is not None else None
     for name, place, stub in stubs_of(document):
-        kinds = {backend(tool) for tool in box.tools.get(name, ())} if box is not None else set()
+        kinds = {backend(tool) for tool in _answered(box, name)} if box is not None else set()
+        if box is not None and is_set(box, name):
+            message = f"the stub is never used: `{name}` is a set of tools, and no tool"
+            yield _warning("AR907", message, place, f"stub its members: `{name}_…`")
+            continue
         if kinds == {"final"}:
             message = f"the stub is never used: `{name}` is `final`, and calls nothing"
             yield _warning("AR907", message, place, "its arguments are the run's output")
@@ -45,6 +50,12 @@ def stubs(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         yield from _texts_of_json(catalog, stub)
         yield from _unused_answers(stub)
         yield from _never_reached(name, stub)
+
+
+def _answered(box: Toolbox, name: str) -> list[Document]:
+    """The tools of a name; else the set that a member of this name would be of."""
+    sets = [one for one in box.tools if is_set(box, one) and name.startswith(f"{one}_")]
+    return box.tools.get(name) or (box.tools[max(sets, key=len)] if sets else [])
 
 
 def _foreign_keys(catalog: Catalog, name: str, kind: str, stub: Node) -> Iterator[Diagnostic]:

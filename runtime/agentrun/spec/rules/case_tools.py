@@ -53,25 +53,32 @@ def _counted(box: Toolbox, agent: Document, calls: Node) -> Iterator[Diagnostic]
     """A warning where none is to be called: that holds, for another reason than was meant."""
     counts = members(calls.get("count"))
     for name, count in counts.items():
-        if box.may_have(name):
+        if _may_be_called(box, name):
             continue
         most = count.get("at_most") if count.is_mapping else count
         is_none = most is not None and most.content == 0
         if is_none and is_glob(name):
             continue
         place = calls.key_place(("count", name))
+        severity: Severity = "warning" if is_none else "error"
+        if is_set(box, name):
+            message = f"the case counts calls of `{name}`, {_A_SET}"
+            yield Diagnostic("AR902", severity, message, place, _members_of(name))
+            continue
         message = f"the case counts calls of `{name}`, and the agent `{agent.name}` has no such tool"
         fix = _renamed(box, place, name, counts)
-        severity: Severity = "warning" if is_none else "error"
         yield Diagnostic("AR902", severity, message, place, box.help_for(name), fix=fix)
 
 
 def _unknown(
     box: Toolbox, agent: Document, node: Node | None, what: str, severity: Severity = "error"
 ) -> Iterator[Diagnostic]:
-    if node is None or not isinstance(node.content, str) or box.may_have(node.content):
+    if node is None or not isinstance(node.content, str) or _may_be_called(box, node.content):
         return
     name = node.content
+    if is_set(box, name):
+        yield Diagnostic("AR902", severity, f"the case {what} `{name}`, {_A_SET}", node.span, _members_of(name))
+        return
     fix = write_name(node, box.names) if box.meant(name) else None
     message = f"the case {what} `{name}`, and the agent `{agent.name}` has no such tool"
     yield Diagnostic("AR902", severity, message, node.span, box.help_for(name), fix=fix)
@@ -82,19 +89,39 @@ def unknown_approvals(document: Document, agent: Document, box: Toolbox) -> Iter
     for above in (document.node, *cases_of(document)):
         for key in ("approve", "refuse"):
             for name in texts_listed(above.get(key)):
-                if name.content != "*" and not box.may_have(name.content):
+                if name.content != "*" and not _may_be_called(box, name.content):
                     fix = write_name(name, box.names) if box.meant(name.content) else None
                     yield _no_such(key, name.content, agent, box, name.span, fix)
         refused = members(above.get("refuse"))
         for pattern in refused:
-            if pattern != "*" and not box.may_have(pattern):
+            if pattern != "*" and not _may_be_called(box, pattern):
                 place = above.key_place(("refuse", pattern))
                 yield _no_such("refuse", pattern, agent, box, place, _renamed(box, place, pattern, refused))
 
 
 def _no_such(key: str, name: str, agent: Document, box: Toolbox, place: Span, fix: Fix | None) -> Diagnostic:
+    if is_set(box, name):
+        return Diagnostic("AR905", "error", f"`{key}` names `{name}`, {_A_SET}", place, _members_of(name))
     message = f"`{key}` names `{name}`, and the agent `{agent.name}` has no such tool"
     return Diagnostic("AR905", "error", message, place, box.help_for(name), fix=fix)
+
+
+def is_set(box: Toolbox, name: str) -> bool:
+    """Whether a name is that of a set of tools, which nobody calls."""
+    found = box.tools.get(name)
+    return found is not None and all(one.is_set for one in found)
+
+
+def _may_be_called(box: Toolbox, pattern: str) -> bool:
+    """A set is called by its members only."""
+    return box.may_have(pattern) and not is_set(box, pattern)
+
+
+_A_SET = "which is a set of tools"
+
+
+def _members_of(tool_set: str) -> str:
+    return f"its members are called `{tool_set}_…`; `{tool_set}_*` stands for all of them"
 
 
 def _renamed(box: Toolbox, place: Span, name: str, beside: dict[str, Node]) -> Fix | None:

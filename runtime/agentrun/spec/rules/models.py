@@ -12,6 +12,7 @@ from agentrun.spec.edits import write
 from agentrun.spec.known_models import RETIRED, Maker, chats, is_known, misspelt_name, other_maker
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, texts
+from agentrun.spec.rules.toolbox import functions_of
 from agentrun.spec.wording import shown
 
 CHARS_A_TOKEN = 4
@@ -122,14 +123,18 @@ def prompt_tokens(document: Document) -> int:
 def too_many_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if document.kind != "agent" or document.node.get("tool_search") is not None:
         return
-    tools = [one for one in catalog.tools_of(document) if not (one.node.get("mcp") or one.node.get("openapi"))]
+    tools = [
+        name
+        for one in catalog.tools_of(document)
+        for name in (functions_of(catalog, document, one) if one.is_set else (one.name,))
+    ]
     handoffs = set(texts(document.node.get("handoffs"))) - {document.name}
     if len(tools) + len(handoffs) <= MAX_TOOLS:
         return
     if any(one.maker == "OpenAI" for one in asked_models(catalog, document)):
         has = f"{len(tools)} tools" + (f" and {counted(len(handoffs), 'hand-off')}" if handoffs else "")
         message = f"the agent has {has}, and OpenAI takes {MAX_TOOLS} at most"
-        help = "split the agent: another agent can be a tool of this one"
+        help = "write `tool_search`, or split the agent: another agent can be a tool of this one"
         yield Diagnostic("AR709", "error", message, document.node.key_place(("tools",)), help)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 
 from agentrun.diagnostics import Diagnostic, Fix, Related, did_you_mean, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
@@ -14,8 +13,6 @@ from agentrun.spec.function_names import HANDOFF_PREFIX, RESERVED
 from agentrun.spec.nodes import Node, items, text_of
 from agentrun.spec.spelling import fold
 from agentrun.spec.types import NAME_PATTERN
-
-MAX_AGENTS = 200  # that are looked at for a circle from each agent
 
 
 def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
@@ -28,8 +25,13 @@ def unknown_tools(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
         is_told_there = catalog.may_be_unread("tool", name) or fold(name) in _names_that_are_none(catalog)
         if is_told_there or _in_a_set(catalog, name):
             continue
+        members = catalog.members_near(name)
         if is_glob(name):
-            yield _error("AR407", f"the glob `{name}` matches no tool", entry, _known_tools(catalog))
+            known = f"its functions: {one_of(members)}" if members else _known_tools(catalog)
+            yield _error("AR407", f"the glob `{name}` matches no tool", entry, did_you_mean(name, members, known))
+        elif members:
+            help = did_you_mean(name, members, f"its functions: {one_of(members)}")
+            yield _error("AR401", f"there is no tool `{name}`", entry, help, write_name(entry, members))
         elif name.startswith("_"):
             yield _error("AR401", f"`{name}` is a base: it is used through `extends` only", entry, None)
         else:
@@ -91,33 +93,6 @@ def unknown_agents(catalog: Catalog, document: Document) -> Iterator[Diagnostic]
         yield _error("AR402", f"there is no agent `{name}`", entry, help, write_name(entry, catalog.agents))
 
 
-def agents_in_a_circle(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    """The shortest way from an agent back to it; told at the agent of the circle whose name sorts first."""
-    if document.kind != "agent":
-        return
-    ways: dict[str, tuple[str, ...]] = {document.name: (document.name,)}
-    waiting = [document]
-    for agent in islice(waiting, MAX_AGENTS):
-        for called in _calls(catalog, agent):
-            name = str(called.content)
-            if name == document.name:
-                circle = ways[agent.name]
-                if document.name == min(circle):
-                    message = f"agents call each other in a circle: {' → '.join([*circle, name])}"
-                    yield _error("AR405", message, called, "an agent's tools must not lead back to it")
-                return
-            if name not in ways:
-                ways[name] = (*ways[agent.name], name)
-                waiting.append(catalog.agents[name])
-
-
-def _calls(catalog: Catalog, agent: Document) -> Iterator[Node]:
-    """Where an agent's tools name agents that exist."""
-    for tool in catalog.tools_of(agent):
-        if tool.called_agent in catalog.agents:
-            yield tool.node.content["agent"]
-
-
 def reserved_names(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if document.kind == "tool" and (document.name in RESERVED or document.name.startswith(HANDOFF_PREFIX)):
         place = document.node.get("name") or document.node
@@ -136,7 +111,7 @@ def _names_that_are_none(catalog: Catalog) -> frozenset[str]:
 
 def _in_a_set(catalog: Catalog, name: str) -> bool:
     """Whether a name may be a member of an mcp or openapi set: those are known online only."""
-    return catalog.set_of(name) is not None
+    return catalog.may_be_a_member(name)
 
 
 def _known_tools(catalog: Catalog) -> str:
@@ -147,4 +122,4 @@ def _error(code: str, message: str, node: Node, help: str | None, fix: Fix | Non
     return Diagnostic(code, "error", message, node.span, help, fix=fix)
 
 
-RULES = (unknown_tools, tools_listed_twice, unknown_agents, agents_in_a_circle, reserved_names)
+RULES = (unknown_tools, tools_listed_twice, unknown_agents, reserved_names)

@@ -1,7 +1,7 @@
 """What a run of an agent can call: its own tools, those of the agents that it runs as tools or hands over to, and the
 functions that hand over.
 
-Not all of it is known offline: the members of a set, and what stands in a file that could not be read.
+Not all of it is known offline: the members of a server's set, and what stands in a file that could not be read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from agentrun.diagnostics import did_you_mean, nearest, one_of
 from agentrun.spec.catalog import Catalog, Document, is_glob
-from agentrun.spec.function_names import HANDOFF_PREFIX, handoff_name
+from agentrun.spec.function_names import HANDOFF_PREFIX, SEARCH_TOOLS, handoff_name
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node, items, members, texts
 from agentrun.spec.types import BACKENDS
@@ -22,7 +22,8 @@ HIDING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProper
 
 
 class Toolbox(msgspec.Struct, frozen=True, eq=False):
-    """The tools by name; agents may have tools of one name. `transfers` are the functions that hand over. `loose` are
+    """The tools by name; agents may have tools of one name. `transfers` are the functions that hand over. `members` are
+    the functions of sets whose members are known, and `search_tools`; `sets` how those of other sets begin. `loose` are
     names that stand in a list and mean nothing, with what was probably meant: they have a finding there. Where a list
     can't be read the box is not `complete`."""
 
@@ -30,13 +31,14 @@ class Toolbox(msgspec.Struct, frozen=True, eq=False):
     tools: dict[str, list[Document]]
     transfers: frozenset[str]
     sets: tuple[str, ...]
+    members: frozenset[str]
     loose: frozenset[str]
     complete: bool
 
     @property
     def names(self) -> list[str]:
         """Whatever can be called, by name."""
-        return sorted({*self.tools, *self.transfers})
+        return sorted({*self.tools, *self.transfers, *self.members})
 
     @property
     def runs_agents(self) -> bool:
@@ -47,7 +49,7 @@ class Toolbox(msgspec.Struct, frozen=True, eq=False):
         """Whether a name or glob stands for a tool, or for one that can't be known."""
         if not self.complete or pattern in self.tools:
             return True
-        if any(fnmatchcase(name, pattern) for name in (*self.tools, *self.transfers, *self.loose)):
+        if any(fnmatchcase(name, pattern) for name in (*self.tools, *self.transfers, *self.loose, *self.members)):
             return True
         return pattern.startswith(self.sets) or self.catalog.may_be_unread("tool", pattern)
 
@@ -76,19 +78,29 @@ def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> T
     tools: dict[str, list[Document]] = {}
     transfers: set[str] = set()
     loose: set[str] = set()
+    functions: set[str] = set()
     complete = True
     reached = catalog.reached(agent) if with_agents else [agent]
     for one in (one for one in reached if one.kind == "agent"):
         complete = complete and one.complete and lists_are_readable(one)
         loose |= _loose(catalog, one)
         transfers |= set(map(handoff_name, texts(one.node.get("handoffs"))))
+        functions |= {SEARCH_TOOLS} if one.node.get("tool_search") is not None else set()
         for tool in catalog.tools_of(one):
             tools.setdefault(tool.name, []).append(tool)
+            functions.update(functions_of(catalog, one, tool))
     sets = tuple(
-        f"{name}_" for name, found in tools.items() if any(backend(one) in ("mcp", "openapi") for one in found)
+        f"{name}_" for name, found in tools.items() if any(one.is_set and one not in catalog.members for one in found)
     )
     complete = complete and all(tool.complete for found in tools.values() for tool in found)
-    return Toolbox(catalog, tools, frozenset(transfers), sets, frozenset(loose), complete)
+    return Toolbox(catalog, tools, frozenset(transfers), sets, frozenset(functions), frozenset(loose), complete)
+
+
+def functions_of(catalog: Catalog, agent: Document, tool: Document) -> list[str]:
+    """The functions of a set that an agent's list takes, where they are known."""
+    known = catalog.members.get(tool, ())
+    wanted = catalog.wanted_of(agent, tool) if known else ()
+    return list(known) if "*" in wanted else [one for one in known if any(fnmatchcase(one, name) for name in wanted)]
 
 
 def lists_are_readable(agent: Document) -> bool:

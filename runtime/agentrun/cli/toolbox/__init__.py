@@ -1,0 +1,1 @@
+"""The commands of `agentrun tools` that look at tools and call them: one file each."""

@@ -1,0 +1,92 @@
+"""Texts of a request as they are written in a tool's `http`, and credentials as variables instead. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from agentrun.foreign.shell_words import VARIABLE, named
+from agentrun.foreign.yaml_text import without_templates
+from agentrun.spec.credential_words import has_key, is_dummy, names_credential
+
+_GENERIC = ("api", "www", "app", "rest", "gateway", "v1", "dev", "staging", "sandbox", "test")
+
+
+def written(text: str) -> str:
+    """A text that the tool sends as it is: what would be a template in it is made none, and variables stay."""
+    pieces = VARIABLE.split(text)
+    for index in range(0, len(pieces), 2):
+        pieces[index] = without_templates(pieces[index].replace("$", "$$"))
+    for index in range(1, len(pieces), 2):
+        pieces[index] = f"${{{pieces[index]}}}"
+    return "".join(pieces)
+
+
+def written_data(value: Any) -> Any:
+    """The same of JSON data."""
+    if isinstance(value, str):
+        return written(value)
+    if isinstance(value, list):
+        return [written_data(one) for one in value]
+    if isinstance(value, dict):
+        return {key: written_data(one) for key, one in value.items()}
+    return value
+
+
+class Secrets:
+    """Puts variables in the place of credentials. `variables` are their names, each with what it is for."""
+
+    def __init__(self, host: str, tool: str, printed: dict[str, str]) -> None:
+        self._owner = _owner(host) or re.sub(r"[^A-Za-z0-9]+", "_", tool).upper()
+        self._printed = printed
+        self.variables: dict[str, str] = {}
+
+    def hide(self, value: str, what: str, about: str) -> str:
+        """A text of the file in which a variable holds the credential. One that came from a variable keeps it."""
+        if VARIABLE.search(value):
+            self.keep(value, about)
+            return written(value)
+        name = self._name(what)
+        self.variables[name] = about
+        return f"${{{name}}}"
+
+    def keep(self, text: str, about: str = "") -> None:
+        """A text takes variables of the shell: they are the file's now."""
+        for name in VARIABLE.findall(text):
+            command = self._printed.get(name)
+            told = f"what `{command}` prints" if command else about or "as in the shell"
+            self.variables.setdefault(name, told)
+
+    def _name(self, what: str) -> str:
+        words = re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", what).upper()).strip("_")
+        words = words.removeprefix("X_")
+        name = words if words.startswith(f"{self._owner}_") else f"{self._owner}_{words}"
+        name = f"_{name}" if name[0].isdigit() else name
+        number, free = 2, name
+        while free in self.variables:
+            free, number = f"{name}_{number}", number + 1
+        return free
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a member of this name and value carries a credential."""
+    return bool(value) and ((names_credential(name) and not is_dummy(value)) or has_key(value))
+
+
+def holds_secret(name: str, value: Any) -> bool:
+    """The same of JSON data, at any depth."""
+    if isinstance(value, str):
+        return is_secret(name, value)
+    if isinstance(value, list):
+        return any(holds_secret(name, one) for one in value)
+    return isinstance(value, dict) and any(holds_secret(key, one) for key, one in value.items())
+
+
+def _owner(host: str) -> str:
+    """The word of a host that says whose it is: `GITHUB` of api.github.com; none of an address."""
+    labels = named(host).lower().split(":")[0].split(".")
+    if len(labels) < 2 or labels[-1].isdigit():
+        return ""
+    others = [one for one in labels[:-1] if one not in _GENERIC and len(one) > 2] or labels[:-1]
+    word = re.sub(r"[^A-Z0-9]+", "_", others[-1].upper()).strip("_")
+    return f"_{word}" if word[:1].isdigit() else word
