@@ -1,4 +1,5 @@
 """A tool call that has ended, on one row: what was called, how long it took, how much came back, and how that begins.
+And how far one is that goes on.
 
 Never wider than the window. Where there is little room the arguments and the result are cut, then left out. Pure.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentrun.engine.events import ToolFinished
+from agentrun.engine.events import ToolFinished, ToolProgress
 from agentrun.markup.calls import call_line, duration, failure_text, size
 from agentrun.observers.prose.cells import cells, cut
 from agentrun.visible import one_line, visible
@@ -18,6 +19,7 @@ _LEAST = 12  # cells of a call and its result together; less tells nothing
 _ARROW = " → "
 _SEEN_CHARS = 2000  # of a result: one row shows no more
 _ROOMY = 44  # cells of both
+_PROGRESS_CHARS = 200
 
 
 def call_row(
@@ -50,6 +52,18 @@ def call_row(
     mark, color = ("✗", "error") if event.is_error else ("•", "tool")
     arrow = f"{_ARROW}{style(result, 'error' if event.is_error else 'dim')}" if result else ""
     return f"{indent}{style(mark, color)} {style(before, 'dim') if before else ''}{style(call, 'tool')}{aside}{arrow}"
+
+
+def progress_text(event: ToolProgress) -> str:
+    """`12/50 reading`, as its server tells it. Safe to show."""
+    done = _number(event.progress)
+    if event.total is not None and event.total > 0:
+        done += f"/{_number(event.total)}"
+    return one_line(f"{done} {event.message or ''}", _PROGRESS_CHARS)
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _fitted(name: str, arguments: Mapping[str, Any] | None, result: str, room: int, share: int) -> tuple[str, str]:

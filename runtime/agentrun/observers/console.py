@@ -13,12 +13,13 @@ import msgspec
 from agentrun.engine import events
 from agentrun.engine.events import Event
 from agentrun.observers.answer import Answer, Style, Write
-from agentrun.observers.call_row import call_row
+from agentrun.observers.call_row import call_row, progress_text
 from agentrun.observers.prose.flow import Flow
 from agentrun.observers.prose.joiners import Pieces
 from agentrun.visible import one_line
 
 _LINE_CHARS = 400
+_PROGRESS_EVERY_S = 5.0  # of a call that takes long
 _HANDOFF = "transfer_to_"  # begins the name of a call that hands over, which is told by an event of its own
 _THOUGHT = ("┊ ", "")  # stands before each row of what the model thinks
 
@@ -48,6 +49,7 @@ class Console:
         self._speaker = ""  # who took over and has not spoken yet
         self._agents: dict[str, tuple[str, int]] = {}  # of runs behind calls: whose they are, and how deep
         self._arguments: dict[tuple[str, str], dict[str, Any]] = {}
+        self._told_at: dict[tuple[str, str], float] = {}  # of calls that go on: when something was last told of them
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -64,6 +66,11 @@ class Console:
                 self._agents[event.run_id] = one_line(event.agent, 64), depth
             case events.ToolStarted():
                 self._arguments[event.run_id, event.call_id] = event.arguments
+                self._told_at[event.run_id, event.call_id] = event.time
+            case events.ToolProgress():
+                self._progress(event)
+            case events.Elicited(action="cancel"):  # else a person has just given an answer
+                self.line(f"{event.server} asked, and nobody answered: {event.message}", "dim")
             case events.ToolFinished() if event.is_error or not event.name.startswith(_HANDOFF):
                 self._tool(event)
             case events.HandedOff():
@@ -159,11 +166,23 @@ class Console:
 
     def _tool(self, event: events.ToolFinished) -> None:
         arguments = self._arguments.pop((event.run_id, event.call_id), None)
+        self._told_at.pop((event.run_id, event.call_id), None)
         parent = event.parent_run_id
         agent, depth = self._agents.get(event.run_id, ("", 1 if parent else 0))
         self.end_line()
         self._set_off("row")
         self._aside(call_row(event, arguments, self._columns(), self._style, agent=agent, depth=depth) + "\n")
+
+    def _progress(self, event: events.ToolProgress) -> None:
+        """Now and then a line, and none of a call that is soon over."""
+        call = event.run_id, event.call_id
+        if event.time - self._told_at.setdefault(call, event.time) < _PROGRESS_EVERY_S:
+            return
+        self._told_at[call] = event.time
+        depth = self._agents.get(event.run_id, ("", 1 if event.parent_run_id else 0))[1]
+        self.end_line()
+        self._set_off("row")
+        self.line(f"{'  ' * depth}{event.name}: {progress_text(event)}", "dim")
 
     def _handed_off(self, event: events.HandedOff) -> None:
         if not event.parent_run_id:

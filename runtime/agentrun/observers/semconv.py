@@ -61,13 +61,17 @@ RETRY = "agentrun.retry"
 FALLBACK = "agentrun.fallback"
 COMPACTED = "agentrun.compacted"
 HAND_OFF = "agentrun.hand_off"
+ELICITED = "agentrun.elicited"
+ELICITED_BY = "agentrun.elicitation.server"
+ELICITED_ACTION = "agentrun.elicitation.action"
+ELICITED_MESSAGE = "agentrun.elicitation.message"  # a text
 ATTEMPT = "agentrun.attempt"
 DELAY_S = "agentrun.delay_s"
 CAUSE = "agentrun.cause"  # a text
 DROPPED_MESSAGES = "agentrun.dropped_messages"
 
 CONTENT = frozenset(
-    {INPUT_MESSAGES, OUTPUT_MESSAGES, CALL_ARGUMENTS, CALL_RESULT, APPROVAL_REASON, CAUSE}
+    {INPUT_MESSAGES, OUTPUT_MESSAGES, CALL_ARGUMENTS, CALL_RESULT, APPROVAL_REASON, CAUSE, ELICITED_MESSAGE}
 )  # attributes that hold what somebody wrote: there only when asked for
 OTHER = "_OTHER"
 OWN_PROVIDER = "agentrun"  # of models without a service

@@ -83,6 +83,8 @@ class Spans:
                 call.attributes[semconv.TOOL] = event.name
                 if self._content:
                     call.attributes[semconv.CALL_ARGUMENTS] = semconv.as_json(event.arguments)
+            case events.Elicited():
+                self._elicited(run.calls.get(event.call_id) or run, event)
             case events.ToolFinished():
                 return [self._tool_finished(run, event)]
             case events.Retried(delay_s=delay_s):
@@ -114,6 +116,12 @@ class Spans:
             span.happened(event, semconv.RETRY, retried | more)
         else:
             span.happened(event, semconv.FALLBACK, {semconv.REQUEST_MODEL: event.model} | more)
+
+    def _elicited(self, span: OpenSpan, event: events.Elicited) -> None:
+        told: dict[str, Any] = {semconv.ELICITED_BY: event.server, semconv.ELICITED_ACTION: event.action}
+        if self._content:
+            told[semconv.ELICITED_MESSAGE] = event.message
+        span.happened(event, semconv.ELICITED, told)
 
     # -- summaries outside of a run
 

@@ -122,6 +122,8 @@ def marks(span: Span) -> list[str]:
         found.append(f"by {attributes[semconv.RESPONSE_MODEL]}")
     if semconv.COMPACTED in names:
         found.append("compacted")
+    if (asked := names.count(semconv.ELICITED)) > 0:
+        found.append(_counted(asked, "question", "questions"))
     found += [f"→ {event.attributes.get(semconv.AGENT, '')}" for event in span.events if event.name == semconv.HAND_OFF]
     return [one_line(mark, 80) for mark in found]
 

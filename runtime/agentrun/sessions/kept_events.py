@@ -24,6 +24,7 @@ _Any = (
     | kinds.TurnFinished
     | kinds.ApprovalDecided
     | kinds.ToolStarted
+    | kinds.Elicited
     | kinds.ToolFinished
     | kinds.Retried
     | kinds.Fallback

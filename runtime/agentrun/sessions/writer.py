@@ -73,8 +73,11 @@ class Writer:
     # -- what is told
 
     def __call__(self, event: Event) -> None:
-        """Never raises. Pieces of a text are gathered for a moment; anything else is written at once."""
-        if self._closed:
+        """Never raises. Pieces of a text are gathered for a moment; anything else is written at once.
+
+        How far a call is says nothing once it is over, and may be told very often: it is not kept.
+        """
+        if self._closed or isinstance(event, events.ToolProgress):
             return
         self._begun = True
         self._follow(event)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agentrun.engine.events import PIECES, Event
+from agentrun.engine.events import PIECES, Event, ToolProgress
 from agentrun.engine.exchanges import exchange_starts, text_of
 from agentrun.errors import AgentrunError, StoreError, UsageError
 from agentrun.sessions.session import Session, new_id, title_of
@@ -215,7 +215,7 @@ class Keeper:
             self._told = now
 
     def _remember(self, event: Event) -> None:
-        if not self.refusal and not isinstance(event, PIECES):
+        if not self.refusal and not isinstance(event, (*PIECES, ToolProgress)):
             self._unkept.append(event)
 
     def _leave(self) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from agentrun.engine import events
 from agentrun.engine.events import Event
 from agentrun.markup.calls import call_line
-from agentrun.observers.prose.cells import cut
+from agentrun.observers.call_row import progress_text
+from agentrun.observers.prose.cells import cells, cut
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _EVERY_S = 0.12
@@ -43,13 +44,17 @@ class Live:
         self._waits = "thinking"  # where no call runs
         self._since = 0.0
         self._running: dict[tuple[str, str], tuple[events.ToolStarted, float]] = {}
+        self._progress: dict[tuple[str, str], events.ToolProgress] = {}  # the last of each call
 
     def __call__(self, event: Event) -> None:
         match event:
             case events.ToolStarted():
                 self._running[event.run_id, event.call_id] = event, time.monotonic()
+            case events.ToolProgress():
+                self._progress[event.run_id, event.call_id] = event
             case events.ToolFinished():
                 self._running.pop((event.run_id, event.call_id), None)
+                self._progress.pop((event.run_id, event.call_id), None)
                 self._wait("thinking", anew=True)
             case events.Retried():
                 self._wait("waiting to ask again")
@@ -61,6 +66,7 @@ class Live:
     async def draw(self) -> None:
         """Draws until it is cancelled; then no trace is left."""
         self._running.clear()
+        self._progress.clear()
         self._wait("thinking", anew=True)
         try:
             while True:
@@ -86,7 +92,9 @@ class Live:
         if len(own) > 1:
             return f"{len(own)} tools", min(own)
         last, since = next(reversed(self._running.values()))
-        return call_line(last.name, last.arguments, max(room, 1)), since
+        progress = self._progress.get((last.run_id, last.call_id))
+        told = "" if progress is None else cut(f" {progress_text(progress)}", max(room // 2, 1))
+        return call_line(last.name, last.arguments, max(room - cells(told), 1)) + told, since
 
     def _step(self) -> None:
         if not self._may_draw():

@@ -131,6 +131,8 @@ class Screen:
         self._live(event)
         if isinstance(event, events.RunFinished) and event.reason == "cancelled":
             return  # the person knows
+        if isinstance(event, events.ToolProgress) and self._can_move:
+            return  # the line that moves shows it
         if self.verbose:
             self._exchanges.event(event)
         self.console(event)

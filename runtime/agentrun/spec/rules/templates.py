@@ -25,6 +25,8 @@ _CALL = {"call": ("id", "name", "turn")} | _RUN
 _RESULT_NAMES = {
     "http": ("status", "headers", "links", "body", "pages", "more"),
     "shell": ("exit_code", "stdout", "stderr"),
+    "openapi": ("status", "headers", "links", "body"),
+    "mcp": ("text", "structured", "content"),
 }
 _CONDITIONS = ("when", "require_approval")
 _TEMPLATE = re.compile(r"\{[{%](?:(?!\{[{%]).)*?[}%]\}", re.DOTALL)

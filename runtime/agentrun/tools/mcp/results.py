@@ -36,8 +36,7 @@ def result_of(given: Mapping[str, Any]) -> ToolResult:
         return ToolResult(text, names)
     if not text or _says(text, structured):
         return ToolResult(structured, names)
-    has_text = any(isinstance(one, Mapping) and one.get("type") in ("text", "resource") for one in blocks)
-    return ToolResult(text if has_text else f"{text}\n{_json(structured)}", names)
+    return ToolResult(text if any(map(_has_words, blocks)) else f"{text}\n{_json(structured)}", names)
 
 
 def _says(text: str, structured: Any) -> bool:
@@ -141,6 +140,13 @@ def _word(value: Any, max_chars: int = _WORD_CHARS) -> str:
     """On one line and not long; empty for what is no text."""
     line = " ".join(value.split()) if isinstance(value, str) else ""
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+
+
+def _has_words(block: Any) -> bool:
+    """Whether something of a block is for the model to read, other than its name."""
+    return (
+        isinstance(block, Mapping) and block.get("type") in ("text", "resource") and not _is_for_the_user_only(block)
+    )
 
 
 def _is_for_the_user_only(block: Mapping[str, Any]) -> bool:
