@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -133,26 +134,36 @@ def warn_of_idle_approvals(agent: Agent, approve: Iterable[str]) -> None:
     """An `--approve` that matches no tool approves nothing: most likely it is misspelt."""
     from agentrun.cli import tell_warning
 
-    names = _callable_tools(agent)
+    names, sets = _callable_tools(agent)
     for pattern in approve:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            known = f"its tools: {one_of(sorted(names))}" if names else "it has no tools"
+        if not any(fnmatchcase(name, pattern) for name in names) and not _may_be_a_member(pattern, sets):
+            known = f"its tools: {one_of(sorted([*names, *(f'{one}_*' for one in sets)]))}"
+            known = known if names or sets else "it has no tools"
             message = f"`--approve {pattern}` matches no tool of {agent.name}"
             tell_warning(message, did_you_mean(pattern, names, known))
 
 
-def _callable_tools(agent: Agent) -> set[str]:
-    """The names of an agent's tools and hand-offs, and of those of the agents that they lead to."""
+def _may_be_a_member(pattern: str, sets: set[str]) -> bool:
+    """Whether a name or glob may stand for a tool of a server, which is not asked yet."""
+    beginning = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    is_glob = beginning != pattern
+    return any(pattern.startswith(f"{name}_") or (is_glob and name.startswith(beginning)) for name in sets)
+
+
+def _callable_tools(agent: Agent) -> tuple[set[str], set[str]]:
+    """The names of an agent's tools and hand-offs, and of those of the agents that they lead to; and of their sets."""
     from agentrun.engine.handoff import handed_to
     from agentrun.tools.agent import AgentTool
 
     names: set[str] = set()
+    sets: set[str] = set()
     waiting = [agent]
     for one in waiting:
         names |= {*one.tools, *one.handoffs}
+        sets |= {tool_set.name for tool_set in one.sets}
         behind = [tool.backend.agent for tool in one.tools.values() if isinstance(tool.backend, AgentTool)]
         waiting += [other for other in (*behind, *handed_to(one)) if other not in waiting]
-    return names
+    return names, sets
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:

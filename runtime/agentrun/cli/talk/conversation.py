@@ -17,10 +17,10 @@ from agentrun.cli.run import EXIT_ENDED_OTHERWISE, EXIT_MODEL_FAILED, EXIT_UNANS
 from agentrun.cli.slash.attaching import came_back, with_files
 from agentrun.cli.slash.command import Draft, Failed, Leave, Send
 from agentrun.cli.slash.commands import as_typed, obey
+from agentrun.cli.talk.takeover import tools_of
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.taping import is_miss
 from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, hung_up, interruptible
-from agentrun.diagnostics import counted
 from agentrun.engine import events
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Emit, Event
@@ -183,7 +183,7 @@ class Conversation:
         agent = talk.agent
         title = f"{agent.name}: {agent.description}" if agent.description else agent.name
         talk.say(title, "bold")
-        talk.say(f"model {agent.model.name} · {counted(len(agent.tools), 'tool')} · /help", "dim")
+        talk.say(f"model {agent.model.name} · {tools_of(agent)} · /help", "dim")
         if talk.interactive and talk.taken_up is not None:
             talk.recall()
         elif talk.interactive:

@@ -54,4 +54,11 @@ def conversants(talk: Talk) -> list[Agent]:
 def functions_of(agent: Agent) -> str:
     """How many the model can call."""
     handoffs = [counted(len(agent.handoffs), "hand-off")] if agent.handoffs else []
-    return ", ".join([counted(len(agent.tools), "tool"), *handoffs])
+    return ", ".join([tools_of(agent), *handoffs])
+
+
+def tools_of(agent: Agent) -> str:
+    """How many tools there are. Those of a server are known once it was asked: they are told by its name."""
+    sets = [f"those of {one.name}" for one in agent.sets]
+    own = [counted(len(agent.tools), "tool")] if agent.tools or not sets else []
+    return " and ".join([*own, *sets]) if own else f"the tools of {', '.join(one.name for one in agent.sets)}"
