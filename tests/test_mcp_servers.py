@@ -588,7 +588,7 @@ def test_the_package_of_the_protocol_is_an_extra_and_its_absence_says_how_to_ins
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.startswith("an MCP server needs a package that is not installed: mcp")
-    assert done.stdout.endswith("/ Install it: pip install 'mcp>=2,<3'\n")
+    assert done.stdout.endswith("/ Install it: pip install 'mcp>=2.3,<3'\n")
 
 
 # -- over HTTP

@@ -94,6 +94,8 @@ def test_every_agent_loads_and_says_what_it_is(path):
 def test_every_tool_tells_a_model_what_it_and_its_arguments_are():
     for path in sorted((ROOT / "tools.d").glob("[!_]*.yaml")):
         for tool in yaml.safe_load_all(path.read_text()):
+            if "openapi" in tool:
+                continue  # its document tells it
             assert len(tool["description"]) > 20, path
             parameters = tool.get("parameters", {"properties": {}, "additionalProperties": False})
             assert parameters["additionalProperties"] is False, path

@@ -14,7 +14,7 @@ import msgspec
 
 from agentrun.openapi.outline import Outline
 
-_WITH_METHOD = re.compile(r"([A-Za-z*]+)\s+(/.*)", re.DOTALL)
+_WITH_METHOD = re.compile(r"([A-Za-z*]+)\s+([/*].*)", re.DOTALL)
 TAG = "tag:"
 
 

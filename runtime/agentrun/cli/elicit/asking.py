@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agentrun.cli.elicit.fields import Field, NoAnswer, as_typed, fields_of, parsed, wanted
+from agentrun.cli.elicit.fields import DoesNotFit, Field, NoAnswer, as_typed, fields_of, is_plain, parsed, wanted
 from agentrun.engine.ports import ElicitationAnswer, ElicitationQuestion
 from agentrun.visible import one_line
 
@@ -119,11 +119,13 @@ class Asking:
             self._say(f"  … {len(field.choices) - _SHOWN_CHOICES:,} more are not shown")
         has_offer = offered is not msgspec.UNSET
         told = [wanted(field), "required" if field.required else "may be left out"]
+        told += ["- leaves it out"] if has_offer and not field.required else []
+        value = one_line(as_typed(field, offered), _VALUE_CHARS) if has_offer else ""
         if has_offer:
-            told.append(f"Enter takes: {one_line(as_typed(field, offered), _VALUE_CHARS)}")
-        if has_offer and not field.required:
-            told.append("- leaves it out")
+            told.append(f"Enter takes {value}" if is_plain(field) else "Enter takes this:")
         self._say(f"  {' · '.join(told)}")
+        if has_offer and not is_plain(field):
+            self._quote(value)
         if field.wants_secret:
             self._say("  this looks like a secret: no server may ask for one here, so decline")
         while True:
@@ -137,6 +139,9 @@ class Asking:
                 continue
             try:
                 return parsed(field, typed[1:-1] if typed in _QUOTED_WORDS else typed)
+            except DoesNotFit as reason:
+                self._say("  that doesn't fit:")
+                self._quote(_cut(str(reason), _VALUE_CHARS))
             except NoAnswer as reason:
                 self._say(f"  {one_line(str(reason), _VALUE_CHARS)}")
 

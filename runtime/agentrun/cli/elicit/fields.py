@@ -31,6 +31,10 @@ class NoAnswer(ValueError):
     """What was typed doesn't answer the question. The message says why."""
 
 
+class DoesNotFit(NoAnswer):
+    """It breaks what the server wants. Its own words may stand in the message."""
+
+
 class Choice(msgspec.Struct, frozen=True):
     value: Any
     title: str
@@ -112,6 +116,13 @@ def _choices(schema: Mapping[str, Any]) -> tuple[Choice, ...]:
 
 # -- in words
 
+_PLAIN: tuple[Kind, ...] = ("whole number", "number", "yes or no")  # whose values are no texts
+
+
+def is_plain(field: Field) -> bool:
+    """Whether its values can't say anything."""
+    return field.kind in _PLAIN
+
 
 def wanted(field: Field) -> str:
     """What is to be typed: `an email address, at most 40 characters`."""
@@ -162,7 +173,7 @@ def parsed(field: Field, typed: str) -> Any:
     """What a line that isn't empty means. Raises `NoAnswer`."""
     value = _value(field, typed)
     if wrong := _wrong(field, value):
-        raise NoAnswer(wrong)
+        raise DoesNotFit(wrong)
     return value
 
 

@@ -119,7 +119,7 @@ def _load() -> Callable[..., Awaitable[tuple[Connection, bool]]]:
     except ModuleNotFoundError as error:
         raise ToolsError(
             f"an MCP server needs a package that is not installed: {error.name}",
-            help="Install it: pip install 'mcp>=2,<3'",
+            help="Install it: pip install 'mcp>=2.3,<3'",
         ) from None
     for name in ("mcp", "client", "httpx2"):  # what they log is for whoever sets logging up, not for the terminal
         logging.getLogger(name).addHandler(logging.NullHandler())
