@@ -699,7 +699,7 @@ def test_in_a_chat_the_next_message_goes_to_the_agent_that_has_the_conversation(
 
 def test_another_model_in_a_chat_leaves_the_conversation_with_who_has_it(project):
     done = piped(project, b"Hi\n/model offline\n/tools\n", "desk")
-    assert "transfer_to_desk  hands over" in done.stderr.decode()
+    assert "transfer_to_desk  agent desk  hands over" in done.stderr.decode()
 
 
 def test_at_a_terminal_the_prompt_names_who_took_over(project):

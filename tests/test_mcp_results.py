@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentrun.cli import run_cli
 from agentrun.engine.ports import ToolResult
 from agentrun.errors import ToolFailure
-from agentrun.tools.mcp.results import result_of
+from agentrun.tools.mcp.results import result_of, stand_in
 from projects import write_project
 
 PIXELS = base64.b64encode(b"x" * 12_345).decode()
@@ -119,6 +119,13 @@ def test_a_template_sees_the_text_the_data_and_the_blocks_without_their_bytes():
             {"type": "resource", "resource": {"uri": "a:b"}},
         ],
     }
+
+
+@pytest.mark.parametrize(("value", "said", "data"), [("hi", "hi", None), ({"n": 2}, '{"n": 2}', {"n": 2})])
+def test_what_stands_in_for_a_result_has_the_names_of_one(value, said, data):
+    result = stand_in(value)
+    assert (result.value, result.names["text"], result.names["structured"]) == (value, said, data)
+    assert result.names["content"] == [text(said)]
 
 
 JSON = st.recursive(

@@ -119,13 +119,13 @@ def test_of_two_sets_a_stub_is_of_the_one_with_the_longer_name(tmp_path):
 
 
 def test_what_the_author_wrote_of_the_set_holds_for_stubbed_members(tmp_path):
-    github = GITHUB + "    require_approval: always\n    output: '{{ result.issues | length }}'\n"
+    github = GITHUB + "    require_approval: always\n    output: '{{ structured.issues | length }} {{ text }}'\n"
     body = """tools: {github_search: {result: {issues: [7, 8]}}}
     approve: [github_*]
     expect: {approvals: [github_search]}"""
     it = run_project(tmp_path, project(body, github=github))["it"]
     assert (it.status, problems_of(it)) == ("passed", [])
-    assert calls_of(it)[0].result == "2"
+    assert calls_of(it)[0].result == '2 {"issues": [7, 8]}'
 
 
 def test_a_member_that_must_be_called_and_is_not_stubbed_fails_the_case(tmp_path):

@@ -27,6 +27,7 @@ from agentrun.testing.stubs import NoStub, failure_of
 from agentrun.tool_sets import SetRules
 from agentrun.tools.agent import AgentTool
 from agentrun.tools.http import HttpTool
+from agentrun.tools.mcp.results import stand_in
 from agentrun.tools.network import Answer, Network
 from agentrun.tools.openapi import OpenApiTool
 from agentrun.tools.process import Completed
@@ -100,7 +101,7 @@ class Stage:
         self._sets.add(rules.name)
 
         def wrap(function: str, backend: Tool | None) -> Tool:
-            return StagedTool(function, rules.timeout_s, backend)
+            return StagedTool(function, rules.timeout_s, backend, of_a_server=True)
 
         unset = self._unset.get(rules.name)
         return StagedSet(rules, make, wrap, tools=self._tools, sets=self._sets, unset=unset)
@@ -126,9 +127,11 @@ class StagedTool:
         backend: Tool | None,
         error: UsageError | None = None,
         unset: str | None = None,
+        of_a_server: bool = False,
     ) -> None:
         self.name = name
         self.timeout_s = timeout_s
+        self._of_a_server = of_a_server
         self.backend = backend
         self._error = error
         self._unset = unset
@@ -150,7 +153,7 @@ class StagedTool:
         try:
             if call.is_stubbed and not isinstance(self.backend, HttpTool | OpenApiTool | ShellTool):
                 result = (await call.stub()).result
-                return ToolResult(result, {"result": result})
+                return stand_in(result) if self._of_a_server else ToolResult(result, {"result": result})
             return await self.backend.call(arguments, context)
         finally:
             _CALL.reset(token)

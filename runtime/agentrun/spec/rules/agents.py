@@ -87,7 +87,7 @@ def tool_choice(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     if name in ("required", *tools) and not tools:
         message = "`tool_choice: required` needs `tools`"
         yield Diagnostic("AR702", "error", message, node.span, "list at least one tool")
-    elif name in catalog.tools and catalog.tools[name].is_set:
+    elif isinstance(name, str) and name in catalog.tools and catalog.tools[name].is_set:
         help = f"name one of its tools: `{name}_…`"
         yield Diagnostic("AR701", "error", f"`tool_choice` names a set, not a tool: `{name}`", node.span, help)
     elif isinstance(name, str) and name not in (*MODES, *tools) and not _may_be_there(catalog, document, name):

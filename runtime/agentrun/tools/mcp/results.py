@@ -39,6 +39,13 @@ def result_of(given: Mapping[str, Any]) -> ToolResult:
     return ToolResult(text if any(map(_has_words, blocks)) else f"{text}\n{_json(structured)}", names)
 
 
+def stand_in(value: Any) -> ToolResult:
+    """A result that no server gave: a text, or data, with all that a template sees of one."""
+    text = value if isinstance(value, str) else _json(value)
+    structured = None if isinstance(value, str) else value
+    return ToolResult(value, {"text": text, "structured": structured, "content": [{"type": "text", "text": text}]})
+
+
 def _says(text: str, structured: Any) -> bool:
     """Whether a text is nothing but these data."""
     try:
@@ -144,9 +151,7 @@ def _word(value: Any, max_chars: int = _WORD_CHARS) -> str:
 
 def _has_words(block: Any) -> bool:
     """Whether something of a block is for the model to read, other than its name."""
-    return (
-        isinstance(block, Mapping) and block.get("type") in ("text", "resource") and not _is_for_the_user_only(block)
-    )
+    return isinstance(block, Mapping) and block.get("type") in ("text", "resource") and not _is_for_the_user_only(block)
 
 
 def _is_for_the_user_only(block: Mapping[str, Any]) -> bool:
