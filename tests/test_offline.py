@@ -197,6 +197,8 @@ def test_the_starters_of_the_shipped_agents_lead_to_valid_calls(agent):
     shipped = {}
     for path in (ROOT / "tools.d").glob("[a-z]*.yaml"):
         for spec in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+            if "openapi" in spec:  # its functions stand in the document
+                continue
             name = spec.get("name", path.stem)
             shipped[name] = FunctionTool(name, spec["description"], spec.get("parameters", {"type": "object"}))
     spec = yaml.load((ROOT / "agents" / f"{agent}.yaml").read_text(), yaml.CSafeLoader)

@@ -8,7 +8,7 @@ from agentrun.foreign.agent_spec_book import REFERENCE, Book, kind_of_component,
 from agentrun.foreign.draft import Draft
 from agentrun.foreign.fields import Fields
 from agentrun.foreign.urls import is_http, split_url
-from agentrun.foreign.yaml_text import without_variables
+from agentrun.foreign.yaml_text import data_without_variables, without_variables
 from agentrun.spec.nodes import Node
 
 _APIS = ("chat_completions", "responses")
@@ -116,7 +116,10 @@ class Models:
         tokens = {"responses": "max_output_tokens", "anthropic_messages": "max_tokens"}.get(api)
         tokens = tokens or ("max_completion_tokens" if is_openai else "max_tokens")
         names = {key: tokens if key == "max_tokens" else key for key in generation.node.content}
-        found = {names[key]: generation.data(key) for key in names if key in generation}
+        found: dict[str, Any] = {}
+        for key, name in names.items():
+            if key in generation:
+                found[name] = data_without_variables(generation.data(key))
         generation.rest()
         return found
 

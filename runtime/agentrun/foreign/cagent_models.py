@@ -10,6 +10,7 @@ from agentrun.foreign.cagent_words import MODEL_REASONS, wired
 from agentrun.foreign.draft import Draft, is_variable
 from agentrun.foreign.fields import Fields
 from agentrun.foreign.urls import is_http, split_url
+from agentrun.foreign.yaml_text import data_without_variables
 from agentrun.spec.nodes import Node
 
 
@@ -231,7 +232,8 @@ class Models:
         if options is None:
             return {}
         options.skip("api_type")
-        made = {key: options.data(key) for key in ("service_tier", "top_k", "seed") if key in options}
+        taken = ("service_tier", "top_k", "seed")
+        made = {key: data_without_variables(options.data(key)) for key in taken if key in options}
         options.rest(dict.fromkeys(options.node.content, MODEL_REASONS["provider_opts"]))
         return made
 

@@ -82,6 +82,17 @@ def without_variables(text: str) -> str:
     return _VARIABLE.sub("$$", text)
 
 
+def data_without_variables(value: Any) -> Any:
+    """Data of a field that `${VAR}` is read in: its texts name none."""
+    if isinstance(value, str):
+        return without_variables(value)
+    if isinstance(value, Mapping):
+        return {key: data_without_variables(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [data_without_variables(child) for child in value]
+    return value
+
+
 def before_brace(text: str) -> str:
     """A piece without variables that a hole or template follows: a `$` at its end would join its brace."""
     return _LAST.sub("$$", text)
