@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentrun.models.anthropic_messages import AnthropicMessages
     from agentrun.models.openai_chat import ChatCompletions
     from agentrun.models.openai_responses import Responses
+    from agentrun.models.transport import Wiring
 
 # What a test asks in the place of a model: of what is written, and of what would be asked.
 StandIn = Callable[[Sequence[ModelSpec], Model], Model]
@@ -106,29 +107,32 @@ class ModelWiring:
         return client
 
     def _client(self, spec: ModelSpec) -> AnthropicMessages | ChatCompletions | Responses:
-        from agentrun.models.anthropic_messages import AnthropicMessages
-        from agentrun.models.openai_chat import ChatCompletions
-        from agentrun.models.openai_responses import Responses
-        from agentrun.models.transport import Wiring
-
-        timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
-        wiring = Wiring(
-            base_url=spec.base_url or None,
-            api_key=spec.api_key or None,
-            headers=spec.headers,
-            connect_s=timeout.connect,
-            idle_s=timeout.idle,
-            total_s=timeout.total,
-            use_proxy=spec.proxy == "env",
-            environment=self._environ,
-            on_exchange=self._on_exchange,
-        )
-        name = spec.name or ""
+        wiring, name = self._wiring(spec), spec.name or ""
         if spec.api == "anthropic_messages":
+            from agentrun.models.anthropic_messages import AnthropicMessages
+
             return AnthropicMessages(name, settings=spec.settings, **wiring)
         if spec.api == "responses":
+            from agentrun.models.openai_responses import Responses
+
             return Responses(name, settings=spec.settings, **wiring)
+        from agentrun.models.openai_chat import ChatCompletions
+
         return ChatCompletions(name, settings=spec.settings, content_when_empty=spec.content_when_empty, **wiring)
+
+    def _wiring(self, spec: ModelSpec) -> Wiring:
+        timeout = spec.timeout if isinstance(spec.timeout, TimeoutSpec) else TimeoutSpec(total=spec.timeout)
+        return {
+            "base_url": spec.base_url or None,
+            "api_key": spec.api_key or None,
+            "headers": spec.headers,
+            "connect_s": timeout.connect,
+            "idle_s": timeout.idle,
+            "total_s": timeout.total,
+            "use_proxy": spec.proxy == "env",
+            "environment": self._environ,
+            "on_exchange": self._on_exchange,
+        }
 
 
 def asked_models(written: ModelSpec | str, override: str | None) -> list[ModelSpec]:

@@ -6,7 +6,6 @@ else to stderr, and nobody can be asked for approval.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -94,6 +93,8 @@ def command(
       agentrun chat support --record refund.cassette.yaml
       printf 'Where is order 1042?\\n' | agentrun chat support --model offline
     """
+    import asyncio
+
     from agentrun.cli.kept.agents import agent_file
     from agentrun.cli.kept.choosing import wanted, without_id
     from agentrun.cli.kept.forgetting import forgetting_old

@@ -1,19 +1,18 @@
-"""`agentrun run`: one run. stdout is the answer alone; everything else is stderr."""
+"""`agentrun run`: one run. stdout is the answer alone; everything else is stderr.
+
+What runs is imported when it does: help and completion need the options alone.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from agentrun.cli import options
-from agentrun.cli.bug import hide_secrets
-from agentrun.cli.colors import Painter
-from agentrun.cli.columns import line_width
 from agentrun.cli.options import (
     agent_argument,
     approve_option,
@@ -27,16 +26,10 @@ from agentrun.cli.options import (
     verbose_option,
 )
 from agentrun.cli.tracing import Tracing, tracing_options
-from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
-from agentrun.engine import events
-from agentrun.engine.attached import described
-from agentrun.engine.events import Event
-from agentrun.engine.outcome import Outcome
 from agentrun.errors import UsageError
-from agentrun.observers.console import Console
-from agentrun.observers.exchange import ExchangeConsole
-from agentrun.observers.jsonl import JsonLines
-from agentrun.visible import in_a_line
+
+if TYPE_CHECKING:
+    from agentrun.engine.outcome import Outcome
 
 EXIT_ENDED_OTHERWISE = 1
 EXIT_MODEL_FAILED = 4
@@ -105,17 +98,24 @@ def command(
       agentrun run extract_invoice "What is the total?" --attach invoice.pdf
       agentrun run support "Where is order 1042?" --record order.cassette.yaml
     """
+    import asyncio
+
     from agentrun import api
     from agentrun.attachments import read_attachments
+    from agentrun.cli.bug import hide_secrets
     from agentrun.cli.taping import Taping
+    from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, interruptible
+    from agentrun.cli.watcher import Watcher, write_stderr
     from agentrun.engine.approval import StandingApprover
+    from agentrun.engine.attached import described
     from agentrun.resolve import resolve
+    from agentrun.visible import in_a_line
 
     taping = Taping(record, replay)
     files = read_attachments(attach)
     environ = options.environment(env_file)
     tracing = Tracing(trace, content=trace_content, otel=otel, environ=environ)
-    watcher = _Watcher(output, quiet=quiet, verbose=verbose, tracing=tracing)
+    watcher = Watcher(output, quiet=quiet, verbose=verbose, tracing=tracing)
     project, document = api.find_agent(agent, environ, tools=tools)
     model = taping.model(model)
     loaded = resolve(project, document, environ, model=model, on_exchange=watcher.exchanges, stage=taping.stage)
@@ -127,7 +127,7 @@ def command(
         text = _read_stdin()
     whole = given if text is None else {**given, api.input_parameter(loaded): text}
     if files and not quiet:
-        _write_stderr(in_a_line(f"attached: {', '.join(map(described, files))}") + "\n")
+        write_stderr(in_a_line(f"attached: {', '.join(map(described, files))}") + "\n")
     journal = taping.open(loaded, model, whole)
     approver = taping.approver(StandingApprover(approve))
     run = api.run(
@@ -163,42 +163,13 @@ def exit_code(outcome: Outcome, *, unanswered: bool) -> int:
     return EXIT_UNANSWERED if unanswered else 0
 
 
-class _Watcher:
-    """Sends events where `--output` says, and remembers whether a call was refused because nobody could answer."""
-
-    def __init__(self, output: str, *, quiet: bool, verbose: bool, tracing: Tracing) -> None:
-        self.unanswered = False
-        self._tracing = tracing
-        self.exchanges = ExchangeConsole(self._beside, Painter(sys.stderr)) if verbose else None
-        self._output = output
-        self._lines = JsonLines(sys.stdout.buffer)
-        columns = partial(line_width, sys.stderr)
-        paint = Painter(sys.stderr)
-        self._console = Console(None, _write_stderr, paint, columns=columns, is_terminal=sys.stderr.isatty())
-        self._quiet = quiet
-
-    def __call__(self, event: Event) -> None:
-        self._tracing(event)  # first: who reads the output may leave
-        if isinstance(event, events.ApprovalDecided) and event.by == "nobody":
-            self.unanswered = True
-        ended = isinstance(event, events.RunFinished) and event.parent_run_id is msgspec.UNSET
-        if self._output == "jsonl" or (self._output == "json" and ended):
-            self._lines(event)
-        if self.exchanges is not None:
-            self.exchanges.event(event)
-        if not self._quiet or ended:
-            self._console(event)
-
-    def _beside(self, text: str) -> None:
-        self._console.end_line()
-        _write_stderr(text)
-
-
 def _show_answer(text: str) -> None:
     """At a terminal laid out, as in a chat; elsewhere as it is."""
     if not sys.stdout.isatty():
         click.echo(text)
         return
+    from agentrun.cli.colors import Painter
+    from agentrun.cli.columns import line_width
     from agentrun.observers.answer import TerminalAnswer
 
     paint = Painter(sys.stdout)
@@ -207,11 +178,6 @@ def _show_answer(text: str) -> None:
     answer.feed(text)
     answer.end()
     click.echo("".join(shown), nl=False)
-
-
-def _write_stderr(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
 
 
 def _read_stdin() -> str:

@@ -1,4 +1,7 @@
-"""`--record FILE` and `--replay FILE`: a run or a conversation is written down, or played without model and tools."""
+"""`--record FILE` and `--replay FILE`: a run or a conversation is written down, or played without model and tools.
+
+Recordings are imported where one is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentrun.cassettes.cassette import Cassette, Conversation
-from agentrun.cassettes.player import MISS, Player
-from agentrun.cassettes.reading import read_cassette
-from agentrun.cassettes.recorder import Recorder
-from agentrun.cassettes.writing import refuse_unwritable, write_cassette
 from agentrun.engine.agent import Agent, BoundTool, ToolSet
 from agentrun.engine.messages import Reply, Request
 from agentrun.engine.outcome import Outcome
@@ -19,7 +17,9 @@ from agentrun.errors import ModelError, ToolFailure, UsageError
 from agentrun.spec.types import ModelSpec
 
 if TYPE_CHECKING:
-    from agentrun.cassettes.cassette import SetMember
+    from agentrun.cassettes.cassette import Conversation, SetMember
+    from agentrun.cassettes.player import Player
+    from agentrun.cassettes.recorder import Recorder
     from agentrun.resolve import Stage
     from agentrun.tool_sets import SetRules
     from agentrun.tools.network import Network
@@ -35,7 +35,8 @@ class Taping:
         self._path = record or replay
         self._played = None if replay is None else conversation_in(replay)
         self._is_recording = record is not None
-        self._tape: Recorder | Player | None = None
+        self._player: Player | None = None
+        self._recorder: Recorder | None = None
         if record is not None:
             _refuse_to_write(record)
 
@@ -53,47 +54,58 @@ class Taping:
     ) -> Recorder | Player | None:
         """The journal of all runs that follow. `model` is what is asked instead of the agent's own."""
         if self._played is not None:
+            from agentrun.cassettes.player import Player
+
             again = f"to record again: `--record` into another file than `{self._path}`"
-            self._tape = Player(self._played, agent.mask, source=str(self._path), again=again)
+            self._player = Player(self._played, agent.mask, source=str(self._path), again=again)
         elif self._is_recording:
-            self._tape = Recorder(agent.name, agent.mask, model=model, args=arguments)
-        return self._tape
+            from agentrun.cassettes.recorder import Recorder
+
+            self._recorder = Recorder(agent.name, agent.mask, model=model, args=arguments)
+        return self.journal
 
     def use(self, agent: Agent, model: str | None) -> None:
         """Goes on with an agent that was bound anew."""
-        if self._tape is not None:
-            self._tape.use(agent.mask)
-        if isinstance(self._tape, Recorder):
-            self._tape.asks(model)
+        if self.journal is not None:
+            self.journal.use(agent.mask)
+        if self._recorder is not None:
+            self._recorder.asks(model)
 
     def begins_with(self, agent: Agent, arguments: Mapping[str, Any]) -> None:
         """Goes on with another agent or other arguments: where nothing was said yet, it begins with them."""
-        if isinstance(self._tape, Recorder):
-            self._tape.begins_with(agent.name, arguments)
+        if self._recorder is not None:
+            self._recorder.begins_with(agent.name, arguments)
 
     def approver(self, otherwise: Approver) -> Approver:
-        return otherwise if self._tape is None else self._tape.approver(otherwise)
+        return otherwise if self.journal is None else self.journal.approver(otherwise)
 
     @property
     def journal(self) -> Recorder | Player | None:
-        return self._tape
+        return self._player if self._recorder is None else self._recorder
 
     @property
     def date(self) -> str | None:
-        return None if self._tape is None else self._tape.date
+        return None if self.journal is None else self.journal.date
 
     def save(self) -> None:
         """Write what was recorded so far."""
-        if isinstance(self._tape, Recorder) and self._path is not None and not self._tape.is_empty:
-            write_cassette(self._path, Cassette((self._tape.conversation(),)))
+        if self._recorder is not None and self._path is not None and not self._recorder.is_empty:
+            from agentrun.cassettes.cassette import Cassette
+            from agentrun.cassettes.writing import write_cassette
+
+            write_cassette(self._path, Cassette((self._recorder.conversation(),)))
 
 
 def is_miss(outcome: Outcome) -> bool:
+    from agentrun.cassettes.player import MISS
+
     return outcome.error is not None and outcome.error.get("type") == MISS
 
 
 def conversation_in(path: Path) -> Conversation:
     """The only conversation of a cassette."""
+    from agentrun.cassettes.reading import read_cassette
+
     conversations = read_cassette(path).conversations
     if len(conversations) == 1:
         return conversations[0]
@@ -102,6 +114,8 @@ def conversation_in(path: Path) -> Conversation:
 
 
 def _refuse_to_write(path: Path) -> None:
+    from agentrun.cassettes.writing import refuse_unwritable
+
     if not path.parent.is_dir():
         raise UsageError(f"`--record {path}`: there is no folder `{path.parent}`")
     if path.is_dir():
@@ -170,6 +184,8 @@ class _NoModel:
         self.name = name
 
     async def complete(self, request: Request, tell: Tell) -> Reply:
+        from agentrun.cassettes.player import MISS
+
         raise ModelError("the model is not asked in a replay", code=MISS)
 
 
