@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Environment, meta
 
 from agentrun.templates import (
     MAX_OUTPUT_CHARS,
@@ -247,6 +248,35 @@ def test_what_a_template_uses_is_known_before_it_runs():
     assert template.names == {"run", "stdout", "body"}
     assert ("run", "date") in template.attributes
     assert not (template.uses_all_args or template.expression or template.leads or template.literal)
+
+
+PLAIN = st.recursive(
+    st.sampled_from(["args", "args.a", "run.id", "self.b", "range", "x", "y['k']", "z[0]", "'t'", "1", "none"]),
+    lambda inner: st.one_of(
+        *(
+            st.builds(form.format, inner, inner)
+            for form in ("({} and {})", "(not {} or {})", "({} > {})", "{}|default({})", "({} in {})")
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(PLAIN, st.sampled_from(["{{{{ {} }}}}", "a {{{{ {} }}}} b", "{{% if {} %}}c{{% endif %}}"]))
+def test_the_names_that_a_template_uses_are_those_that_jinja_finds(expression, form):
+    source = form.format(expression)
+    names = meta.find_undeclared_variables(Environment().parse(source)) - {"args", "range"}
+    assert compile_template(source).names == names
+
+
+@settings(deadline=None)
+@given(PLAIN, st.integers(0, 70), st.sampled_from(["({} and a)", "not ({})", "({})|upper", "({}).b", "({} < 1)"]))
+def test_what_is_taken_for_a_template_can_be_rendered(expression, depth, form):
+    for _ in range(depth):
+        expression = form.format(expression)
+    with contextlib.suppress(TemplateFailure, Absent):
+        value(f"{{{{ {expression} }}}}", x=1, y={}, z=[1])
 
 
 def test_a_template_that_takes_all_arguments_is_known():

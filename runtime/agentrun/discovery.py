@@ -5,13 +5,17 @@ Looks at folders and names; opens no file.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentrun.diagnostics import Diagnostic, Severity, Span
-from agentrun.spec.schema import Kind
+
+if TYPE_CHECKING:
+    from agentrun.spec.schema import Kind
 
 TEST_ENDING = ".test.yaml"
 _PLACES: dict[Kind, str] = {"agent": "agents", "tool": "tools.d", "test": "tests"}
@@ -30,13 +34,13 @@ _LIKE_A_TEST = re.compile(r"(?:.+[_-]test|test_.+|.+\.tests)\.ya?ml")
 
 def find_root(path: Path) -> Path:
     """The nearest folder at or above that holds `tools.d/` or `agents/`; else the file's own folder."""
-    start = path if path.is_dir() else path.parent
-    for folder in [start.resolve(), *start.resolve().parents]:
+    start = (path if path.is_dir() else path.parent).resolve()
+    for folder in [start, *start.parents]:
         if (folder / "tools.d").is_dir() or (folder / "agents").is_dir():
             return folder
         if (folder / ".git").exists():
             break
-    return start.resolve()
+    return start
 
 
 def display(path: Path) -> str:
@@ -81,10 +85,11 @@ def find_files(
     for kind, folder in folders:
         if not folder.is_dir():
             continue
-        documents = _yaml(folder, "*.yaml")
+        every = _yaml(folder, "*.[yY]*[lL]")
+        documents = [path for path in every if path.name.endswith(".yaml")]
         found += [(kind, path) for path in documents if not path.name.endswith(TEST_ENDING)]
         misplaced += [_stray_test(path, "error") for path in documents if path.name.endswith(TEST_ENDING)]
-        misplaced += [_misspelt(path) for path in _yaml(folder, "*.[yY]*[lL]") if path.suffix != ".yaml"]
+        misplaced += [_misspelt(path) for path in every if path.suffix != ".yaml"]
     tests = _below_tests(root)
     found += [("test", path) for path in tests if path.name.endswith(TEST_ENDING)]
     misplaced += [_misspelt(path) for path in tests if path.name.endswith(".test.yml")]
@@ -100,9 +105,19 @@ def find_files(
         else:
             found.append((guess_kind(path), path))
     once: dict[str, tuple[Kind, Path]] = {}
-    for kind, path in found:
-        once.setdefault(os.path.realpath(path), (kind, path))
+    for key, one in zip(_real_paths([path for _, path in found]), found, strict=True):
+        once.setdefault(key, one)
     return list(once.values())
+
+
+def _real_paths(paths: Sequence[Path]) -> Iterator[str]:
+    """Where each leads, links followed. Those of a folder are followed once, not for each file in it."""
+    folders: dict[str, str] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        yield os.path.realpath(path) if path.is_symlink() else os.path.join(folders[folder], name)  # noqa: PTH118
 
 
 def _near_kind(folder: Path) -> Kind | None:
@@ -111,7 +126,16 @@ def _near_kind(folder: Path) -> Kind | None:
 
 def _yaml(folder: Path, pattern: str) -> list[Path]:
     """By name; without what editors leave behind, such as `.#a.yaml`."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    return [folder / name for name in sorted(fnmatch.filter(_names(folder), pattern)) if not name.startswith(".")]
+
+
+def _names(folder: Path, *, of_files: bool = True) -> list[str]:
+    """What stands in a folder, with or without what is a file for certain; nothing where it can't be read."""
+    try:
+        with os.scandir(folder) as inside:
+            return [one.name for one in inside if of_files or not one.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _below_tests(root: Path) -> list[Path]:
@@ -153,7 +177,7 @@ def _test_name(path: Path) -> str:
 
 def _subfolders(folder: Path, read: Sequence[Path]) -> Iterator[Diagnostic]:
     """Warnings: such a folder may be there for something else."""
-    for inside in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for inside in (folder / name for name in sorted(_names(folder, of_files=False))):
         if inside.name.startswith((".", "_")) or inside.name in _OTHER_THINGS or not inside.is_dir() or inside in read:
             continue
         strays = _yaml(inside, "*.y*ml")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, NoReturn
@@ -44,6 +44,15 @@ _NO_STATEMENTS: dict[type[nodes.Node], str] = {
     nodes.FromImport: "from … import",
     nodes.Extends: "extends",
 }
+# A little of these alone can't be refused by the compiler. So it waits for the first values: it takes twice as long as
+# all else that is done with a template, and a check of files renders none.
+_PLAIN: frozenset[type[nodes.Node]] = frozenset(
+    {
+        *(nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Filter),
+        *(nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or),
+    }
+)
+_MAX_PLAIN = 60
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
@@ -129,20 +138,28 @@ def compile_source(source: str) -> tuple[Callable[[Mapping[str, Any]], Any], Fac
     stripped = source.strip()
     try:
         tree = environment.parse(stripped if stripped.startswith("{{") else source)
-        facts = _inspect(environment, tree)
-        if facts.expression:
-            result = nodes.Assign(nodes.Name("result", "store"), tree.body[0].nodes[0], lineno=1)  # type: ignore[attr-defined]
-            tree = nodes.Template([result], lineno=1)
-        elif tree.body and stripped.startswith("{{"):
-            tree = environment.parse(source)
-        tree.set_environment(environment)
-        compiled = environment.from_string(_Watched().visit(tree))
+        found = list(tree.find_all(nodes.Node))
+        is_plain = len(found) <= _MAX_PLAIN and all(type(node) in _PLAIN for node in found)
+        facts = _inspect(environment, tree, found, is_plain=is_plain)
+        compiled = cache(lambda: _compiled(environment, source, tree, facts))
+        if not is_plain:
+            compiled()
     except TemplateSyntaxError as error:
         raise TemplateSyntax(_plainly(error.message or "not a template"), error.lineno) from None
     except (RecursionError, SyntaxError, MemoryError):  # of Jinja, and of Python, for which it writes a program
         raise TemplateSyntax("the template is nested too deeply") from None
     render = _evaluate if facts.expression else _render
     return (lambda variables: _run(render, compiled, variables, source)), facts
+
+
+def _compiled(environment: _Sandbox, source: str, tree: nodes.Template, facts: Facts) -> Any:
+    if facts.expression:
+        result = nodes.Assign(nodes.Name("result", "store"), tree.body[0].nodes[0], lineno=1)  # type: ignore[attr-defined]
+        tree = nodes.Template([result], lineno=1)
+    elif tree.body and source.strip().startswith("{{"):
+        tree = environment.parse(source)
+    tree.set_environment(environment)
+    return environment.from_string(_Watched().visit(tree))
 
 
 _UNCLOSED = re.compile(r"needs to be closed is '(\w+)'")
@@ -156,13 +173,13 @@ def _plainly(message: str) -> str:
 # -- what is known before a run -----------------------------------------------------------------------------
 
 
-def _inspect(environment: _Sandbox, tree: nodes.Template) -> Facts:
+def _inspect(environment: _Sandbox, tree: nodes.Template, found: Sequence[nodes.Node], *, is_plain: bool) -> Facts:
     first = tree.body[0] if tree.body else None
     text_first = isinstance(first, nodes.Output) and isinstance(next(iter(first.nodes), None), nodes.TemplateData)
     args: set[str] = set()
     attributes: set[tuple[str, str]] = set()
     whole = 0
-    for node in tree.find_all(nodes.Node):
+    for node in found:
         _refuse_unknown(environment, node)
         if isinstance(node, nodes.Name) and node.name == "args":
             whole += 1
@@ -177,12 +194,16 @@ def _inspect(environment: _Sandbox, tree: nodes.Template) -> Facts:
             args.add(attribute)
         elif owner:
             attributes.add((owner, attribute))
+    if is_plain:  # nothing in it gives a name a value; to `self` Jinja gives one
+        names = {node.name for node in found if isinstance(node, nodes.Name)} - {"self"}
+    else:
+        names = meta.find_undeclared_variables(tree)
     return Facts(
         expression=_is_expression(tree),
         leads=not text_first,
         args=frozenset(args),
         uses_all_args=whole > 0,
-        names=frozenset(meta.find_undeclared_variables(tree)) - {"args"} - frozenset(environment.globals),
+        names=frozenset(names) - {"args"} - frozenset(environment.globals),
         attributes=frozenset(attributes),
     )
 
@@ -224,11 +245,14 @@ def _is_expression(tree: nodes.Template) -> bool:
 
 
 def _run(
-    render: Callable[[Any, Mapping[str, Any]], Any], compiled: Any, variables: Mapping[str, Any], source: str
+    render: Callable[[Any, Mapping[str, Any]], Any],
+    compiled: Callable[[], Any],
+    variables: Mapping[str, Any],
+    source: str,
 ) -> Any:
     until = _deadline.set(time.monotonic() + MAX_SECONDS)
     try:
-        return render(compiled, variables)
+        return render(compiled(), variables)
     except _AbsentSignal as error:
         raise Absent(str(error)) from None
     except UndefinedError as error:

@@ -37,10 +37,11 @@ class Reader:
         self.found: dict[str, list[Diagnostic]] = {}
         self.unread: dict[str, set[tuple[Kind, str]]] = {}
         self.traps: dict[str, list[Diagnostic]] = {}
+        self._folders: dict[str, str] = {}
 
     def documents(self, kind: Kind, path: Path) -> list[RawDocument]:
         """The documents of a file, each with the files that it names."""
-        shown = display(path)
+        shown = self._display(path)
         read = self._file(path, shown)
         self.files[shown] = read
         found = [*read.diagnostics, *_empty_or_crowded(kind, shown, read)]
@@ -50,6 +51,14 @@ class Reader:
         if found:
             self.found[shown] = found
         return documents
+
+    def _display(self, path: Path) -> str:
+        """What `display` gives, which looks about on the disk: asked once for a folder."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = display(Path(folder))
+        above = self._folders[folder]
+        return name if above == "." else f"{above.rstrip('/')}/{name}"
 
     def _file(self, path: Path, shown: str) -> ReadFile:
         try:
@@ -69,7 +78,8 @@ class Reader:
             return held
         refuse_pipe(path)
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            begin = file.read(_MOST_FILES)  # to make room for all that a file may hold takes longer than to read it
+            return begin if len(begin) < _MOST_FILES else begin + file.read(MAX_BYTES + 1 - _MOST_FILES)
 
     def _with_files(self, document: RawDocument, found: list[Diagnostic]) -> RawDocument:
         """The document with each `{file: path}` replaced by what stands in the file."""
@@ -99,6 +109,7 @@ class Reader:
         return _replaced(node, route, read.documents[0] if read.documents else Node([], reference.span))
 
 
+_MOST_FILES = 65_536  # bytes, and few have more
 # What a file that can't be read seems to define.
 _NAME = re.compile(r"^name: *[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
 

@@ -176,8 +176,9 @@ class Hole(msgspec.Struct, frozen=True):
 _HOLE = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+@lru_cache(maxsize=1024)
 def parse_url(text: str) -> tuple[str | Hole, ...]:
-    """The literal pieces and holes of a url, in order."""
+    """The literal pieces and holes of a url, in order. Several rules ask for the same."""
     if "{{" in text or "{%" in text:
         raise TemplateSyntax("a url takes `{name}`, not `{{ }}`")
     pieces: list[str | Hole] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,7 @@ from agentrun.spec.check import check, misplaced
 from agentrun.spec.each import Expanded, expanded
 from agentrun.spec.edits import Texts
 from agentrun.spec.nodes import Node, Route, items, name_place, text_of, texts
-from agentrun.spec.schema import Kind, Marked, branch_for, scalars_of, schema_of
+from agentrun.spec.schema import Kind, Marked, branch_for, schema_of
 from agentrun.spec.shape import shape
 from agentrun.spec.strangers import is_meant, is_openai_form
 from agentrun.spec.types import BACKENDS, NAME_PATTERN
@@ -45,7 +46,7 @@ class RawDocument(msgspec.Struct, frozen=True):
         return self.name.startswith("_")
 
 
-class Document(msgspec.Struct, frozen=True, eq=False):
+class Document(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A document merged with its bases. `node` is shaped: `x-*` and null taken out, `${VAR}` filled in.
 
     `spec` is None where the schema found an error. `inline` are the tools written in an agent's list, by index;
@@ -86,13 +87,19 @@ class Document(msgspec.Struct, frozen=True, eq=False):
     def data(self) -> Any:
         return self.node.data()
 
+    @cached_property
+    def texts(self) -> list[tuple[Route, Node]]:
+        """Every text of the document, those below unknown keys too, with its route."""
+        return [(route, node) for route, node in self.node.walk() if isinstance(node.content, str)]
+
 
 class Catalog(msgspec.Struct, frozen=True, eq=False):
     """All documents of a project. Bases are apart: they are used through `extends` only.
 
     `unread` are names that files define which could not be read; `texts` the files as they were read, by path;
     `addresses` those of model services that the environment names, by variable;
-    `members` are the functions of sets whose members are known; `listed` remembers what `tools_of` gave.
+    `members` are the functions of sets whose members are known; `listed` remembers what `tools_of` gave, and
+    `following` to what each document leads by itself.
     """
 
     agents: dict[str, Document]
@@ -105,6 +112,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     addresses: dict[str, str] = {}
     members: dict[Document, tuple[str, ...]] = {}
     listed: dict[Document, list[Document]] = {}
+    following: dict[Document, list[Document]] = {}
 
     def documents(self) -> Iterator[Document]:
         for document in [*self.agents.values(), *self.tools.values(), *self.tests, *self.bases]:
@@ -181,14 +189,19 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
         waiting = [start]
         while waiting:
             document = waiting.pop()
-            if document in seen:
-                continue
-            seen[document] = None
-            if document.kind == "agent":
-                waiting += self.tools_of(document)
-            called = (document.called_agent, *texts(document.node.get("handoffs")))
-            waiting += [self.agents[name] for name in called if name in self.agents]
+            if document not in seen:
+                seen[document] = None
+                waiting += self._leads_to(document)
         return list(seen)
+
+    def _leads_to(self, document: Document) -> list[Document]:
+        found = self.following.get(document)
+        if found is None:
+            tools = self.tools_of(document) if document.kind == "agent" else []
+            called = (document.called_agent, *texts(document.node.get("handoffs")))
+            found = [*tools, *(self.agents[name] for name in called if name in self.agents)]
+            self.following[document] = found
+        return found
 
     def _named_by(self, agent: Document) -> list[Document]:
         chosen: dict[str, Document] = {}
@@ -281,9 +294,8 @@ class _Builder:
             message = f"the file's stem is no name: `{name}`"
             found.append(_error("AR306", message, node.first_line, f"{NAME_HELP}; rename it, or write `name:`"))
         shaped = shape(kind, node, self.environ)
-        scalars = scalars_of(kind, shaped.node)
         is_complete = merged.complete
-        if not made.origins and (excess := _too_many_templates(scalars)) is not None:
+        if not made.origins and (excess := _too_many_templates(shaped.scalars)) is not None:
             found.append(excess)
             is_complete = False
         found += [one for one in shaped.diagnostics if not (is_base and one.code in _UNSET)]
@@ -304,7 +316,7 @@ class _Builder:
             bases=merged.bases,
             unknown=shaped.unknown,
             complete=is_complete,
-            scalars=scalars,
+            scalars=shaped.scalars,
         )
 
     def _take_out_inline_tools(self, raw: RawDocument, agent: Node, inline: dict[int, Document]) -> Node:

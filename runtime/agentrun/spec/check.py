@@ -252,8 +252,8 @@ def _choices(kind: Kind, node: Node, partial: bool) -> list[Diagnostic]:
     root = node
 
     def visit(node: Node, schema: JsonSchema, route: Route, outside: Sequence[str]) -> None:
-        if not isinstance(node.content, (dict, list)):
-            return
+        if not schema or not isinstance(node.content, (dict, list)):
+            return  # where anything may stand, nothing is chosen
         branch = branch_for(kind, schema, node.content) or {}
         if isinstance(node.content, list):
             for index, item in enumerate(node.content):

@@ -19,6 +19,7 @@ KEY = re.compile(
     r"|eyJ[A-Za-z0-9_-]{15,2000}\.eyJ[A-Za-z0-9_-]{15,9000}\.[A-Za-z0-9_-]{20,})"
     r"|\bBearer +[A-Za-z0-9._~+/-]{16,}|\bbot\d{8,10}:AA[A-Za-z0-9_-]{33}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+SHORTEST_KEY = 20
 # What a text shows in place of a key: words, one character over and over, an open end.
 _NO_KEY = re.compile(
     r"(?i).*(?:example|placeholder|redacted|change.?me|x{5}|\*{3}|\.{3}|\byour|_your)|.*(.)\1{7}"
@@ -48,7 +49,7 @@ _NEAR = ("arpa", "corp", "home", "internal", "intranet", "lan", "local", "locald
 
 def has_key(text: str) -> bool:
     """Whether a key is in a text, by its form."""
-    return any(_NO_KEY.match(found[0]) is None for found in KEY.finditer(text))
+    return len(text) >= SHORTEST_KEY and any(_NO_KEY.match(found[0]) is None for found in KEY.finditer(text))
 
 
 def without_keys(text: str) -> str:

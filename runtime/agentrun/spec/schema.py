@@ -127,35 +127,6 @@ def branch_for(kind: Kind, schema: JsonSchema, value: Any) -> JsonSchema | None:
 
 Marks = dict[str, Any]
 Marked = tuple[Route, Node, Marks]
-
-
-def scalars_of(kind: Kind, node: Node) -> list[Marked]:
-    """Every scalar of a document with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`).
-
-    What stands below an unknown key is left out: it has its own finding.
-    """
-    found: list[Marked] = []
-
-    def visit(node: Node, schema: JsonSchema, route: Route, marks: Marks) -> None:
-        marks = marks_below(marks, schema)
-        content = node.content
-        if isinstance(content, dict):
-            branch = branch_for(kind, schema, content) or {}
-            closed = branch.get("additionalProperties") is False
-            for key, child in content.items():
-                if not closed or key in branch.get("properties", {}):
-                    visit(child, member_schema(branch, key), (*route, key), marks)
-        elif isinstance(content, list):
-            items = (branch_for(kind, schema, content) or {}).get("items", {})
-            for index, child in enumerate(content):
-                visit(child, items, (*route, index), marks)
-        else:
-            found.append((route, node, marks))
-
-    visit(node, schema_of(kind), (), {})
-    return found
-
-
 _MARKS = ("x-env", "x-secret", "x-template")
 
 

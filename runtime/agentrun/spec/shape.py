@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,17 @@ from agentrun.diagnostics import Diagnostic, Fix, Severity, Span
 from agentrun.secrets import MIN_CHARS
 from agentrun.spec.edits import replace_all, write
 from agentrun.spec.nodes import Node, Route
-from agentrun.spec.schema import JsonSchema, Kind, branch_for, branches, marks_below, member_schema, schema_of
+from agentrun.spec.schema import (
+    JsonSchema,
+    Kind,
+    Marked,
+    Marks,
+    branch_for,
+    branches,
+    marks_below,
+    member_schema,
+    schema_of,
+)
 from agentrun.spec.yaml_nodes import parse_scalar
 from agentrun.templates import Interpolated, interpolate, quote_jinja, quote_url
 
@@ -26,7 +35,9 @@ class Shaped(msgspec.Struct, frozen=True):
     """A document ready to be validated.
 
     `secrets` are values of the environment that landed in fields that carry credentials; `variables` the names that
-    were read; `unknown` the routes whose value an unset variable leaves open.
+    were read; `unknown` the routes whose value an unset variable leaves open. `scalars` are those of the node, each
+    with its route and the marks that hold there (`x-env`, `x-secret`, `x-template`), but for what stands below an
+    unknown key: it has its own finding.
     """
 
     node: Node
@@ -34,6 +45,7 @@ class Shaped(msgspec.Struct, frozen=True):
     secrets: frozenset[str]
     variables: frozenset[str]
     unknown: frozenset[Route]
+    scalars: list[Marked]
 
 
 def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
@@ -42,7 +54,12 @@ def shape(kind: Kind, node: Node, environ: Mapping[str, str]) -> Shaped:
     shaper = _Shaper(kind, environ, declared)
     shaped = shaper.visit(node, schema_of(kind), (), {})
     return Shaped(
-        shaped, shaper.found, frozenset(shaper.secrets), frozenset(shaper.variables), frozenset(shaper.unknown)
+        shaped,
+        shaper.found,
+        frozenset(shaper.secrets),
+        frozenset(shaper.variables),
+        frozenset(shaper.unknown),
+        shaper.scalars,
     )
 
 
@@ -60,33 +77,37 @@ class _Shaper:
         self.secrets: set[str] = set()
         self.variables: set[str] = set()
         self.unknown: set[Route] = set()
+        self.scalars: list[Marked] = []
         self.declared = declared
 
-    def visit(self, node: Node, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
+    def visit(self, node: Node, schema: JsonSchema, route: Route, marks: Marks, *, is_known: bool = True) -> Node:
         marks = marks_below(marks, schema)
         content = node.content
         if isinstance(content, dict):
-            return self._mapping(node, branch_for(self.kind, schema, content) or {}, route, marks)
+            return self._mapping(node, branch_for(self.kind, schema, content) or {}, route, marks, is_known)
         if isinstance(content, list):
             items = (branch_for(self.kind, schema, content) or {}).get("items", {})
-            return node.like([self.visit(item, items, (*route, i), marks) for i, item in enumerate(content)])
+            entries = enumerate(content)
+            return node.like([self.visit(one, items, (*route, i), marks, is_known=is_known) for i, one in entries])
         if isinstance(content, str) and "$" in content and marks.get("x-env"):
-            return self._scalar(node, content, schema, route, marks)
-        if isinstance(content, float) and content.is_integer() and "integer" in self._types(schema):
-            return node.like(int(content))  # JSON Schema takes 5.0 for a whole number
+            node = self._scalar(node, content, schema, route, marks)
+        elif isinstance(content, float) and content.is_integer() and "integer" in self._types(schema):
+            node = node.like(int(content))  # JSON Schema takes 5.0 for a whole number
+        if is_known:
+            self.scalars.append((route, node, marks))
         return node
 
     def _types(self, schema: JsonSchema) -> set[str]:
         return {str(branch.get("type")) for branch in branches(self.kind, schema)}
 
-    def _mapping(self, node: Node, branch: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
-        closed = branch.get("additionalProperties") is False
+    def _mapping(self, node: Node, branch: JsonSchema, route: Route, marks: Marks, is_known: bool) -> Node:
+        known = branch["properties"] if branch.get("additionalProperties") is False else None
         children: dict[str, Node] = {}
         for key, child in node.content.items():
-            if closed and (key.startswith("x-") or (child.content is None and key in branch["properties"])):
+            if known is not None and (key.startswith("x-") or (child.content is None and key in known)):
                 continue
-            schema = member_schema(branch, key)
-            children[key] = self.visit(child, schema, (*route, key), marks)
+            is_here = is_known and (known is None or key in known)
+            children[key] = self.visit(child, member_schema(branch, key), (*route, key), marks, is_known=is_here)
         if route[-2:] == ("auth", "basic"):
             self._keep_pair(node.like(children))
         return node.like(children)
@@ -98,7 +119,7 @@ class _Shaper:
         if any(value and value in f"{username}\n{password}" for value in self.secrets):
             self.secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
 
-    def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: dict[str, Any]) -> Node:
+    def _scalar(self, node: Node, text: str, schema: JsonSchema, route: Route, marks: Marks) -> Node:
         if marks.get("x-template") not in (None, "", "url") and _INSIDE_A_TEMPLATE.search(text):
             help = "let it stand beside: `${VAR}{{ … }}`"
             self.found.append(_error("AR508", "`${VAR}` can't stand inside `{{ }}`", node.span, help))

@@ -146,8 +146,7 @@ class _Reader:
                 yaml.DocumentStartEvent: self._document_start,
                 yaml.DocumentEndEvent: self._document_end,
             }
-            while parser.check_event():
-                event = parser.get_event()
+            while (event := parser.get_event()) is not None:
                 handler = handlers.get(type(event))
                 if handler is not None:
                     handler(event)

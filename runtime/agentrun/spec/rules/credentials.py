@@ -28,7 +28,7 @@ _WRITTEN_USERINFO = r"(?i)[\"']?https?://(?:\$\{[^}]*\}|[^/?#\s$@])*+@"
 
 
 def keys_in_the_file(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
-    for _, node in document.node.walk():
+    for _, node in document.texts:
         if is_key(node):
             help = "take it out, write `${VAR}`, and change the key"
             yield Diagnostic("AR802", "error", "a key stands in the file", node.span, help)
@@ -197,16 +197,14 @@ def credentials_in_texts(catalog: Catalog, document: Document) -> Iterator[Diagn
     if document.kind == "test":
         return
     help = "take it out, and change it: tools get credentials from a `${VAR}`, which the model never sees"
-    for route, node in document.node.walk():
-        if not isinstance(node.content, str) or _is_address(route) or is_key(node):
-            continue
+    for route, node in document.texts:
         value = _said(node.content) if route[0] in _PROSE else None
         if value is not None:
             message = "a password or key stands in a text that the model and its service see"
         else:
             value = _pair(node.source)
             message = "a user name and password stand in an address"
-        if value is not None:
+        if value is not None and not (_is_address(route) or is_key(node)):
             place = node.find(re.compile(re.escape(value))) or node.span
             yield Diagnostic("AR810", "warning", message, place, help)
 

@@ -17,7 +17,7 @@ from agentrun.spec.lines import put_around
 from agentrun.spec.meant import misspelt
 from agentrun.spec.nodes import Node
 from agentrun.spec.rules.schema_words import lacks_properties
-from agentrun.spec.rules.schemas import schemas_in
+from agentrun.spec.rules.schemas import parts, schemas_in
 from agentrun.spec.schema_problems import TYPES, SchemaProblem, is_other_type, meant_type, problems_of
 from agentrun.spec.spelling import is_surely
 from agentrun.spec.wording import shown
@@ -25,7 +25,7 @@ from agentrun.spec.wording import shown
 
 def invalid_schemas(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for node in schemas_in(document):
-        for problem in problems_of(node.data()):
+        for problem in problems_of(parts(node)[0][2]):
             is_key = problem.route[-2:-1] == ("patternProperties",)
             place = node.key_place(problem.route) if is_key else node.place(problem.route)
             written = node.get(*problem.route)
@@ -71,7 +71,7 @@ def required_without_property(catalog: Catalog, document: Document) -> Iterator[
 
 def _required(schema: Node) -> Iterator[Diagnostic]:
     for _, node in schema.walk():
-        required, properties = node.get("required"), node.get("properties")
+        required, properties = (node.get("required"), node.get("properties")) if node.is_mapping else (None, None)
         if not (required and required.is_list and properties and properties.is_mapping):
             continue
         listed = {one.content for one in required.content if isinstance(one.content, str)}

@@ -53,7 +53,7 @@ def types_of(schema: Mapping[str, Any]) -> list[str]:
 def broken_values(catalog: Catalog, document: Document) -> Iterator[Diagnostic]:
     for root in schemas_in(document):
         with_values = [part for part in parts(root) if any(key in part[2] for key in VALUES)]
-        is_broken = bool(with_values) and bool(problems_of(root.data()))
+        is_broken = bool(with_values) and bool(problems_of(parts(root)[0][2]))
         for route, node, schema in with_values:
             if is_broken and problems_of(schema):
                 continue  # a schema that can't be used has its own findings

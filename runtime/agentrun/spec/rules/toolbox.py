@@ -7,6 +7,7 @@ Not all of it is known offline: the members of a server's set, and what stands i
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
@@ -73,8 +74,9 @@ class Toolbox(msgspec.Struct, frozen=True, eq=False):
         )
 
 
+@lru_cache(maxsize=16)
 def toolbox(catalog: Catalog, agent: Document, *, with_agents: bool = True) -> Toolbox:
-    """The tools of an agent and, `with_agents`, of those that a run of it leads to."""
+    """The tools of an agent and, `with_agents`, of those that a run of it leads to. Several rules ask, one by one."""
     tools: dict[str, list[Document]] = {}
     transfers: set[str] = set()
     loose: set[str] = set()

@@ -11,7 +11,7 @@ from typing import Any
 
 from agentrun.diagnostics import Diagnostic, Edit, Fix
 from agentrun.spec.catalog import Catalog, Document
-from agentrun.spec.nodes import Node
+from agentrun.spec.nodes import Node, members
 from agentrun.spec.rules.schemas import VALUES, parts, schemas_in, types_of
 
 # Below these keys of the language stands the user's own data.
@@ -63,9 +63,10 @@ def _in_base_60(text: str) -> str:
 
 def _free_values(document: Document) -> Iterator[Node]:
     """The scalars of places where any value may stand."""
-    for route, node in document.node.walk():
-        if route and route[0] in _DATA_HOLDERS and not _DATA.isdisjoint(route[1:]):
-            yield node
+    for key, holder in members(document.node).items():
+        for route, node in holder.walk() if key in _DATA_HOLDERS else ():
+            if not _DATA.isdisjoint(route):
+                yield node
     for root in schemas_in(document):
         for _, node, schema in parts(root):
             yield from _values_in_a_schema(node, schema)
