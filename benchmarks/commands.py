@@ -1,5 +1,7 @@
 """The work of whole commands: cold starts beside plain imports, and `validate` beside PyYAML with jsonschema.
 
+Also a process of each contender for one question, in its own environment.
+
 Each command is a process; its CPU is what the kernel says of it when it ends. The first run of each is not counted:
 it fills the caches of compiled modules.
 """
@@ -16,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.contenders import module_of
+from benchmarks.environments import python_of
 from benchmarks.peer import ROOT, environment
 from benchmarks.results import Compared, Table
 from benchmarks.server import question
@@ -51,7 +55,7 @@ def cost_of(command: Sequence[str], env: Mapping[str, str], typed: str = "") -> 
 
 
 def cold_starts(base_url: str, repeated: int) -> list[Table]:
-    env = environment(BENCH_URL=base_url, BENCH_KEY=API_KEY, BENCH_MODEL=MODEL)
+    env = environment(BENCH_URL=base_url, BENCH_KEY=API_KEY, BENCH_MODEL=MODEL, PYTHONPATH=str(ROOT))  # for the tool
     compared = {
         "agentrun --help": [_CLICK],
         "agentrun validate": [_CHECKS],
@@ -72,6 +76,21 @@ def cold_starts(base_url: str, repeated: int) -> list[Table]:
         }  # fmt: skip
         _take_turns(commands, env, cpu, wall, counts=repetition > 0)
     return [cpu, wall]
+
+
+def first_answers(base_url: str, contenders: Sequence[str], repeated: int) -> list[Table]:
+    """A process that has one conversation with one call, from its start to its end: most of it are imports."""
+    cpu = Table("first_answer_cpu", "A process for one question with one call, CPU", "ms")
+    wall = Table("first_answer_wall", "A process for one question with one call, wall time", "ms")
+    for repetition in range(repeated + 1):
+        commands = {name: [python_of(name), "-c", _program(name, base_url)] for name in contenders}
+        _take_turns(commands, environment(), cpu, wall, counts=repetition > 0)
+    return [cpu, wall]
+
+
+def _program(contender: str, base_url: str) -> str:
+    asked = question("rounds", 1, uuid.uuid4().hex)
+    return f"from {module_of(contender)} import open_contender; open_contender({base_url!r})({asked!r}, print)"
 
 
 def validations(file_counts: Sequence[int], repeated: int) -> list[Table]:

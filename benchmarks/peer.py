@@ -12,15 +12,16 @@ from typing import Self
 ROOT = Path(__file__).parent.parent
 MAX_WAIT_S = 300.0
 END_S = 5.0
+_LEFT_OUT = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_", "LOGFIRE_", "OTEL_", "PYTHONPATH", "PYTHONHOME", "PYTHONDONT")
 
 
 class Peer:
-    """`python -m MODULE ARGUMENTS`. It ends when its stdin does."""
+    """`python -m MODULE ARGUMENTS`, of this interpreter or another. It ends when its stdin does."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, python: str = sys.executable) -> None:
         self._name = " ".join([module, *arguments])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -61,10 +62,12 @@ class Peer:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's variables without proxies and model services: nothing but the loopback server is asked."""
+    """This process's variables without those that could change what is measured: nothing but the loopback server is
+    asked or told, an environment's packages are its own, and what was compiled is kept.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("OPENAI_")
+        if not name.lower().endswith("_proxy") and not name.startswith(_LEFT_OUT)
     }
     return {**kept, **more}

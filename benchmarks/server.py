@@ -1,26 +1,36 @@
 """A model service on the loopback interface that is no bottleneck: raw asyncio, and each response is made once.
 
-    python -m benchmarks.server [KIND:COUNT …]      prints its address, and ends when its stdin does
+    python -m benchmarks.server [--latency S] [KIND:COUNT …]      prints its address, and ends when its stdin does
 
 It speaks OpenAI's streamed chat completions. What it plays stands in the user's message, `play KIND COUNT as NAME`:
-`rounds 20` is twenty turns with one call each, `calls 16` one turn with sixteen, `chunks 5000` no calls; each then ends
-with a turn of text. It knows where a conversation is by counting the requests of that NAME. Each event is an
-HTTP chunk of its own, as servers that flush token by token send them. What its arguments name is made beforehand.
+`rounds 20` is twenty turns with one call each, `fetches 20` the same with the tool that asks over HTTP, `calls 16` one
+turn with sixteen, `chunks 5000` no calls; each then ends with a turn of text. It knows where a conversation is by
+counting the requests of that NAME, and refuses one that lacks the results of the calls so far. Each event is an HTTP
+chunk of its own, as servers that flush token by token send them. What its arguments name is made beforehand.
+
+Beside the model it has `GET /v1/weather`, what the tool asks, and `GET /v1/sent/NAME`, the bytes of each request.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import functools
 import json
 import re
 import sys
-from collections import Counter
+from collections import defaultdict
 from typing import Any, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from benchmarks.task import weather
 
 ANSWER = "It will rain lightly, at about ten degrees."
 WORD = " rain"
-_PLAY = re.compile(rb"play (rounds|calls|chunks) (\d+) as (\w+)")
+TOOL_OF = {"rounds": "get_weather", "fetches": "fetch_weather", "calls": "nap"}
+_IN_EACH_RESULT = {"get_weather": b"light rain", "fetch_weather": b"light rain", "nap": b"slept_s"}
+_BACKLOG = 4096  # connections that wait to be accepted
+_PLAY = re.compile(rb"play (rounds|fetches|calls|chunks) (\d+) as (\w+)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _CITIES = ("Oslo", "Bergen", "Tromsø", "Aarhus", "Malmö")
@@ -41,9 +51,8 @@ def turns(kind: str, count: int) -> list[bytes]:
     """The responses of a performance, one for each request."""
     if kind == "chunks":
         return [_response(_text([WORD] * count))]
-    calling = [[number] for number in range(count)] if kind == "rounds" else [list(range(count))]
-    tool = "get_weather" if kind == "rounds" else "nap"
-    return [_response(_calls(tool, numbers)) for numbers in calling] + [_response(_text(ANSWER.split(" ")))]
+    calling = [list(range(count))] if kind == "calls" else [[number] for number in range(count)]
+    return [_response(_calls(TOOL_OF[kind], numbers)) for numbers in calling] + [_response(_text(ANSWER.split(" ")))]
 
 
 def _arguments(tool: str, number: int) -> dict[str, Any]:
@@ -91,11 +100,52 @@ def _response(chunks: list[dict[str, Any]]) -> bytes:
     return _HEAD + b"".join(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames) + b"0\r\n\r\n"
 
 
-class _Connection(asyncio.Protocol):
-    """Takes requests one after the other. `played` counts those of each performance."""
+class _Service:
+    """What was asked so far, and what is answered next."""
 
-    def __init__(self, played: Counter[bytes]) -> None:
-        self._played = played
+    def __init__(self) -> None:
+        self._sent: defaultdict[str, list[int]] = defaultdict(list)  # the size of each request of a performance
+
+    def model(self, body: bytes) -> bytes:
+        play = _PLAY.search(body)
+        if play is None:
+            return _refused("400 Bad Request", "no message says what to play")
+        kind, count, name = play[1].decode(), int(play[2]), play[3].decode()
+        responses = turns(kind, count)
+        sent = self._sent[name]
+        if len(sent) == len(responses):
+            return _refused("409 Conflict", f"{name} has ended")
+        due = count if kind == "calls" and sent else len(sent)
+        if due and body.count(_IN_EACH_RESULT[TOOL_OF[kind]]) != due:
+            return _refused("409 Conflict", f"{name} is to come with {due} results")
+        sent.append(len(body))
+        return responses[len(sent) - 1]
+
+    def other(self, target: str) -> bytes:
+        path, query = urlsplit(target).path, dict(parse_qsl(urlsplit(target).query))
+        if path == "/v1/weather":
+            return _json(weather(query["city"], int(query["days"]), query["unit"]))
+        if path.startswith("/v1/sent/"):
+            return _json(self._sent.pop(path.removeprefix("/v1/sent/"), []))
+        return _refused("404 Not Found", f"there is no {path}")
+
+
+def _json(data: Any, status: str = "200 OK") -> bytes:
+    body = json.dumps(data).encode()
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _refused(status: str, message: str) -> bytes:
+    return _json({"error": {"message": message}}, status)
+
+
+class _Connection(asyncio.Protocol):
+    """Takes requests one after the other. The model answers `latency_s` later."""
+
+    def __init__(self, service: _Service, latency_s: float) -> None:
+        self._service = service
+        self._latency_s = latency_s
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,34 +157,38 @@ class _Connection(asyncio.Protocol):
         if end < 0:
             return
         length = _LENGTH.search(self._buffer, 0, end)
-        if length is None or len(self._buffer) < end + 4 + int(length[1]):
+        if len(self._buffer) < end + 4 + (int(length[1]) if length else 0):
             return
+        method, target, _ = bytes(self._buffer[: self._buffer.find(b"\r\n")]).decode().split(" ")
         body = bytes(self._buffer[end + 4 :])
         self._buffer.clear()
-        self._transport.write(self._next(body))
-
-    def _next(self, body: bytes) -> bytes:
-        play = _PLAY.search(body)
-        if play is None:
-            return b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
-        name = play[3]
-        self._played[name] += 1
-        responses = turns(play[1].decode(), int(play[2]))
-        if self._played[name] > len(responses):
-            return b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n"
-        return responses[self._played[name] - 1]
+        if method == "GET":
+            self._transport.write(self._service.other(target))
+        elif self._latency_s:
+            asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, self._service.model(body))
+        else:
+            self._transport.write(self._service.model(body))
 
 
-async def serve() -> None:
+async def serve(latency_s: float) -> None:
     loop = asyncio.get_running_loop()
-    played: Counter[bytes] = Counter()
-    server = await loop.create_server(lambda: _Connection(played), "127.0.0.1", 0)
+    service = _Service()
+    server = await loop.create_server(lambda: _Connection(service, latency_s), "127.0.0.1", 0, backlog=_BACKLOG)
     async with server:
         print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="S", help="seconds until the model answers")
+    parser.add_argument("play", nargs="*", metavar="KIND:COUNT", help="a performance to make beforehand")
+    options = parser.parse_args()
+    for play in options.play:
+        kind, _, count = play.partition(":")
+        turns(kind, int(count))
+    asyncio.run(serve(options.latency))
+
+
 if __name__ == "__main__":
-    for play in sys.argv[1:]:
-        turns(play.partition(":")[0], int(play.partition(":")[2]))
-    asyncio.run(serve())
+    main()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import agentrun
 from agentrun.engine.messages import Reply, Request, ToolCall
-from agentrun.engine.ports import Tell, ToolResult
-from benchmarks.contenders import Ask, Told
+from agentrun.engine.ports import DirectJournal, Tell, ToolResult
+from benchmarks.contenders import Converse, Told, one_at_a_time
 from benchmarks.task import API_KEY, MODEL
 
 AGENT = Path(__file__).parent.parent / "project" / "agents" / "weather.yaml"
 
 
-class KeepingJournal:
+class KeepingJournal(DirectJournal):
     """Makes each call and keeps what came of it."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Reply | ToolResult] = {}
-
-    def begin(self, text: str) -> None:
-        """One run is kept like another."""
 
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
@@ -35,18 +31,20 @@ class KeepingJournal:
         return result
 
 
-def open_contender(base_url: str) -> Ask:
+def open_crowd(base_url: str) -> Converse:
     agent = agentrun.load(AGENT, environ={"BENCH_URL": base_url, "BENCH_KEY": API_KEY, "BENCH_MODEL": MODEL})
-    runner = asyncio.Runner()
 
-    def ask(question: str, told: Told) -> str:
+    async def converse(question: str, told: Told) -> str:
         def emit(event: agentrun.events.Event) -> None:
             if isinstance(event, agentrun.events.TextDelta):
                 told(event.text)
 
-        outcome = runner.run(agentrun.run(agent, question, emit=emit, journal=KeepingJournal()))
+        outcome = await agentrun.run(agent, question, emit=emit, journal=KeepingJournal())
         if not outcome.ended_well:
             raise RuntimeError(f"the run ended as {outcome.reason}: {outcome.error}")
         return outcome.text
 
-    return ask
+    return converse
+
+
+open_contender = one_at_a_time(open_crowd)

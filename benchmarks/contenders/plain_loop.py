@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.contenders import Told
-from benchmarks.task import FUNCTIONS, MODEL, SYSTEM_PROMPT, TOOLS
+from benchmarks.task import MODEL, SYSTEM_PROMPT, TOOLS, AsyncFunction, Function
 
 AT_ONCE = 16
 
@@ -18,7 +19,6 @@ class Conversation:
 
     def __init__(self, question: str) -> None:
         self._messages: list[bytes] = []
-        self._tail = _dumps({"tools": TOOLS, "stream": True, "stream_options": {"include_usage": True}})[1:]
         self.add({"role": "system", "content": SYSTEM_PROMPT})
         self.add({"role": "user", "content": question})
 
@@ -26,7 +26,7 @@ class Conversation:
         self._messages.append(_dumps(message))
 
     def body(self) -> bytes:
-        return b'{"model":"%b","messages":[%b],%b' % (MODEL.encode(), b",".join(self._messages), self._tail)
+        return b'{"model":"%b","messages":[%b],%b' % (MODEL.encode(), b",".join(self._messages), _TAIL)
 
 
 class Turn:
@@ -64,8 +64,14 @@ class Turn:
         return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
 
 
-def converse(question: str, take_turn: Callable[[bytes], Turn], pool: ThreadPoolExecutor) -> str:
+def converse(
+    question: str, take_turn: Callable[[bytes], Turn], tools: Mapping[str, Function], pool: ThreadPoolExecutor
+) -> str:
     """The whole conversation without an event loop; `take_turn` gets the body of a request."""
+
+    def run(call: dict[str, Any]) -> dict[str, Any]:
+        return tool_message(call["id"], tools[call["function"]["name"]](**_arguments(call)))
+
     conversation = Conversation(question)
     while True:
         turn = take_turn(conversation.body())
@@ -73,21 +79,41 @@ def converse(question: str, take_turn: Callable[[bytes], Turn], pool: ThreadPool
             return turn.text
         conversation.add(turn.message())
         calls = list(turn.calls.values())
-        results = [run_call(calls[0])] if len(calls) == 1 else pool.map(run_call, calls)
-        for result in results:
-            conversation.add(result)
+        for message in [run(calls[0])] if len(calls) == 1 else pool.map(run, calls):
+            conversation.add(message)
 
 
-def run_call(call: dict[str, Any]) -> dict[str, Any]:
-    """The message that answers a call."""
-    function = call["function"]
-    return tool_message(call["id"], function["name"], function["arguments"])
+async def converse_async(
+    question: str, take_turn: Callable[[bytes], Awaitable[Turn]], tools: Mapping[str, AsyncFunction]
+) -> str:
+    """The same in an event loop."""
+
+    async def run(call: dict[str, Any]) -> dict[str, Any]:
+        return tool_message(call["id"], await tools[call["function"]["name"]](**_arguments(call)))
+
+    conversation = Conversation(question)
+    while True:
+        turn = await take_turn(conversation.body())
+        if not turn.calls:
+            return turn.text
+        conversation.add(turn.message())
+        calls = list(turn.calls.values())
+        messages = [await run(calls[0])] if len(calls) == 1 else await asyncio.gather(*map(run, calls))
+        for message in messages:
+            conversation.add(message)
 
 
-def tool_message(call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    result = FUNCTIONS[name](**json.loads(arguments))
+def tool_message(call_id: str, result: dict[str, Any]) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call_id, "content": _dumps(result).decode()}
+
+
+def _arguments(call: dict[str, Any]) -> dict[str, Any]:
+    arguments: dict[str, Any] = json.loads(call["function"]["arguments"])
+    return arguments
 
 
 def _dumps(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_TAIL = _dumps({"tools": TOOLS, "stream": True, "stream_options": {"include_usage": True}})[1:]
