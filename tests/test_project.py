@@ -1,12 +1,14 @@
 """A folder to a project: what is found, what is read, and what is said about files that are not."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import golden_specs
-from agentrun.discovery import find_root
+from agentrun.discovery import find_files, find_root
+from agentrun.errors import UsageError
 from agentrun.project import read_project
 
 AGENT = "model: m\n"
@@ -331,3 +333,21 @@ def test_a_value_of_the_environment_that_is_secret_is_not_shown(folder):
     text = " ".join(one.message for one in project.report().diagnostics)
     assert "[secret]" in text
     assert "hunter2" not in text
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one():
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        (root / "tools.d").mkdir(mode=0o700)
+        (root / "agents").mkdir(mode=0o755)
+        (root / "tools.d").chmod(0)
+        user = os.geteuid()
+        try:
+            if user == 0:  # who may read everything
+                os.seteuid(65534)
+            with pytest.raises(UsageError, match=r"tools\.d` can't be read: permission denied"):
+                find_files(root, [], [], [])
+        finally:
+            os.seteuid(user)
+            (root / "tools.d").chmod(0o700)

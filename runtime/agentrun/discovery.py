@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentrun.diagnostics import Diagnostic, Severity, Span
+from agentrun.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     from agentrun.spec.schema import Kind
@@ -130,12 +131,16 @@ def _yaml(folder: Path, pattern: str) -> list[Path]:
 
 
 def _names(folder: Path, *, of_files: bool = True) -> list[str]:
-    """What stands in a folder, with or without what is a file for certain; nothing where it can't be read."""
+    """What stands in a folder, with or without what is a file for certain. What can't be read is not taken for empty:
+    its files would count as missing.
+    """
     try:
         with os.scandir(folder) as inside:
             return [one.name for one in inside if of_files or not one.is_file(follow_symlinks=False)]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise UsageError(f"the folder `{display(folder)}` can't be read: {reason_of(error)}") from None
 
 
 def _below_tests(root: Path) -> list[Path]:
