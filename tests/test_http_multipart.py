@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agentrun.discovery import find_root
 from agentrun.errors import UsageError
 from agentrun.project import read_project
-from agentrun.resolve import resolve_tool
+from agentrun.resolve import resolve_tools
 from agentrun.spec.types import PartSpec
 from agentrun.tools.files import MAX_BYTES
 from agentrun.tools.network import Network
@@ -270,7 +270,7 @@ def test_the_root_is_relative_to_the_file_that_wrote_it(tmp_path, uploads):
             },
         )
         project = read_project(find_root(tmp_path / "tools.d"), {})
-        bound, _ = resolve_tool(project, project.catalog.tools["upload"], {})
+        [bound] = resolve_tools(project, project.catalog.tools["upload"], {}).tools
         call(bound.backend, {"path": "a.pdf"})
         found = parts_of(server.last.header("content-type"), server.last.body)
     assert [content for _, content in found] == [b"%PDF \x00\xff", b"private"]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from agentrun.cli.one_call import call_once
 from agentrun.engine.approval import StandingApprover
 from agentrun.project import read_project
-from agentrun.resolve import resolve_tool
+from agentrun.resolve import resolve_tools
 from loopback_http import Loopback, reply
 from projects import write_project
 
@@ -229,12 +229,14 @@ class Desk:
         self._runner = runner
         environ = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
         project = read_project(folder, environ)
-        self._tools = {name: resolve_tool(project, one, environ) for name, one in project.catalog.tools.items()}
+        self._tools = {name: resolve_tools(project, one, environ) for name, one in project.catalog.tools.items()}
 
     def call(self, name, value):
-        tool, mask = self._tools[name]
+        bound = self._tools[name]
         arguments = json.dumps({"v": value})
-        work = call_once(tool, arguments, mask=mask, approver=StandingApprover(), emit=lambda event: None)
+        work = call_once(
+            bound.tools[0], arguments, mask=bound.mask, approver=StandingApprover(), emit=lambda event: None
+        )
         result = self._runner.run(work)
         return json.loads(result.text)["error"] if result.is_error else result.text
 

@@ -35,7 +35,7 @@ ALLOWED = {
         "spec.types",
     },
     "openapi": {"openapi", "json_schema", "spec.types", "state_folder"} | FOUNDATION,
-    "openapi_findings": {"openapi", "openapi_sets", "places", "spec"} | FOUNDATION,
+    "openapi_findings": {"json_schema", "openapi", "openapi_sets", "places", "spec"} | FOUNDATION,
     "openapi_sets": {"openapi", "engine", "json_schema", "spec", "tool_sets", "tools"} | FOUNDATION,
     "mcp_schemas": {"json_schema", "visible"},
     "mcp_sets": {"approved", "mcp_schemas", "engine", "json_schema", "secrets", "spec", "tool_sets", "tools"}
@@ -118,7 +118,7 @@ ALLOWED = {
     }
     | FOUNDATION,
     "model_wiring": {"engine.agent", "engine.exchange", "engine.ports", "models", "prices", "spec.types"},
-    "resolve": {
+    "tool_binding": {
         "bindings",
         "mcp_sets",
         "openapi_sets",
@@ -127,15 +127,24 @@ ALLOWED = {
         "places",
         "spec",
         "engine",
+        "tools",
+        "project",
+        "secrets",
+        "json_schema",
+    }
+    | FOUNDATION,
+    "resolve": {
+        "bindings",
+        "tool_binding",
+        "spec",
+        "engine",
         "model_wiring",
         "models",
-        "tools",
         "project",
         "suppress",
         "templates",
         "secrets",
         "json_schema",
-        "strict",
     }
     | FOUNDATION,
     "state_folder": set(),

@@ -11,7 +11,7 @@ import pytest
 from agentrun.foreign.converted import write_new
 from agentrun.foreign.openapi_yaml import operations_as_yaml
 from agentrun.project import read_project
-from agentrun.resolve import resolve_tool
+from agentrun.resolve import resolve_tools
 from agentrun.spec.types import ApiKeyAuth, AuthSpec
 from agentrun.templates import call_variables
 from http_calls import CONTEXT
@@ -156,7 +156,7 @@ def both(tmp_path_factory):
         assert findings(project, "error", "warning") == []
         auth = AuthSpec(api_key=ApiKeyAuth("header", "X-Api-Key", "s3cret-key"))
         members = tools(written, spec={"auth": auth})
-        own = {name: resolve_tool(project, one, environ)[0] for name, one in project.catalog.tools.items()}
+        own = {name: resolve_tools(project, one, environ).tools[0] for name, one in project.catalog.tools.items()}
 
         def ask(tool, arguments):
             assert tool.check.violations(arguments) == []
@@ -293,7 +293,9 @@ def test_what_has_no_form_is_listed_with_the_reason(operation, what, why):
     schemes = {"securitySchemes": {"cert": {"type": "mutualTLS"}}}
     method = "POST" if "requestBody" in operation else "GET"
     made = converted(document({f"{method} /it": {"operationId": "it", **operation}}, components=schemes))
-    assert [(one.what, one.why) for one in made.left] == [(f"{method} /it{what}", why)]
+    assert [(f"{one.of}{', ' if one.of else ''}{one.what}", one.why) for one in made.left] == [
+        (f"{method} /it{what}", why)
+    ]
     assert len(made.files) == (1 if what else 0)
 
 
@@ -301,10 +303,10 @@ def test_a_file_is_sent_as_text_and_that_is_told(tmp_path):
     schema = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
     operation = {"operationId": "put", "summary": "Puts a file.", "requestBody": body("multipart/form-data", schema)}
     made = converted(document({"POST /it": operation}))
-    assert [one.what for one in made.left] == ["POST /it, the part `file`"]
+    assert [(one.of, one.what) for one in made.left] == [("POST /it", "the part `file`")]
     project = project_of(tmp_path, made)
     assert findings(project, "error") == []
-    template = resolve_tool(project, project.catalog.tools["put"], {})[0].backend._template
+    template = resolve_tools(project, project.catalog.tools["put"], {}).tools[0].backend._template
     content = template.build({"file": "é"}, call_variables({"file": "é"}, CONTEXT)).content
     assert b'name="file"; filename="file"' in content
     assert "é".encode() in content

@@ -13,6 +13,11 @@ from typing import Any
 import msgspec
 
 DEFAULT_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "What the agent is asked."}},
+    "required": ["input"],
+}
 MAX_VIOLATIONS = 20
 MAX_EXPLAINED_DEPTH = 8
 _MAX_PATTERN_BYTES = 1_048_576

@@ -6,68 +6,43 @@ network: clients are made when they are first used.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from agentrun.bindings import (
     answer_format,
-    approval,
     bound_limits,
     context_policy,
     handoff,
-    output_shaper,
     permission_rule,
     run_text,
-    sent_and_check,
     tool_choice,
     tool_search,
 )
 from agentrun.diagnostics import Report
-from agentrun.effects import has_untrusted_output, is_idempotent, is_read_only
 from agentrun.engine.agent import Agent, BoundTool, ToolSet
 from agentrun.engine.exchange import OnExchange, masked
-from agentrun.engine.messages import FunctionTool, ToolList
-from agentrun.engine.ports import Model, Tool
+from agentrun.engine.messages import ToolList
+from agentrun.engine.ports import Model
 from agentrun.errors import SpecError
-from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
+from agentrun.json_schema import DEFAULT_AGENT_PARAMETERS, Validator
 from agentrun.model_wiring import ModelWiring, WiredModel
 from agentrun.models.endpoint import KEY_VARIABLES
-from agentrun.places import folder_of, part_folders, working_directory, writable_paths
 from agentrun.project import Project
 from agentrun.secrets import Masker
 from agentrun.spec.catalog import Document
-from agentrun.spec.types import AgentSpec, ModelSpec, ToolSpec
+from agentrun.spec.types import AgentSpec, ModelSpec
 from agentrun.suppress import accepted
 from agentrun.templates import compile_template
-from agentrun.tool_sets import SetRules, set_rules
-
-if TYPE_CHECKING:
-    from agentrun.tools.mcp.servers import Servers
-    from agentrun.tools.network import Network
-    from agentrun.tools.oauth2 import TokenSources
-    from agentrun.tools.shell import ShellTool
-
-DEFAULT_AGENT_PARAMETERS: dict[str, Any] = {
-    "type": "object",
-    "properties": {"input": {"type": "string", "description": "What the agent is asked."}},
-    "required": ["input"],
-}
+from agentrun.tool_binding import ToolBinder, ToolStage
 
 
-class Stage(Protocol):
+class Stage(ToolStage, Protocol):
     """Stands between an agent and the world, for a test: what it gives takes the place of what would be bound."""
 
-    shell: type[ShellTool]
-
     def model(self, specs: Sequence[ModelSpec], real: Model) -> Model: ...
-    def tool(self, name: str, timeout_s: float, make: Callable[[], Tool | None]) -> Tool | None: ...
-    def tool_set(self, rules: SetRules, make: Callable[[], ToolSet]) -> ToolSet: ...
-    def network(self, watch: OnExchange | None) -> Network: ...
-    def tokens(self, network: Network) -> Network: ...
-    async def sleep(self, seconds: float) -> None: ...
 
 
 def check_runnable(
@@ -151,22 +126,6 @@ def resolve_tools(
     return BoundTools(tools, [tool_set] if tool_set else [], resolver.masker, resolver.close)
 
 
-def resolve_tool(
-    project: Project,
-    document: Document,
-    environ: Mapping[str, str],
-    *,
-    model: str | None = None,
-    on_exchange: OnExchange | None = None,
-) -> tuple[BoundTool, Masker]:
-    """One tool alone, as `agentrun tools call` needs it. `model` is for the agent behind it, where there is one."""
-    documents = project.reachable(document)
-    check_runnable(project, documents, model=model)
-    masker = _masker(project, environ)
-    resolver = _Resolver(project, environ, masker, model, False, on_exchange)
-    return resolver.whole_tool(document), masker
-
-
 class BoundModel(WiredModel, frozen=True, eq=False):
     """A model that belongs to no agent, such as one that judges. `mask` hides the project's secrets."""
 
@@ -214,8 +173,9 @@ class _Resolver:
         )
         self._agents: dict[str, Agent] = {}
         self._peers: dict[str, Agent] = {}
-        self._network: tuple[Network, TokenSources] | None = None
-        self._servers: Servers | None = None
+        self._tools = ToolBinder(
+            project, environ, masker, self.on_exchange, stage, lambda name: self.agent(project.catalog.agents[name])
+        )
 
     def whole(self, document: Document, beside: Sequence[Document] = ()) -> Agent:
         """An agent with all that its conversation, or that of an agent behind its tools, may be handed over to."""
@@ -283,10 +243,7 @@ class _Resolver:
 
     async def close(self) -> None:
         await self.models.aclose()
-        if self._servers is not None:
-            await self._servers.aclose()
-        if self._network is not None:
-            await self._network[0].aclose()
+        await self._tools.aclose()
 
     # -- tools
 
@@ -296,155 +253,14 @@ class _Resolver:
         catalog = self.project.catalog
         for document in catalog.tools_of(agent):
             if not document.is_set:
-                tools[document.name] = self.tool(document)
+                tools[document.name] = self._tools.tool(document)
                 continue
-            members, tool_set = self.members(document, catalog.wanted_of(agent, document))
+            members, tool_set = self._tools.members(document, catalog.wanted_of(agent, document))
             tools |= {one.name: one for one in members}
             sets += [tool_set] if tool_set else []
         return tools, sets
 
-    def members(
-        self, document: Document, wanted: tuple[str, ...] = ("*",)
-    ) -> tuple[Sequence[BoundTool], ToolSet | None]:
-        """Of a set: what its document describes, or the set of a server, which is asked when a run begins."""
-        spec: ToolSpec = document.spec
-        if spec.openapi is not None:
-            from agentrun.openapi_sets import openapi_members
-
-            network, tokens = self._shared_network()
-            rules = set_rules(document.name, spec, wanted, spec.openapi.bind)
-            stage = self.stage
-            return openapi_members(
-                spec.openapi,
-                rules,
-                folder_of(document, "openapi", "spec"),
-                network=network,
-                tokens=tokens,
-                sleep=asyncio.sleep if stage is None else stage.sleep,
-                staged=None if stage is None else stage.tool,
-            ), None
-        if spec.mcp is not None:
-            rules = set_rules(document.name, spec, wanted, spec.mcp.bind)
-
-            def make() -> ToolSet:
-                return self._mcp_set(document, rules)
-
-            return (), make() if self.stage is None else self.stage.tool_set(rules, make)
-        return (self.tool(document),), None
-
-    def _mcp_set(self, document: Document, rules: SetRules) -> ToolSet:
-        from agentrun.mcp_sets import McpSet
-
-        return McpSet(
-            document.spec.mcp,
-            rules,
-            folder=folder_of(document, "mcp", "cwd"),
-            root=self.project.root,
-            environ=self.environ,
-            servers=self._shared_servers(),
-            network=self._shared_network,
-            mask=self.masker,
-        )
-
     def whole_members(self, document: Document) -> tuple[Sequence[BoundTool], ToolSet | None]:
-        found = self.members(document)
+        found = self._tools.members(document)
         self._bind_peers()
         return found
-
-    def whole_tool(self, document: Document) -> BoundTool:
-        tool = self.tool(document)
-        self._bind_peers()
-        return tool
-
-    def tool(self, document: Document) -> BoundTool:
-        spec: ToolSpec = document.spec
-        description, parameters = spec.description, spec.parameters
-        if spec.agent is not None:
-            called: AgentSpec = self.project.catalog.agents[spec.agent].spec
-            description = description or called.description
-            parameters = parameters or called.parameters or DEFAULT_AGENT_PARAMETERS
-        parameters = parameters or DEFAULT_PARAMETERS
-        sent, check = sent_and_check(parameters, spec.strict)
-        return BoundTool(
-            function=FunctionTool(document.name, description, sent, spec.strict),
-            check=check,
-            backend=self._staged(document, spec, parameters),
-            approval=approval(spec.require_approval),
-            condition=spec.require_approval,
-            read_only=is_read_only(spec),
-            untrusted_output=has_untrusted_output(spec),
-            relays_untrusted=spec.agent is not None and self._reads_untrusted(spec.agent),
-            runs_agent=spec.agent is not None,
-            timeout_s=self._timeout_s(document),
-            max_output_chars=spec.max_output_length,
-            output=output_shaper(spec.output),
-        )
-
-    def _reads_untrusted(self, agent: str) -> bool:
-        """Whether a run of an agent may read hostile output, with the agents behind its tools and its hand-offs."""
-        catalog = self.project.catalog
-        tools = [one.spec for one in catalog.reached(catalog.agents[agent]) if one.kind == "tool"]
-        return any(has_untrusted_output(spec) for spec in tools)
-
-    def _timeout_s(self, document: Document) -> float:
-        """An agent as a tool has the time of a whole run, unless the tool says less."""
-        spec: ToolSpec = document.spec
-        if spec.agent is not None and document.node.get("timeout") is None:
-            return self.agent(self.project.catalog.agents[spec.agent]).limits.timeout_s
-        return spec.timeout
-
-    def _staged(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
-        def make() -> Tool | None:
-            return self._backend(document, spec, parameters)
-
-        return make() if self.stage is None else self.stage.tool(document.name, self._timeout_s(document), make)
-
-    def _backend(self, document: Document, spec: ToolSpec, parameters: Mapping[str, Any]) -> Tool | None:
-        if spec.http is not None:
-            from agentrun.tools.http import HttpTool
-
-            network, tokens = self._shared_network()
-            return HttpTool(
-                spec.http,
-                parameters=parameters,
-                idempotent=is_idempotent(spec),
-                network=network,
-                tokens=tokens,
-                folders=part_folders(document),
-                timeout_s=self._timeout_s(document),
-                sleep=asyncio.sleep if self.stage is None else self.stage.sleep,
-            )
-        if spec.shell is not None:
-            from agentrun.tools.shell import ShellTool
-
-            cwd, write = working_directory(document), writable_paths(document)
-            make = ShellTool if self.stage is None else self.stage.shell
-            return make(spec.shell, cwd=cwd, environ=self.environ, write=write)
-        if spec.agent is not None:
-            from agentrun.tools.agent import AgentTool
-
-            return AgentTool(self.agent(self.project.catalog.agents[spec.agent]))
-        if spec.python is not None:
-            from agentrun.tools.python import PythonTool
-
-            return PythonTool(spec.python, root=self.project.root)
-        return None
-
-    def _shared_network(self) -> tuple[Network, TokenSources]:
-        """One pool of connections for all tools, and one token for all tools of a client."""
-        if self._network is None:
-            from agentrun.tools.network import Network
-            from agentrun.tools.oauth2 import TokenSources
-
-            network = Network(watch=self.on_exchange) if self.stage is None else self.stage.network(self.on_exchange)
-            tokens = network if self.stage is None else self.stage.tokens(network)
-            self._network = network, TokenSources(tokens, self.masker)
-        return self._network
-
-    def _shared_servers(self) -> Servers:
-        """One process, or one connection, for all sets that name the same server."""
-        if self._servers is None:
-            from agentrun.tools.mcp.servers import Servers
-
-            self._servers = Servers()
-        return self._servers

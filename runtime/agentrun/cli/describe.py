@@ -23,10 +23,9 @@ from agentrun.cli.describe_set import (
 )
 from agentrun.discovery import display
 from agentrun.effects import has_untrusted_output, http_method, is_idempotent, is_read_only
-from agentrun.json_schema import DEFAULT_PARAMETERS
+from agentrun.json_schema import DEFAULT_AGENT_PARAMETERS, DEFAULT_PARAMETERS
 from agentrun.places import part_folders, working_directory, writable_paths
 from agentrun.project import Project
-from agentrun.resolve import DEFAULT_AGENT_PARAMETERS
 from agentrun.spec.catalog import Document
 from agentrun.spec.function_names import handoff_name
 from agentrun.spec.types import BACKENDS, AgentSpec, HttpSpec, PartSpec, PermissionSpec, ToolSpec
