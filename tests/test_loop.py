@@ -118,11 +118,11 @@ def test_calls_that_waited_for_their_turn_are_interrupted_too():
             hanging.set()
             await asyncio.Event().wait()
 
-        agent = make_agent([calls(*["hang"] * 10)], make_tool("hang", hang), limits=Limits(max_repeated_calls=99))
+        agent = make_agent([calls(*["hang"] * 20)], make_tool("hang", hang), limits=Limits(max_repeated_calls=99))
         await cancelled(agent, hanging, messages, told)
-        assert len([result for result in results(messages) if '"interrupted"' in result]) == 10
-        assert kinds(told).count("ToolStarted") == 8
-        assert kinds(told).count("ToolFinished") == 10
+        assert len([result for result in results(messages) if '"interrupted"' in result]) == 20
+        assert kinds(told).count("ToolStarted") == 16
+        assert kinds(told).count("ToolFinished") == 20
         assert other_tasks() == set()
 
     asyncio.run(scenario())
@@ -141,8 +141,8 @@ def test_half_a_surrogate_pair_in_what_a_user_gives_is_no_character_and_ends_no_
 # -- calls at once --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("parallel", "at_once"), [(None, 8), (True, 8), (False, 1)])
-def test_at_most_eight_calls_run_at_once_and_one_where_the_agent_says_so(parallel, at_once):
+@pytest.mark.parametrize(("parallel", "at_once"), [(None, 16), (True, 16), (False, 1)])
+def test_at_most_sixteen_calls_run_at_once_and_one_where_the_agent_says_so(parallel, at_once):
     async def scenario():
         running, most, full, release = 0, 0, asyncio.Event(), asyncio.Event()
 

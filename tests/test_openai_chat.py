@@ -513,6 +513,13 @@ def test_https_to_a_server_without_it_says_so():
         asyncio.run(complete(client(server.base_url.replace("http:", "https:")), QUESTION))
 
 
+def test_certificates_that_cannot_be_read_are_named(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "no-such.pem")
+    with pytest.raises(ModelError, match=r"of SSL_CERT_FILE, no-such\.pem, can't be read") as failure:
+        asyncio.run(complete(client("https://127.0.0.1:9/v1"), QUESTION))
+    assert not failure.value.retryable
+
+
 def test_a_cancelled_task_closes_the_stream_at_once():
     with ModelServer([silence(UNFINISHED)]) as server:
 

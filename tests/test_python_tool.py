@@ -4,8 +4,6 @@ import asyncio
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 
 import pytest
 
@@ -245,26 +243,3 @@ def test_a_function_that_never_returns_keeps_neither_the_call_nor_the_program(tm
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=10, check=True
     )
     assert (ran.stdout, ran.stderr) == ("in time\n", "")
-
-
-def test_a_function_that_returns_after_its_time_disturbs_nobody(tmp_path):
-    project(tmp_path, slow="import threading\nhold = threading.Event()\ndef wait(): hold.wait(5); return 1\n")
-    tool = PythonTool("slow:wait", root=tmp_path)
-
-    async def given_up():
-        async with asyncio.timeout(0.1):
-            await tool.call({}, CONTEXT)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(given_up())
-    failures = []
-    threading.excepthook, kept = failures.append, threading.excepthook
-    try:
-        tool._function.__globals__["hold"].set()
-        deadline = time.monotonic() + 5
-        while any(thread.name == "agentrun-python-tool" for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        threading.excepthook = kept
-    assert failures == []

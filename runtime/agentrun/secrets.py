@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import urllib.parse
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 MIN_CHARS = 6
@@ -47,12 +49,15 @@ class Masker:
     def _index(self) -> None:
         forms = {form for secret in self._secrets if len(secret) >= MIN_CHARS for form in forms_of(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._shortest = min(map(len, forms), default=sys.maxsize)
         self._breakable = {form for form in forms if _may_be_broken(form)}
-        self._by_first: dict[str, list[str]] = {}
-        for form in self._forms:
-            self._by_first.setdefault(form[0], []).append(form)
+        self._alphabetical = sorted(forms)
+        self._alphabetical_breakable = sorted(self._breakable)
+        self._first = re.compile("|".join(sorted({re.escape(form[0]) for form in forms})))
 
     def text(self, text: str) -> str:
+        if len(text) < self._shortest:
+            return text
         pattern = self._pattern(text)
         return text if pattern is None else pattern.sub(MASKED, text)
 
@@ -88,7 +93,7 @@ class Masker:
         if isinstance(value, (list, tuple)):
             return [self.data(child) for child in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            digits = json.dumps(value)
+            digits = repr(value)  # as in JSON
             masked = self.text(digits)
             return value if masked == digits else masked
         return value
@@ -101,22 +106,26 @@ class Masker:
         if not self._forms:
             return len(text)
         longest = len(self._forms[0])
-        begin = max(0, len(text) - (3 * longest if self._breakable else longest))  # with the ends of lines
-        end = next((at for at in range(begin, len(text)) if self._may_become_one(text[at:])), len(text))
-        if end == len(text):
-            return end
+        end = max(0, len(text) - (3 * longest if self._breakable else longest))  # with the ends of lines
+        while (first := self._first.search(text, end)) is not None:
+            end = first.start()
+            if self._may_become_one(text[end:]):
+                break
+            end += 1
+        else:
+            return len(text)
         pattern = self._pattern(text)
         places = (found.span() for found in pattern.finditer(text)) if pattern else ()
         return next((stop for start, stop in places if start < end < stop), end)
 
     def _may_become_one(self, tail: str) -> bool:
         """Whether what follows could make a secret of the end of a text."""
-        flat = _flat(tail) if "\n" in tail or "\r" in tail else tail
-        return any(
-            (form.startswith(tail) and len(form) > len(tail))
-            or (flat is not tail and form in self._breakable and form.startswith(flat) and len(form) > len(flat))
-            for form in self._by_first.get(tail[0], ())
-        )
+        if _begins_one(tail, self._alphabetical):
+            return True
+        if not self._breakable or tail[0] in "\r\n":  # no line of one begins with the end of a line
+            return False
+        flat = _flat(tail)
+        return len(flat) < len(tail) and _begins_one(flat, self._alphabetical_breakable)
 
 
 class StreamMasker:
@@ -135,6 +144,12 @@ class StreamMasker:
     def flush(self) -> str:
         rest, self._waiting = self._waiting, ""
         return self._masker.text(rest)
+
+
+def _begins_one(text: str, alphabetical: Sequence[str]) -> bool:
+    """Whether one of them is longer, and begins so: in the order of the alphabet it stands right behind."""
+    at = bisect_right(alphabetical, text)
+    return at < len(alphabetical) and alphabetical[at].startswith(text)
 
 
 def _may_be_broken(form: str) -> bool:

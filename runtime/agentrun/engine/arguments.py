@@ -18,6 +18,8 @@ MAX_DIGITS = 4_300  # what Python reads
 _SHOWN_DIGITS = 20
 NO_OBJECT = "the arguments are not one JSON object"
 
+_sorted = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
 
 def parse_arguments(text: str) -> dict[str, Any]:
     """One JSON object; raises `ToolFailure` that quotes the text: in the history `{}` takes its place."""
@@ -61,7 +63,7 @@ def given_arguments(agent: Agent, given: dict[str, Any], *, typed: bool, begins:
 
 def canonical(arguments: dict[str, Any]) -> str:
     """The same text for the same arguments, whatever their order."""
-    return json.dumps(arguments, sort_keys=True, ensure_ascii=False)
+    return _sorted(arguments)
 
 
 def parse_json(text: str) -> Any:

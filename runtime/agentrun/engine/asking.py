@@ -7,6 +7,7 @@ means for the run is the loop's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from agentrun.engine import events
 from agentrun.engine.agent import Agent
@@ -51,7 +52,7 @@ class Asker:
         self._asides = asides
         self._emit = emit
         self._tool_choice = agent.tool_choice
-        self._masked = MaskedProgress(agent.mask, lambda progress: progress_event(progress, emit))
+        self._masked = MaskedProgress(agent.mask, partial(progress_event, emit=emit))
         self._pieces: list[str] = []
         self._overflow = Overflow(
             agent.context,
@@ -98,11 +99,10 @@ class Asker:
         return "".join(self._pieces)
 
     def _progress(self, progress: Progress) -> None:
-        match progress:
-            case TextProgress(text):
-                self._pieces.append(text)
-            case RetryProgress() | FallbackProgress():
-                self._pieces.clear()
+        if isinstance(progress, TextProgress):
+            self._pieces.append(progress.text)
+        elif isinstance(progress, RetryProgress | FallbackProgress):
+            self._pieces.clear()
         self._masked(progress)
 
     def _request(self, may_call: bool) -> Request:

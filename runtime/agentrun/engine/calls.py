@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from agentrun.engine.agent import Agent, BoundTool
-from agentrun.engine.approval import decide
+from agentrun.engine.approval import Decision, decide
 from agentrun.engine.arguments import canonical, check_arguments, parse_arguments
 from agentrun.engine.events import ApprovalDecided, Elicited, Reason, ToolFinished, ToolProgress, ToolStarted
 from agentrun.engine.handoff import Takeover
@@ -37,7 +37,7 @@ from agentrun.engine.ports import (
 from agentrun.engine.toolkit import Toolkit
 from agentrun.errors import ToolFailure
 
-AT_ONCE = 8
+AT_ONCE = 16
 _MAX_MESSAGE_CHARS = 500  # of what a server says of its progress
 _MAX_CHARS = 16_000  # of what is told of a call to a tool that is not there
 
@@ -103,6 +103,7 @@ class Caller:
         # Calls of one turn were written before any of their results was read: taint counts from the next turn on.
         self.untrusted_seen = self._tainted = untrusted_seen
         self._repetition = Repetition(agent.limits.max_repeated_calls)
+        self._changed_tools = asyncio.Lock()  # held while somebody is asked about one
 
     def plan(self, calls: Sequence[ToolCall], limit: Reason | None = None) -> Turn:
         """Look at each call in order and count it. With `limit` none is run, and the run ends for that reason.
@@ -133,7 +134,7 @@ class Caller:
         return Turn([self._refused(self._look_up(Planned(call)), reason) for call in calls], reason, None)
 
     async def make(self, turn: Turn, number: int) -> None:
-        """Make the calls that may be made, at most 8 at once. On cancellation each keeps the result it has."""
+        """Make the calls that may be made, at most `AT_ONCE` at once. On cancellation each keeps the result it has."""
         gate = asyncio.Semaphore(1 if self.agent.parallel_tool_calls is False else AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:
@@ -203,10 +204,15 @@ class Caller:
             None if asked.schema is None else mask.data(dict(asked.schema)),
             None if asked.url is None else mask.text(asked.url),
         )
-        answer = await self.approver.elicit(ElicitationQuestion(self.agent.name, name, call_id, asked))
-        self.emit(
-            Elicited, call_id=call_id, name=name, server=asked.server, message=asked.message, action=answer.action
-        )
+        answer = ElicitationAnswer("cancel")
+        try:
+            answer = await self.approver.elicit(
+                ElicitationQuestion(self.agent.name, name, call_id, asked, self.callers)
+            )
+        finally:  # also where the call ended meanwhile: it was asked
+            self.emit(
+                Elicited, call_id=call_id, name=name, server=asked.server, message=asked.message, action=answer.action
+            )
         return answer
 
     def _tell_progress(self, call: ToolCall, progress: float, total: float | None, message: str | None) -> None:
@@ -265,7 +271,17 @@ class Caller:
     async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
         if tool.built_in:
             return
-        decision = decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
+        decision = self._decided(one, tool, context)
+        if decision.changed:
+            async with self._changed_tools:  # what is approved for one call is so for those that wait
+                await self._ask(one, tool, self._decided(one, tool, context))
+        else:
+            await self._ask(one, tool, decision)
+
+    def _decided(self, one: Planned, tool: BoundTool, context: CallContext) -> Decision:
+        return decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
+
+    async def _ask(self, one: Planned, tool: BoundTool, decision: Decision) -> None:
         if decision.action == "allow" and decision.rule is None:
             return  # nothing was in question
         approved, reason = decision.action == "allow", self.agent.mask.text(decision.reason)
@@ -291,6 +307,8 @@ class Caller:
             waited_s = round(time.monotonic() - asked, 6) if by == "user" else waited_s
             if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
                 reason = answer.message if by == "user" else f"{answer.message} ({reason})"
+            if by == "nobody" and decision.changed:  # no rule lets it be called again
+                reason = f"{reason}; a yes in a chat, or `--approve {tool.name}`, approves it as it is now"
         rule = msgspec.UNSET if decision.rule is None else decision.rule
         self.emit(
             ApprovalDecided,

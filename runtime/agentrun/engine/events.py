@@ -186,5 +186,6 @@ class Teller:
 
     def __call__(self, kind: Callable[..., Event], **fields: Any) -> None:
         self._seq += 1
-        envelope = {"run_id": self._run_id, "seq": self._seq, "time": time.time(), "parent_run_id": self._parent_run_id}
-        self._emit(kind(**envelope, **fields))
+        self._emit(
+            kind(run_id=self._run_id, seq=self._seq, time=time.time(), parent_run_id=self._parent_run_id, **fields)
+        )

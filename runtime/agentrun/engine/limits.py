@@ -6,7 +6,6 @@ counted is what begins: of many that run at once none begins beyond a limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 from agentrun.engine.agent import Limits
@@ -35,13 +34,14 @@ class Budget:
         self.usage = Usage()
         self.cost_usd: float | None = None
         self._was_refused_a_call = False
+        self._above: tuple[Budget, ...] = () if parent is None else parent._chain
 
     def begin_turn(self) -> Reason | None:
         """Counts a model turn, unless a limit is reached: of turns, or one that a run below has come to."""
         for reason in _ENDING:
             if self.whose(reason) is not None:
                 return reason
-        for one in self._chain():
+        for one in self._chain:
             one.turns += 1
         return None
 
@@ -51,30 +51,30 @@ class Budget:
 
     def begin_call(self) -> Reason | None:
         """Counts a tool call, unless the limit is reached."""
-        spent = [one for one in self._chain() if one.tool_calls >= one.limits.max_tool_calls]
+        spent = [one for one in self._chain if one.tool_calls >= one.limits.max_tool_calls]
         for one in spent:
             one._was_refused_a_call = True
         if spent:
             return "max_tool_calls"
-        for one in self._chain():
+        for one in self._chain:
             one.tool_calls += 1
         return None
 
     def begin_run(self) -> tuple[RunLimit, Budget] | None:
         """Counts a run of an agent as a tool of this one, unless a limit is reached: then which, and whose."""
-        for one in self._chain():
+        for one in self._chain:
             if self.depth + 1 - one.depth > one.limits.max_depth:
                 return "max_depth", one
-        for one in self._chain():
+        for one in self._chain:
             if one.agent_runs >= one.limits.max_agent_runs:
                 return "max_agent_runs", one
-        for one in self._chain():
+        for one in self._chain:
             one.agent_runs += 1
         return None
 
     def spend(self, usage: Usage, cost: float | None) -> Reason | None:
         """Counts a reply and says which cap is reached now. `cost` is in US dollars; None, without a price: nothing."""
-        for one in self._chain():
+        for one in self._chain:
             one.usage += usage
             if cost is not None:
                 one.cost_usd = (one.cost_usd or 0.0) + cost
@@ -86,7 +86,12 @@ class Budget:
 
         That of calls is reached by a call too many: what uses all of them may still answer.
         """
-        return next((one for one in reversed(list(self._chain())) if one._has_reached(reason)), None)
+        return next((one for one in reversed(self._chain) if one._has_reached(reason)), None)
+
+    @property
+    def _chain(self) -> tuple[Budget, ...]:
+        """This one, and those above."""
+        return self, *self._above
 
     def _has_reached(self, reason: Reason) -> bool:
         limits = self.limits
@@ -100,13 +105,6 @@ class Budget:
             case "max_cost_usd":
                 return limits.max_cost_usd is not None and (self.cost_usd or 0.0) >= limits.max_cost_usd
         return False
-
-    def _chain(self) -> Iterator[Budget]:
-        """This one, and those above."""
-        one: Budget | None = self
-        while one is not None:
-            yield one
-            one = one.parent
 
 
 class Repetition:

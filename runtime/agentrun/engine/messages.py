@@ -15,18 +15,27 @@ import msgspec
 encode = msgspec.json.Encoder().encode
 
 PROMPT_ROLES = ("system", "developer")
+_PLAIN_KEYS = frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id"})
 
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "refusal"]
 
 
 class Message:
-    """One message: `data` is the JSON object of the chat API, `json` its bytes. Neither is changed after."""
+    """One message: `data` is the JSON object of the chat API, `json` its bytes. Neither is changed after.
 
-    __slots__ = ("data", "json")
+    What each request asks of all messages is read once, too: `calls` are the ids of the calls in it, `answers` is the
+    call that it is the result of, and `is_plain` says that it has nothing that a service may not know.
+    """
+
+    __slots__ = ("answers", "calls", "data", "is_plain", "json")
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
         self.json: bytes = encode(data)
+        calls: Sequence[Mapping[str, Any]] = data.get("tool_calls") or ()
+        self.calls = tuple([call["id"] for call in calls])
+        self.answers: str | None = (data.get("tool_call_id") or "") if data["role"] == "tool" else None
+        self.is_plain = _is_plain(data)
 
     @property
     def role(self) -> str:
@@ -40,6 +49,17 @@ class Message:
 
     def __hash__(self) -> int:
         return hash(self.json)
+
+
+def _is_plain(data: Mapping[str, Any]) -> bool:
+    if not data.keys() <= _PLAIN_KEYS:
+        return False
+    if data["role"] != "assistant":
+        return True
+    content = data.get("content", "")
+    if data.get("tool_calls"):
+        return content is None or bool(content)
+    return bool(content or data.get("refusal"))
 
 
 def system(text: str) -> Message:

@@ -16,10 +16,12 @@ _BRIEF_CHARS = 1_000
 _ZWJ = "\u200d"
 _LONGEST_CLUSTER = 32  # a text may consist of nothing but accents
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def as_text(value: Any) -> str:
     """Text as it is, data as compact JSON. Half a surrogate pair becomes `?`: it can't be sent."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = value if isinstance(value, str) else _compact(value)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -95,12 +95,13 @@ class Elicitation(msgspec.Struct, frozen=True):
 
 
 class ElicitationQuestion(msgspec.Struct, frozen=True):
-    """`agent` made the call of `tool` for which a server asks."""
+    """`agent` made the call of `tool` for which a server asks; `callers` are those above it, the outermost first."""
 
     agent: str
     tool: str
     call_id: str
     asked: Elicitation
+    callers: tuple[str, ...] = ()
 
 
 class ElicitationAnswer(msgspec.Struct, frozen=True):

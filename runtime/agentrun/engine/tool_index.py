@@ -7,6 +7,7 @@ functions each time, which mostly are what they were.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ MAX_PARAMETER_CHARS = 8_000
 MAX_CHARS = 2_000
 MAX_RELATED = 100  # words of a text for which related ones are looked up
 KEPT = 32
+
+_NAME = re.compile(r"[\w-]+")
 
 # Words that say nothing of what is wanted, in the language of most descriptions. A text of these alone, such as
 # `yes, please do`, finds nothing.
@@ -44,11 +47,17 @@ class ToolIndex:
 
     def __init__(self, functions: Sequence[FunctionTool]) -> None:
         self._names = [one.name for one in functions]
+        self._places = {name: place for place, name in enumerate(self._names)}
         self._index = Index(map(fields, functions), WEIGHTS, k1=K1, b=B)
 
     def find(self, text: str, limit: int | None = None) -> list[str]:
-        """The names of those that fit a text, best first. Equal ones are in the order of the functions."""
-        return [self._names[hit.position] for hit in self._index.rank(self._query(text), limit)]
+        """The names of those that fit a text, best first. Equal ones are in the order of the functions.
+
+        What a text calls by its name fits best, also where the words of that name say nothing.
+        """
+        called = dict.fromkeys(one for one in _NAME.findall(_ends(text)) if one in self._places)
+        fitting = (self._names[hit.position] for hit in self._index.rank(self._query(text), limit))
+        return list(dict.fromkeys([*sorted(called, key=self._places.__getitem__), *fitting]))[:limit]
 
     def _query(self, text: str) -> dict[str, float]:
         """Numbers are left out: they are what a tool is given, never what it does."""

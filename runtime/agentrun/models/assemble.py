@@ -108,7 +108,13 @@ class Assembly:
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(reasoning, str) and reasoning:
             progress.append(ReasoningProgress(reasoning))
-        for kind, text in content_parts(delta.get("content")):
+        content = delta.get("content")
+        if isinstance(content, str):  # nearly always; in the form of `content_parts` it takes twice as long
+            if content:
+                self._text.append(content)
+                progress.append(TextProgress(content))
+            content = None
+        for kind, text in content_parts(content):
             if kind == "reasoning":
                 progress.append(ReasoningProgress(text))
             elif kind == "refusal":

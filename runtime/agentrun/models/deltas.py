@@ -33,6 +33,8 @@ def content_parts(content: Any) -> list[tuple[str, str]]:
 
 def merge(known: dict[str, Any], delta: dict[str, Any], left_out: frozenset[str] = frozenset()) -> None:
     """Fold a delta's unknown fields in: text appends, mappings merge, lists grow, all else is replaced."""
+    if left_out.issuperset(delta):
+        return
     for key, new in delta.items():
         if key in left_out or new is None:
             continue

@@ -215,6 +215,16 @@ def unreachable(error: BaseException, service: Service, connect_s: float) -> Mod
     return ModelError(message, code="connection", retryable=retryable, help=help_text)
 
 
+def no_authorities(error: OSError, file: str) -> ModelError:
+    """The certificates that others are checked with can't be read. `file` is what SSL_CERT_FILE says."""
+    where = f"of SSL_CERT_FILE, {file}," if file else "of this system"
+    return ModelError(
+        f"the certificates {where} can't be read: {one_line(error.strerror or str(error))}",
+        code="bad_certificates",
+        help="Let SSL_CERT_FILE name a file of certificates in PEM form, or unset it.",
+    )
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting = [error]

@@ -8,7 +8,7 @@ out. A valid history, which is nearly every one, is returned as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from agentrun.engine.messages import Message, encode, tool_result
 from agentrun.errors import ToolFailure
@@ -44,20 +44,16 @@ def message_json(message: Message, content_when_empty: ContentWhenEmpty = None, 
 
 
 def _is_valid(messages: Sequence[Message]) -> bool:
-    unanswered: list[str] = []
+    unanswered: tuple[str, ...] = ()
     for message in messages:
-        data = message.data
-        role = data["role"]
-        if role == "tool":
-            if not unanswered or unanswered.pop() != data.get("tool_call_id"):
+        if message.answers is not None:
+            if not unanswered or message.answers != unanswered[0]:
                 return False
-        elif unanswered:
+            unanswered = unanswered[1:]
+        elif unanswered or not (message.is_plain or _has_place(message)):
             return False
-        elif role == "assistant":
-            if calls := data.get("tool_calls"):
-                unanswered = [call["id"] for call in reversed(calls)]
-            elif not _says_something(data):
-                return False
+        else:
+            unanswered = message.calls
     return not unanswered
 
 
@@ -70,7 +66,7 @@ def _repaired(messages: Sequence[Message]) -> list[Message]:
         if message.role == "tool":
             continue  # what its call did not claim below belongs to no call
         calls = message.data.get("tool_calls") if message.role == "assistant" else None
-        if message.role != "assistant" or calls or _says_something(message.data):
+        if _has_place(message):
             kept.append(message)
         results: list[Message] = []
         while calls and position < len(messages) and messages[position].role == "tool":
@@ -88,5 +84,6 @@ def _claimed(call_id: str, results: list[Message]) -> Message:
     return tool_result(call_id, encode(failure.as_result()).decode())
 
 
-def _says_something(data: Any) -> bool:
-    return bool(data.get("content") or data.get("refusal"))
+def _has_place(message: Message) -> bool:
+    data = message.data
+    return message.role != "assistant" or bool(message.calls or data.get("content") or data.get("refusal"))

@@ -17,7 +17,7 @@ from agentrun.errors import ModelError
 from agentrun.models.assemble import Assembly
 from agentrun.models.history import ContentWhenEmpty, message_json, repair
 from agentrun.models.sdk_client import OpenAIClient
-from agentrun.models.speakers import SAID_BY, refuses_ids, signed, with_short_ids
+from agentrun.models.speakers import refuses_ids, signed, with_short_ids
 from agentrun.models.transport import Wiring, check_settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ class ChatCompletions:
         if self._ids_are_short:
             messages = [self._shortened(message) for message in messages]
         empty, to = self._content_when_empty, self._speaker
-        sent = [self._kept(one, empty, to) if SAID_BY in one.data else message_json(one, empty, to) for one in messages]
+        sent = [
+            one.json if one.is_plain and (empty is None or not one.calls) else self._kept(one, empty, to)
+            for one in messages
+        ]
         pieces = [b'{"model":', encode(self.name), b',"messages":[', b",".join(sent), b"]"]
         if tools:
             pieces += [b',"tools":', tools.json]

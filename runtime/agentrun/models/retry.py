@@ -80,7 +80,7 @@ class Retrying:
 
         def watched(progress: Progress) -> None:
             nonlocal text_was_shown
-            text_was_shown = text_was_shown or (isinstance(progress, TextProgress) and not self._can_take_back)
+            text_was_shown = text_was_shown or isinstance(progress, TextProgress)
             tell(progress)
 
         corrected = False
@@ -89,7 +89,7 @@ class Retrying:
         while True:
             attempt += 1
             try:
-                return await model.complete(request, watched)
+                return await model.complete(request, tell if self._can_take_back else watched)
             except ModelError as error:
                 failure = error
             if text_was_shown:

@@ -86,7 +86,7 @@ class SdkClient:
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and self._loop is asyncio.get_running_loop():  # others can't be closed from here
             await client.close()
 
     def _open(self) -> Any:

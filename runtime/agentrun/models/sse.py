@@ -42,42 +42,39 @@ class EventReader:
         self._bytes_left -= len(piece)
         if self._bytes_left < 0:
             raise too_large("the reply", self._max_reply_bytes)
-        if self._after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]  # the second half of a CRLF that was cut
-            self._after_cr = False
-        events = []
-        for line in piece.splitlines(keepends=True):
-            text = line.rstrip(b"\r\n")
-            if len(self._line) + len(text) > self._max_line_bytes:
-                raise too_large("a line of the reply", self._max_line_bytes)
-            if len(text) == len(line):  # its end is still to come
-                self._line += text
-                continue
-            if self._line:
-                text = bytes(self._line + text)
-                self._line.clear()
-            if event := self._take(text):
-                events.append(event)
-        if piece:
-            self._after_cr = piece.endswith(b"\r")
-        return events
-
-    def _take(self, line: bytes) -> ServerEvent | None:
-        if self._at_start:
+        if self._after_cr:
+            piece = piece.removeprefix(b"\n")  # the second half of a CRLF that was cut
+        self._after_cr = piece.endswith(b"\r")
+        lines = piece.splitlines()
+        rest = b"" if piece.endswith((b"\n", b"\r")) or not lines else lines.pop()  # its end is still to come
+        if lines:
+            lines[0] = bytes(self._line + lines[0])
+            self._line = bytearray(rest)
+        else:
+            self._line += rest
+        if max(map(len, (self._line, *lines))) > self._max_line_bytes:
+            raise too_large("a line of the reply", self._max_line_bytes)
+        if self._at_start and lines:
             self._at_start = False
-            line = line.removeprefix(_BOM)
-        if not line:
-            event = ServerEvent(self._name, b"\n".join(self._data))
-            self._name = b""
-            self._data = []
-            return event if event.data.strip() else None
-        field, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if field == b"data":
-            self._data.append(value)
-        elif field == b"event":
-            self._name = value
-        return None
+            lines[0] = lines[0].removeprefix(_BOM)
+        return self._events(lines)
+
+    def _events(self, lines: list[bytes]) -> list[ServerEvent]:
+        events = []
+        for line in lines:
+            if not line:
+                data = b"\n".join(self._data)
+                if data.strip():
+                    events.append(ServerEvent(self._name, data))
+                self._name = b""
+                self._data.clear()
+                continue
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+            elif field == b"event":
+                self._name = value.removeprefix(b" ")
+        return events
 
 
 def too_large(what: str, max_bytes: int) -> ModelError:

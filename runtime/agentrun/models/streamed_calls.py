@@ -69,8 +69,7 @@ class StreamedCalls:
         call.id = call.id or call_id
         call.name = call.name or name
         arguments = function.get("arguments")
-        piece = encode(arguments).decode() if isinstance(arguments, dict) else arguments
-        piece = piece if isinstance(piece, str) else ""
+        piece = encode(arguments).decode() if isinstance(arguments, dict) else _word(arguments)
         call.arguments.append(piece)
         merge(call.extras, delta, _CALL_FIELDS)
         return CallProgress(call.position, call.name, piece)

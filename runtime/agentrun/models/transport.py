@@ -1,13 +1,14 @@
-"""One attempt over HTTP, whatever the API: the pool of connections, the deadlines, and the reading of the reply.
+"""One attempt over HTTP, whatever the API: the client, the deadlines, and the reading of the reply.
 
-Knows no SDK and no API. An SDK's client gets `http_client` as its transport, and posts through it; what chunks mean
-is the assembly's. Every failure leaves here as a `ModelError`.
+Knows no SDK and no API. An SDK's client posts through `http_client`; its connections are `pool.py`'s, and httpx2's own
+where a proxy may stand between. What chunks mean is the assembly's. Every failure leaves here as a `ModelError`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
@@ -20,13 +21,12 @@ from agentrun.models.failures import Service
 from agentrun.models.reply_body import ReplyBody
 
 if TYPE_CHECKING:
+    import ssl
     from typing import NotRequired
 
     import httpx2
 
 MAX_ERROR_BYTES = 64 * 1024
-MAX_CONNECTIONS = 64
-KEEP_ALIVE_S = 30.0
 
 # Once the end was announced there is little left to wait for: usage after a finish, and after the last event only
 # the last bytes of the response, which let the connection be used again.
@@ -141,22 +141,36 @@ def _too_slow(deadlines: Deadlines, *, is_total: bool) -> ModelError:
 
 
 def http_client(service: Service, *, connect_s: float, use_proxy: bool) -> httpx2.AsyncClient:
-    """A pool of connections: no redirects, no proxy variables unless asked, any status but 2xx is our error."""
+    """A client with its connections: no redirects, no proxy variables unless asked, any status but 2xx is our error."""
     import httpx2
+
+    from agentrun.models.pool import KEEP_ALIVE_S, Connections, max_connections
 
     async def refuse_failure(response: httpx2.Response) -> None:
         """Before an SDK would read the body without a bound."""
         if not 200 <= response.status_code < 300:
             raise await _failure(response, service)
 
-    return httpx2.AsyncClient(
-        verify=httpx2.create_ssl_context(),
-        trust_env=use_proxy,
-        follow_redirects=False,
-        timeout=httpx2.Timeout(None, connect=connect_s),
-        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S),
-        event_hooks={"response": [refuse_failure]},
-    )
+    options: dict[str, Any] = {
+        "trust_env": use_proxy,
+        "follow_redirects": False,
+        "timeout": httpx2.Timeout(None, connect=connect_s),
+        "event_hooks": {"response": [refuse_failure]},
+    }
+    if not use_proxy:
+        return httpx2.AsyncClient(transport=Connections(trust=_trusted), **options)
+    limits = httpx2.Limits(max_connections=max_connections(), keepalive_expiry=KEEP_ALIVE_S)
+    return httpx2.AsyncClient(verify=_trusted(), limits=limits, **options)
+
+
+def _trusted() -> ssl.SSLContext:
+    """The authorities of the system, or those that the variables of OpenSSL name."""
+    import httpx2
+
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        raise failures.no_authorities(error, os.environ.get("SSL_CERT_FILE", "")) from error
 
 
 async def _failure(response: httpx2.Response, service: Service) -> ModelError:

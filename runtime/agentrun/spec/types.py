@@ -370,7 +370,7 @@ class AgentSpec(Closed, frozen=True, kw_only=True):
         str | dict[str, Any], doc("`auto`, `none`, `required`, a tool's name, or OpenAI's object.")
     ] = "auto"
     parallel_tool_calls: Annotated[
-        bool | None, doc("Whether calls of one turn run at once, up to 8; default: yes, and nothing is sent.")
+        bool | None, doc("Whether calls of one turn run at once, up to 16; default: yes, and nothing is sent.")
     ] = None
     tool_search: Annotated[ToolSearchSpec | None, doc("Send only the tools that fit.")] = None
     response_format: Annotated[ResponseFormatSpec | None, doc("OpenAI's object; the answer is validated here too.")] = (

@@ -14,7 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,10 +28,10 @@ from agentrun.tools.watched import told
 if TYPE_CHECKING:
     import httpcore2
 
+    from agentrun.tools.connections import Connections
+
 CONNECT_TIMEOUT_S = 10.0
 _TRY_NEXT_ADDRESS_S = 2.5  # the wait for an address that isn't the last one of a host
-_MAX_CONNECTIONS = 100
-_KEEP_ALIVE_S = 5.0  # shorter than servers' own, so that a reused connection is rarely one just closed
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 Dial = Callable[[str, int, float], Awaitable[Any]]
@@ -84,7 +84,7 @@ class Network:
         self._make_tls = tls or _system_tls
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pools: dict[tuple[bool, str], httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[bool, str], Connections] = {}
 
     async def exchange(
         self,
@@ -108,12 +108,17 @@ class Network:
         sent = [*headers]
         if not any(name.lower() == "host" for name, _ in headers):
             sent.insert(0, ("Host", origin.authority))
+        if content is not None:
+            sent.append(("Content-Length", str(len(content))))
         limits = {"timeout": {"connect": CONNECT_TIMEOUT_S}}
+        request = httpcore2.Request(method, target, headers=sent, content=content, extensions=limits)
         with told(self._watch, method, url, headers, content, hidden=hidden) as answered:
             try:
-                pool = self.pool(checked, origin.scheme)
-                async with pool.stream(method, target, headers=sent, content=content, extensions=limits) as response:
+                response = await self.pool(checked, origin.scheme).handle_async_request(request)
+                try:
                     answer = await _read(response, max_bytes(response.status))
+                finally:
+                    await response.aclose()
             except (
                 OSError,
                 CorruptBody,
@@ -125,9 +130,9 @@ class Network:
             answered(answer)
         return answer
 
-    def pool(self, checked: bool, scheme: str) -> httpcore2.AsyncConnectionPool:
+    def pool(self, checked: bool, scheme: str) -> Connections:
         """The guarded connections, for an answer that is read while it comes."""
-        import httpcore2
+        from agentrun.tools.connections import Connections
 
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -135,12 +140,8 @@ class Network:
         if (checked, scheme) not in self._pools:
             if scheme == "https" and self._tls is None:
                 self._tls = self._make_tls()
-            self._pools[checked, scheme] = httpcore2.AsyncConnectionPool(
-                ssl_context=self._tls if scheme == "https" else None,
-                max_connections=_MAX_CONNECTIONS,
-                keepalive_expiry=_KEEP_ALIVE_S,
-                network_backend=cast(Any, _Guard(self._resolve, self._dial, checked)),
-            )
+            tls = self._tls if scheme == "https" else None
+            self._pools[checked, scheme] = Connections(tls, _Guard(self._resolve, self._dial, checked))
         return self._pools[checked, scheme]
 
     async def aclose(self) -> None:

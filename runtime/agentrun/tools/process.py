@@ -41,7 +41,7 @@ from agentrun.tools.program import encode, not_started
 
 MAX_BYTES = 10 * 1024 * 1024
 _CHUNK_BYTES = 65_536
-# What is kept of a longer output waits for its call's end in a file without a name: eight calls may run at once.
+# What is kept of a longer output waits for its call's end in a file without a name: many calls may run at once.
 _IN_MEMORY_BYTES = 1024 * 1024
 # A supervisor is done after `GRACE_S`, unless a process can't be killed: then it goes on alone.
 _END_S = supervisor.GRACE_S + 2.0

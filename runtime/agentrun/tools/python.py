@@ -1,8 +1,8 @@
 """The python backend: a function of the project, called with keyword arguments.
 
 Owns finding the function and what comes out of it. It doesn't know what the function does, and can't stop one
-that is not async: such a function runs in a thread of its own, which goes on when the call's time is up and keeps
-nobody waiting.
+that is not async: such a function has a thread to itself, goes on when the call's time is up, and keeps nobody
+waiting.
 
 Modules of the project root are imported below a package that stands for that root, so that two projects with a
 `shop` each don't meet in `sys.modules`. To the modules it looks as if the root came first in `sys.path`.
@@ -10,10 +10,7 @@ Modules of the project root are imported below a package that stands for that ro
 
 from __future__ import annotations
 
-import asyncio
 import builtins
-import concurrent.futures
-import contextvars
 import hashlib
 import importlib
 import inspect
@@ -29,6 +26,7 @@ from typing import Any
 
 from agentrun.engine.ports import CallContext, ToolResult
 from agentrun.errors import ToolFailure
+from agentrun.tools.threads import in_thread
 
 _PACKAGE_PREFIX = "agentrun_project_"
 _OWN_PACKAGE = re.compile(rf"\b{_PACKAGE_PREFIX}[0-9a-f]+\.")
@@ -44,13 +42,13 @@ class PythonTool:
 
     async def call(self, arguments: dict[str, Any], context: CallContext) -> ToolResult:
         if self._function is None:
-            self._function = await _in_thread(self._load)
+            self._function = await in_thread(self._load)
         function = self._function
         try:
             if _is_async(function):
                 value = await function(**arguments)
             else:
-                value = await _in_thread(lambda: function(**arguments))
+                value = await in_thread(lambda: function(**arguments))
                 if inspect.isawaitable(value):
                     value = await value
         except ToolFailure:
@@ -91,22 +89,6 @@ def _is_async(function: Callable[..., Any]) -> bool:
 def _described(error: BaseException) -> str:
     text = _OWN_PACKAGE.sub("", str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Run `work` in a daemon thread: one that never returns blocks neither other calls nor the end of the program."""
-    done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    done.set_running_or_notify_cancel()  # from here on it can't be cancelled, only left alone
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            done.set_result(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="agentrun-python-tool", daemon=True).start()
-    return await asyncio.wrap_future(done)
 
 
 # -- imports from the project root ----------------------------------------------------------------------------
