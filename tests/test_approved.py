@@ -174,12 +174,12 @@ def test_what_is_denied_stays_so(tmp_path):
     assert decide(tool, [rule("deny")], {}, CONTEXT, untrusted_seen=False).action == "deny"
 
 
-def told_of(folder, approver, description, *, rules=(), **tool):
-    """One run that calls the tool once, described so: what was decided, and what the model was told."""
+def told_of(folder, approver, description, *, rules=(), times=1, **tool):
+    """One run that calls the tool, described so: what was decided, and what the model was told."""
     told = []
     bound = make_tool("refund", definition=definition(folder, description=description), **tool)
     bound = msgspec.structs.replace(bound, function=FunctionTool("refund", description, PARAMETERS))
-    agent = make_agent([calls("refund"), answer()], bound, permissions=tuple(rules))
+    agent = make_agent([calls(*["refund"] * times), answer()], bound, permissions=tuple(rules))
     outcome = asyncio.run(soon(agentrun.run(agent, approver=approver, emit=told.append)))
     return [event for event in told if isinstance(event, events.ApprovalDecided)], results(outcome.messages)
 
@@ -189,7 +189,10 @@ def test_where_nobody_can_be_asked_the_call_is_denied_and_it_is_told_why(tmp_pat
     assert told_of(tmp_path, StandingApprover(), "Pays back.", **allow)[1] == ["ok"]
     decided, [result] = told_of(tmp_path, StandingApprover(), "Pays twice.", **allow)
     assert [(one.approved, one.by) for one in decided] == [(False, "nobody")]
-    assert "nobody could be asked (its server has changed the description since it was approved)" in result
+    assert (
+        "nobody could be asked (its server has changed the description since it was approved); "
+        "a yes in a chat, or `--approve refund`, approves it as it is now"
+    ) in result
     assert told_of(tmp_path, StandingApprover(["refund"]), "Pays twice.", **allow)[1] == ["ok"]
     assert told_of(tmp_path, StandingApprover(), "Pays twice.", **allow)[1] == ["ok"]
 
@@ -236,6 +239,20 @@ def test_a_yes_for_the_session_does_not_answer_for_another_tool(tmp_path):
     person.lines = ["v", "y"]
     assert (told_of(tmp_path, person.approver, description, **always))[1] == ["ok"]
     assert (told_of(tmp_path, person.approver, description, **always))[1] == ["ok"]  # the session's yes again
+    assert person.lines == []
+
+
+def test_calls_at_once_of_a_tool_that_has_changed_are_one_question(tmp_path):
+    allow = {"rules": [rule("allow")]}
+    told_of(tmp_path, StandingApprover(), "Pays back.", **allow)
+    person = Typist("n", "y")
+    decided, told = told_of(tmp_path, person.approver, "Pays twice.", times=3, **allow)
+    assert [(one.approved, one.by) for one in decided] == [
+        (False, "user"),
+        (True, "user"),
+        (True, "rule"),
+    ]
+    assert told[1:] == ["ok", "ok"]
     assert person.lines == []
 
 

@@ -65,11 +65,11 @@ def test_help_lists_every_command_in_groups_with_the_texts_aligned(project):
 
 
 def test_help_of_a_command_tells_more_of_it_and_an_unknown_one_suggests(project):
-    said = told(project, "/help agent", "/help quit", "/help rewind", "/? /tools")
+    said = told(project, "/help agent", "/help quit", "/help rewind", "/? /validate")
     assert "/agent [NAME]\n  the agents, or give the conversation to another one\n  What was said stays." in said
     assert "also typed as /exit" in said
     assert "there is no command /rewind" in said
-    assert said.rstrip().endswith("/tools\n  what the agent can call")
+    assert said.rstrip().endswith("/validate\n  check the agent's files; nothing changes")
 
 
 @pytest.mark.parametrize("columns", [80, 40])

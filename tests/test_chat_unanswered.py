@@ -185,7 +185,7 @@ def test_undo_of_a_hand_off_brings_the_prompt_back_with_the_arguments_of_today(f
 # -- what is typed
 
 
-@pytest.mark.parametrize("typed", ["/quit now", "/tools all", "/cost x", "/reload it", "/trace 3"])
+@pytest.mark.parametrize("typed", ["/quit now", "/system all", "/cost x", "/reload it", "/trace 3"])
 def test_a_command_that_takes_nothing_refuses_what_follows(folder, typed):  # noqa: F811
     name, rest = typed.split()
     done = chat(folder, typed, "thanks")

@@ -12,6 +12,7 @@ import pytest
 
 from agentrun.cli import run_cli
 from loopback_http import Loopback, reply, unused_port
+from openapi_documents import body, document, tools
 from projects import ADD, write_project
 
 TOOLS = ADD | {
@@ -353,6 +354,34 @@ def test_tool_names_complete(project):
     assert done.stdout.split() == ["plain,refund_order"]
 
 
+def test_an_agent_as_a_tool_has_the_time_of_a_run_unless_it_says_less(tmp_path, capsys, monkeypatch):
+    files = {
+        "agents/worker.yaml": "model: {api: offline}\nlimits: {timeout: 600}\n",
+        "tools.d/whole.yaml": "agent: worker\n",
+        "tools.d/brief.yaml": "agent: worker\ntimeout: 5\n",
+    }
+    monkeypatch.chdir(write_project(tmp_path, files))
+    told = {}
+    for name in ("whole", "brief"):
+        assert run_cli(["tools", "show", name]) == 0
+        told[name] = capsys.readouterr().out
+    assert "limits        600 s," in told["whole"]
+    assert "limits        5 s," in told["brief"]
+
+
+def test_in_a_pipe_a_long_description_is_cut_and_json_has_all_of_it(tmp_path, capsys, monkeypatch):
+    text = "Says much. " * 100
+    monkeypatch.delenv("COLUMNS", raising=False)
+    files = {"tools.d/much.yaml": f"description: {text}\nshell: {{command: [date]}}\n"}
+    monkeypatch.chdir(write_project(tmp_path, files))
+    assert run_cli(["tools", "list"]) == 0
+    [_, row] = capsys.readouterr().out.splitlines()
+    assert row.endswith("…")
+    assert 200 < len(row) < 300
+    assert run_cli(["tools", "list", "--format", "json"]) == 0
+    assert text.strip() in capsys.readouterr().out
+
+
 def test_verbose_shows_what_an_http_tool_sends_and_gets_with_secrets_hidden(project, capsys, monkeypatch):
     answers = [
         reply(200, '{"access_token": "t0ken-one"}'),
@@ -477,6 +506,19 @@ def shop(tmp_path, monkeypatch):
     monkeypatch.chdir(write_project(tmp_path, files))
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
     return tmp_path
+
+
+def test_a_file_to_be_sent_is_shown_as_the_model_is_asked_for_it(shop, capsys):
+    form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+    written = document({"POST /scans": {"operationId": "addScan", "requestBody": body("multipart/form-data", form)}})
+    write_project(shop, {"api.json": json.dumps(written), "tools.d/x.yaml": SCANS})
+    (bound,) = tools(written).values()
+    shown = json.loads(agentrun(capsys, "tools", "show", "x_addScan", "--format", "json")[1])
+    assert shown["function"]["function"]["parameters"] == bound.function.parameters
+    assert "base64" in bound.function.parameters["properties"]["body"]["properties"]["file"]["properties"]
+
+
+SCANS = "openapi: {spec: ../api.json, allowed_tools: [addScan]}\n"
 
 
 def listed(out):

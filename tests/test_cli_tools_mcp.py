@@ -12,6 +12,7 @@ import pytest
 from agentrun.cli import run_cli
 from agentrun.layout import lay_out
 from agentrun.spec.yaml_nodes import read_text
+from mcp_calls import http_workshop
 from projects import write_project
 
 SERVER = [sys.executable, str(Path(__file__).parent / "mcp_notes.py")]
@@ -143,6 +144,19 @@ def test_a_tool_of_a_server_that_fails_exits_with_1(project, capsys):
     assert json.loads(out)["error"]["type"] == "invalid_arguments"
 
 
+def test_who_calls_a_tool_by_hand_is_asked_nothing_though_it_has_changed_since_an_agent_called_it(project, capsys):
+    agent = {
+        "model": {"api": "scripted", "script": [{"tool_calls": [{"name": "notes_add", "arguments": {"text": "x"}}]}]}
+    }
+    agent |= {"tools": ["notes_add"], "permissions": [{"allow": "notes_add"}]}
+    (project / "agents" / "adder.yaml").write_text(json.dumps(agent))
+    assert "added x" in agentrun(capsys, "run", "adder", "hi")[2]
+    for kept in (project / "state" / "agentrun" / "approved").iterdir():
+        kept.write_text("another")
+    assert agentrun(capsys, "tools", "call", "notes_add", "--arg", "text=y")[:2] == (0, "added y\n")
+    assert "notes_add → denied" in agentrun(capsys, "run", "adder", "hi")[2]
+
+
 def test_what_a_server_asks_is_answered_by_nobody_where_there_is_no_terminal(project, capsys):
     code, out, _ = agentrun(capsys, "tools", "call", "notes_greet")
     assert code == 0
@@ -189,6 +203,18 @@ def test_the_servers_of_a_file_are_asked_only_where_that_is_wanted(project, caps
     assert agentrun(capsys, "tools", "import", "mcp", "mcp.json", "--connect", "--force")[0] == 0
     assert (project / "other-pid").exists()
     assert data(project / "tools.d/memo.yaml")["mcp"]["allowed_tools"][0] == "search"
+
+
+def test_verbose_shows_what_goes_to_a_server_at_an_address_with_secrets_hidden(project, capsys):
+    with http_workshop("--json") as launch:
+        mcp = {"server_url": launch.url, "headers": {"X-Key": "${NOTES_KEY}"}}
+        (project / "tools.d/far.yaml").write_text(json.dumps({"description": "Far.", "mcp": mcp}))
+        code, out, err = agentrun(capsys, "tools", "call", "far_echo", "--arg", f"text={KEY}", "--verbose")
+    assert (code, out) == (0, "[secret]\n")
+    assert f"→ POST {launch.url} (Host, User-Agent, Accept-Encoding, " in err
+    assert '"arguments": {"text": "[secret]"}' in err
+    assert "← 200 (application/json, " in err
+    assert KEY not in err
 
 
 # -- chat -----------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from agentrun.cli.elicit.fields import fields_of, parsed, wanted
 from agentrun.cli.talk.live import Live
 from agentrun.engine import events
 from agentrun.engine.approval import StandingApprover
-from agentrun.engine.ports import ApprovalQuestion, Elicitation, ElicitationAnswer, ElicitationQuestion
+from agentrun.engine.loop import run
+from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, Elicitation, ElicitationAnswer, ElicitationQuestion
 from agentrun.observers.call_row import progress_text
 from agentrun.observers.console import Console
 from agentrun.observers.spans import spans_of
 from agentrun.sessions.kept_events import decoded
-from engine_agents import soon
+from engine_agents import answer, calls, make_agent, make_tool, soon
 from projects import scripted_agent, write_project
 from terminals import Terminal
 
@@ -42,9 +43,9 @@ class Person:
         self.shown.append(f"{line}\n")
         return line
 
-    def answers(self, schema=None, message="Who are you?", url=None):
+    def answers(self, schema=None, message="Who are you?", url=None, callers=()):
         asked = Elicitation("notes-server", message, schema=schema, url=url)
-        question = ElicitationQuestion("main", "notes_greet", "c1", asked)
+        question = ElicitationQuestion("main", "notes_greet", "c1", asked, callers)
         answer = asyncio.run(soon(self.approver.elicit(question)))
         assert self.lines == []
         return answer
@@ -152,6 +153,12 @@ def test_it_says_who_asks_for_which_call_and_warns_of_secrets():
     assert [one.wants_secret for one in fields_of(form(city={"type": "string"}))] == [False]
 
 
+def test_it_says_for_whom_an_agent_behind_a_tool_makes_the_call():
+    person = Person(None, columns=160)
+    person.answers(form(), callers=("", "front", "desk"))
+    assert "for the call of notes_greet by main (for desk, for front):\n" in person.text
+
+
 HOSTILE = "ok\x1b[2J\rallow? y\nmain wants to call refund (never)\n  y once, n no\n\u202eabc\t" + "w" * 5000
 
 
@@ -231,6 +238,47 @@ def test_questions_of_servers_and_of_approval_never_overlap():
 
     asyncio.run(both())
     assert log == ["asked", "answered"] * 3
+
+
+class Waiting:
+    """Nobody answers. `asked` are the questions, `open` says that one waits."""
+
+    def __init__(self):
+        self.asked = []
+        self.open = asyncio.Event()
+
+    async def ask(self, question):
+        return ApprovalAnswer(True, "user")
+
+    async def elicit(self, question):
+        self.asked.append(question)
+        self.open.set()
+        await asyncio.Event().wait()
+
+
+async def asking(arguments, context):
+    return await context.elicit(Elicitation("notes-server", "Who?", schema={}))
+
+
+def test_a_question_that_the_run_left_open_is_told_before_the_end_of_its_call_and_names_all_agents():
+    async def run_child(arguments, context):
+        return await context.run_child(inner, {"input": "x"})
+
+    inner = make_agent([calls("ask"), answer()], make_tool("ask", asking), name="inner")
+    outer = make_agent([calls("inner"), answer()], make_tool("inner", run_child, runs_agent=True), name="outer")
+    told, person = [], Waiting()
+
+    async def leave():
+        running = asyncio.create_task(run(outer, emit=told.append, approver=person))
+        await person.open.wait()
+        running.cancel()
+        await asyncio.wait({running})
+
+    asyncio.run(soon(leave()))
+    assert [(one.agent, one.callers) for one in person.asked] == [("inner", ("outer",))]
+    names = [type(one).__name__ for one in told]
+    assert names.index("Elicited") < names.index("ToolFinished")
+    assert [one.action for one in told if isinstance(one, events.Elicited)] == ["cancel"]
 
 
 # -- what is told of a call that goes on ----------------------------------------------------------------------
@@ -373,7 +421,13 @@ def test_ctrl_c_at_a_question_of_a_server_ends_the_turn_and_not_the_chat(project
     terminal.wait_for("interrupted: the run ended before the call did")
     terminal.say("again")
     terminal.wait_for("Done.")
+    terminal.wait_for_prompt()
+    session = terminal.below[-1].rpartition(" ")[2]
     assert terminal.leave() == 0
+    found = run_agentrun(project, "sessions", "export", session, "--format", "jsonl")
+    kept = list(decoded(found.stdout.encode().splitlines()))
+    order = [one for one in kept if isinstance(one, (events.Elicited, events.ToolFinished))]
+    assert [getattr(one, "action", "finished") for one in order] == ["cancel", "finished"]
 
 
 def test_what_a_server_asked_is_kept_with_the_session_and_how_far_it_was_is_not(project):
@@ -419,3 +473,4 @@ def test_the_person_at_the_terminal_answers_for_a_call_by_hand(project):
     terminal.type("y\r")
     terminal.wait_for("hello Ada")
     assert terminal.end() == 0
+    assert "the server mcp_notes.py asks you something, for the call of notes_greet:" in terminal.lines

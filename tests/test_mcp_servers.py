@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agentrun.engine.exchange import ToolFailed, ToolSent
 from agentrun.engine.ports import ElicitationAnswer
 from agentrun.errors import ToolFailure, ToolsError, UsageError
 from agentrun.spec.types import ApiKeyAuth, AuthSpec, OAuth2Auth
@@ -109,7 +110,7 @@ async def test_what_the_protocol_calls_an_error_is_a_failure_of_the_call(era):
         unknown = await failure_of(call(server, "no_such_tool"))
         other = await failure_of(call(server, "refuse", {"code": -32001}))
     assert (wrong.type, unknown.type, other.type) == ("invalid_arguments", "invalid_arguments", "tool_error")
-    assert wrong.message == "the MCP server `python` failed: that is no color"
+    assert wrong.message == "the MCP server `mcp_workshop.py` failed: that is no color"
 
 
 @eras
@@ -150,7 +151,7 @@ async def test_a_form_is_filled_in_by_who_answers_for_the_call(era):
         assert await said(server, "ask", asked=Asked(ElicitationAnswer("decline"))) == "decline null"
         assert await said(server, "ask") == "cancel null"
     (question,) = asked.questions
-    assert (question.server, question.message, question.url) == ("python", "Who are you?", None)
+    assert (question.server, question.message, question.url) == ("mcp_workshop.py", "Who are you?", None)
     assert question.schema["required"] == ["name"]
 
 
@@ -207,10 +208,30 @@ async def test_a_question_ends_with_the_call_it_belongs_to():
 
 
 @in_a_loop
+async def test_a_question_outlasts_another_call_that_ends_meanwhile(tmp_path):
+    """A program of the earlier protocol doesn't say for which of its calls it asks."""
+    other_ended, open_question = asyncio.Event(), asyncio.Event()
+
+    async def answer(_):
+        open_question.set()
+        await other_ended.wait()
+        return ACCEPT
+
+    async with workshop("--handshake") as server:
+        first = asyncio.create_task(said(server, "ask", asked=Asked(answer)))
+        second = asyncio.create_task(call(server, "wait", {"mark": str(tmp_path / "mark")}, Asked(answer)))
+        await open_question.wait()
+        second.cancel()
+        await asyncio.wait({second})
+        other_ended.set()
+        assert await first == 'accept {"name": "Ann"}'
+
+
+@in_a_loop
 async def test_what_nobody_offers_the_server_is_told_in_the_failure():
     async with workshop() as server:
         failure = await failure_of(call(server, "sample"))
-    assert failure.message == "the MCP server `python` asks for `sampling/createMessage`, which is not offered"
+    assert failure.message == "the MCP server `mcp_workshop.py` asks for `sampling/createMessage`, which is not offered"
 
 
 @eras
@@ -338,7 +359,8 @@ async def test_killed_in_the_middle_of_a_call_it_fails_the_call_and_the_next_cal
         assert await said(server, "echo", {"text": "back"}) == "back"
     assert failure.type == "connection"
     assert failure.message == (
-        "the MCP server `python` was ended by SIGKILL while it worked on this call; it is started again when needed"
+        "the MCP server `mcp_workshop.py` was ended by SIGKILL while it worked on this call; "
+        "it is started again when needed"
     )
     assert failure.details == {"signal": "SIGKILL"}
     assert len(log.read_text().split()) == 2
@@ -384,7 +406,7 @@ async def test_a_server_that_comes_back_with_another_definition_is_not_called(tm
         await server.tools()
         assert await said(server, "echo", {"text": "hi"}) == "hi"
     assert failure.message == (
-        "the MCP server `python` was started again and describes `echo` in another way now: "
+        "the MCP server `mcp_workshop.py` was started again and describes `echo` in another way now: "
         "the call was not made, and what it has now is offered with the next message"
     )
 
@@ -397,7 +419,7 @@ async def test_one_that_can_not_be_started_again_says_why(tmp_path):
         file.write_text("import sys; sys.exit('no luck')")
         await failure_of(call(server, "die"))
         failure = await failure_of(call(server, "echo"))
-    assert failure.message == "the MCP server `python` ended with exit code 1 before it was ready"
+    assert failure.message == "the MCP server `server.py` ended with exit code 1 before it was ready"
     assert failure.details["stderr"] == "no luck"
 
 
@@ -774,14 +796,23 @@ async def test_a_token_is_fetched_and_fetched_again_when_it_is_refused():
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(401, "the password is x", content_type="text/plain"), "answered 401 Unauthorized: its credentials"),
+        (reply(401, "the password is x"), "answered 401 Unauthorized: it wants credentials, which `auth` gives it"),
+        (
+            reply(401, headers=[("WWW-Authenticate", 'Bearer resource_metadata="https://x/"')]),
+            "which `auth` gives it; it offers a login with OAuth, which agentrun doesn't do",
+        ),
+        (reply(404, "<h1>nothing</h1>", content_type="text/html"), "answered 404 Not Found: `server_url` is the whole"),
+        (reply(405), "mostly with the path /mcp; the older transport over SSE is not spoken here"),
         (
             reply(403, '{"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "it is x"}}'),
             "answered 403 Forbidden",
         ),
         (reply(307, "", headers=[("Location", "http://127.0.0.1:9/")]), "answered 307 Temporary Redirect: it is at"),
         (reply(500, "<html>x</html>", content_type="text/html"), "answered 500 Internal Server Error"),
-        (reply(200, "<html>", content_type="text/html"), "Unexpected content type: text/html"),
+        (
+            reply(200, "<html>", content_type="text/html"),
+            "answered with text/html, which is no answer of an MCP server: `server_",
+        ),
         (
             reply(200, b"x", headers=[("Content-Encoding", "gzip")], content_type="application/json"),
             "packed its answer",
@@ -798,6 +829,63 @@ async def test_an_answer_that_can_not_be_used_is_told_in_words(answer, words):
     assert words in message
     assert "password" not in message
     assert "it is x" not in message
+
+
+@pytest.mark.parametrize(
+    ("status", "auth", "words"),
+    [
+        (401, AuthSpec(bearer="b"), "the credentials that it was given are wrong, or valid no more"),
+        (403, AuthSpec(bearer="b"), "the credentials that it was given don't allow this"),
+        (403, None, "it wants credentials, which `auth` gives it"),
+    ],
+)
+@in_a_loop
+async def test_whether_there_were_credentials_is_told_where_they_are_refused(status, auth, words):
+    with Loopback(reply(status)) as web:
+        assert (await start_failure(HttpLaunch(web.url + "/mcp", auth=auth))).endswith(words)
+
+
+@in_a_loop
+async def test_an_address_of_the_older_transport_is_told_by_its_path():
+    with Loopback(reply(404)) as web:
+        assert (await start_failure(HttpLaunch(web.url + "/sse"))).endswith("over SSE is not spoken here")
+        assert (await start_failure(HttpLaunch(web.url + "/mcp"))).endswith("mostly with the path /mcp")
+
+
+@in_a_loop
+async def test_each_who_watches_is_told_of_its_own_requests_over_a_shared_connection():
+    first, second = [], []
+    with Loopback(Sessions()) as web:
+        launch = HttpLaunch(web.url + "/mcp?who=me", {"X-Key": "a"})
+        one, other, unwatched = Servers(first.append), Servers(second.append), Servers()
+        await one.of(launch).tools()
+        told = len(first)
+        await call(other.of(launch), "look", {"where": "there"})
+        await call(unwatched.of(launch), "look", {"where": "elsewhere"})
+        assert len(first) == told
+        for servers in (one, other, unwatched):
+            await servers.aclose()
+    sent = [json.loads(each.body)["method"] for each in first[:told] if isinstance(each, ToolSent) and each.body]
+    assert sent == ["server/discover", "initialize", "notifications/initialized", "tools/list"]
+    asked, came = second
+    assert (asked.method, asked.url) == ("POST", web.url + "/mcp")
+    assert "X-Key" in asked.headers
+    assert json.loads(asked.body)["params"]["arguments"] == {"where": "there"}
+    assert (came.url, came.status, came.content_type) == (asked.url, 200, "application/json")
+    assert came.size_bytes > 50
+
+
+@in_a_loop
+async def test_who_watches_is_told_that_nothing_came():
+    seen = []
+    with Loopback(None) as web:
+        url = web.url
+    servers = Servers(seen.append)
+    with pytest.raises(ToolsError):
+        await servers.of(HttpLaunch(url + "/mcp")).tools()
+    await servers.aclose()
+    assert isinstance(seen[-1], ToolFailed)
+    assert "connection refused" in seen[-1].cause
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from engine_agents import results, soon
 from projects import scripted_agent, write_project
 
 SERVER = [sys.executable, str(Path(__file__).parent / "mcp_written.py")]
-WHOSE = f"the server `{Path(sys.executable).name}` of the tool set `desk`: "
+WHOSE = "the server `mcp_written.py` of the tool set `desk`: "
 CALL = "{{tool_calls: [{{name: {}, arguments: {}}}]}}"
 
 
@@ -263,6 +263,25 @@ def test_a_secret_that_a_server_was_told_is_not_passed_on_in_its_descriptions(de
     desk.has(tool("a", {"q": {"description": "k3y-9f8e7d6c5b4a"}}, description="Uses k3y-9f8e7d6c5b4a."))
     [member] = desk.members(mcp=", env: {KEY: '${DESK_KEY}'}").values()
     assert "k3y-" not in member.function.description + json.dumps(member.function.parameters)
+
+
+KEY = "k3y-9f8e7d6c5b4a"
+
+
+@pytest.mark.parametrize("after", [0, 590, 4090])  # the last two are cut off in the middle of the key
+def test_a_secret_that_a_server_wrote_before_it_ended_is_told_nobody(tmp_path, capsys, monkeypatch, after):
+    code = f"import os, sys; sys.exit(os.environ['KEY'] + ' ' + 'x ' * {after // 2} + 'the end')"
+    command = json.dumps([sys.executable, "-c", code])
+    files = {
+        "agents/main.yaml": "model: {api: offline}\ntools: [desk]\n",
+        "tools.d/desk.yaml": f"mcp: {{command: {command}, env: {{KEY: '${{DESK_KEY}}'}}}}\n",
+    }
+    monkeypatch.chdir(write_project(tmp_path, files))
+    monkeypatch.setenv("DESK_KEY", KEY)
+    assert run_cli(["run", "main", "hi"]) == 1
+    told = capsys.readouterr().err
+    assert "the end" in told
+    assert not any(KEY[at : at + 6] in told for at in range(len(KEY) - 5))
 
 
 @pytest.mark.parametrize("text", ["word " * 2000, "x" * 9000, "One.\nTwo.\n" * 1000])

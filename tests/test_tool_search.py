@@ -569,6 +569,13 @@ def test_words_that_begin_alike_meet_but_count_less():
     assert index.find("authentication") == ["x_two", "x_one"]
 
 
+def test_a_function_that_is_called_by_its_name_fits_best_whatever_its_name_says():
+    index = ToolIndex([function("get_one"), function("more-17"), function("pay", "Pays get_one, more or less.")])
+    assert index.find("Use more-17, then `get_one`.") == ["get_one", "more-17"]
+    assert index.find("pay by more-17", 1) == ["more-17"]
+    assert index.find("one more of 17") == []
+
+
 def test_a_long_document_is_searched_by_its_ends():
     index = ToolIndex([function("find_first"), function("find_last"), function("find_middle")])
     text = "first " + "bla " * 3000 + "middle " + "bla " * 3000 + "last"

@@ -64,7 +64,10 @@ class McpSet:
         self._last: tuple[int, Sequence[BoundTool]] | None = None
 
     async def members(self) -> Sequence[BoundTool]:
-        listing = await self._server.tools()
+        try:
+            listing = await self._server.tools()
+        except ToolsError as error:  # a server may have written what it was told
+            raise ToolsError(self._mask.text(error.message), help=error.help) from None
         if self._last is None or self._last[0] != listing.version:
             self._last = listing.version, self._members(listing)
         return self._last[1]

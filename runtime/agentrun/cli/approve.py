@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from agentrun.cli.grant import Propose
 from agentrun.cli.permit import NoRule
+from agentrun.cli.who import who_asks
 from agentrun.engine.ports import ApprovalAnswer, ApprovalQuestion, ElicitationAnswer, ElicitationQuestion
 from agentrun.visible import one_line, visible
 
@@ -120,7 +121,7 @@ class TerminalApprover:
     # -- what is shown
 
     def _show(self, question: ApprovalQuestion, *, whole: bool) -> None:
-        call = f"{_who(question)} wants to call {one_line(question.tool, 64)}"
+        call = f"{who_asks(question.agent, question.callers)} wants to call {one_line(question.tool, 64)}"
         reason = f"({_brief(question.reason, whole=whole)})"
         if len(call) + len(reason) < self._columns():
             self._rows(f"{call} {reason}")
@@ -171,12 +172,6 @@ _WHY_EACH_TIME = "it asks because a condition could not be evaluated: that is an
 _WHY_FIRST = (
     "it asks because the tool was changed: y approves it as it is now, and the next call is asked about as before"
 )
-
-
-def _who(question: ApprovalQuestion) -> str:
-    """`researcher (for support)`: the agent that asks, and those above it, the nearest first."""
-    above = ", ".join(f"for {one_line(name, 64)}" for name in reversed(question.callers))
-    return f"{one_line(question.agent, 64)} ({above})" if above else one_line(question.agent, 64)
 
 
 def _grant(question: ApprovalQuestion) -> Grant:

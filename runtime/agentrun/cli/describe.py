@@ -114,12 +114,21 @@ def describe_tool(
         "idempotent": spec.idempotent if document.is_set else is_idempotent(spec),
         "untrusted_output": has_untrusted_output(spec),
         "require_approval": spec.require_approval,
-        "timeout": float(spec.timeout),
+        "timeout": _seconds(project, document),
         "max_output_length": spec.max_output_length,
         "output": spec.output,
         "backend": {"kind": kind, **reach},
         "unknown": _unknown(document),
     }
+
+
+def _seconds(project: Project, document: Document) -> float:
+    """How long a call may take: an agent as a tool has the time of a run, unless the tool says less."""
+    spec: ToolSpec = document.spec
+    if spec.agent is not None and document.node.get("timeout") is None:
+        called: AgentSpec = project.catalog.agents[spec.agent].spec
+        return float(called.limits.timeout)
+    return float(spec.timeout)
 
 
 def _handoff(agent: Document) -> Described:

@@ -163,7 +163,7 @@ def _reads(spec: ToolSpec, one: Operation) -> bool:
 
 def describe_operations(tool_set: Described, document: Document, wanted: tuple[str, ...]) -> Iterable[Described]:
     """The members of an openapi set, as `describe_tool` describes a tool. `tool_set` is the set itself."""
-    from agentrun.openapi_sets import callable_operation
+    from agentrun.openapi_sets import callable_operation, function_parameters
 
     spec: ToolSpec = document.spec
     api = spec.openapi
@@ -174,7 +174,7 @@ def describe_operations(tool_set: Described, document: Document, wanted: tuple[s
             **tool_set,
             "name": name,
             "description": one.description,
-            "parameters": without(callable_operation(one, api).arguments, api.bind),
+            "parameters": without(function_parameters(callable_operation(one, api)), api.bind),
             "read_only": _reads(spec, one),
             "idempotent": idempotent,
             "backend": _backend_of(tool_set, one.name, one.method, _url(spec, one), _bound(spec, one)),

@@ -11,21 +11,14 @@ import click
 import msgspec
 
 from agentrun.cli import options
-from agentrun.cli.options import agent_argument, env_file_option, tools_option
+from agentrun.cli.options import agent_argument, env_file_option, format_option, tools_option
 from agentrun.project import Project
 from agentrun.spec.catalog import Document
 
 
 @click.command("inspect", short_help="Show what an agent can do.")
 @agent_argument
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text: for a reviewer; json: everything, for programs. Example: --format json",
-)
+@format_option("for a reviewer", "everything, for programs")
 @tools_option
 @env_file_option
 def command(agent: str, output_format: str, tools: tuple[Path, ...], env_file: Path | None) -> int:

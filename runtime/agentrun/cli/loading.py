@@ -172,7 +172,7 @@ class Loader:
         """What a call in question does."""
         from agentrun.cli.describe import describe_tool
         from agentrun.cli.describe_set import member_backend, tool_behind
-        from agentrun.cli.portrait import action
+        from agentrun.cli.portrait_tool import action
 
         catalog = self.project.catalog
         agent = catalog.agents[question.agent]

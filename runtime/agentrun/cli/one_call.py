@@ -18,7 +18,7 @@ from agentrun.json_schema import DEFAULT_PARAMETERS, Validator
 from agentrun.models.scripted import Scripted
 from agentrun.spec.script_types import ScriptCall, ScriptTurn
 
-_NAME = "tools call"
+_NAME = ""  # no agent asks: the person does
 
 
 class CallResult(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class CallResult(msgspec.Struct, frozen=True):
 
 
 async def call_once(tool: BoundTool, arguments_json: str, *, mask: Mask, approver: Approver, emit: Emit) -> CallResult:
-    """Call a tool. The call itself is not in question; `approver` is asked about calls of an agent behind it."""
+    """Call a tool. That is not in question, and approves nothing; `approver` is asked about those of agents behind."""
     finished: list[events.ToolFinished] = []
 
     def watch(event: Event) -> None:
@@ -38,7 +38,7 @@ async def call_once(tool: BoundTool, arguments_json: str, *, mask: Mask, approve
         emit(event)
 
     call = ScriptCall(tool.name, arguments_json)
-    agent = _agent_around(msgspec.structs.replace(tool, approval="never"), call, mask)
+    agent = _agent_around(msgspec.structs.replace(tool, approval="never", definition=None), call, mask)
     outcome = await loop.run(agent, text="", emit=watch, approver=approver)
     if outcome.reason == "final_tool":
         return CallResult(outcome.text, is_error=False)

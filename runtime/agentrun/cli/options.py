@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,18 @@ args_option = click.option(
     metavar="JSON",
     help='All arguments as a JSON object; @FILE reads a file. Example: --args \'{"locale": "en"}\'',
 )
+
+
+def format_option(text: str, json: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """`--format`, with what each of the two is for."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help=f"text: {text}; json: {json}. Example: --format json",
+    )
 
 
 def environment(env_file: Path | None) -> dict[str, str]:

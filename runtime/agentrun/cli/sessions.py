@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agentrun.cli.kept.completing import complete_agent_name, complete_session
-from agentrun.cli.options import env_file_option, environment
+from agentrun.cli.options import env_file_option, environment, format_option
 from agentrun.errors import UsageError
 
 _LIST_LIMIT = 50
@@ -37,17 +37,6 @@ def _limit_option(most: int) -> Callable[[click.decorators.FC], click.decorators
     )
 
 
-def _format_option(text: str, json: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    return click.option(
-        "--format",
-        "output_format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help=f"text: {text}; json: {json}. Example: --format json",
-    )
-
-
 @click.group("sessions", short_help="List, show, export, search and delete conversations.")
 def command() -> None:
     """The conversations that `agentrun chat` keeps. Each has an ID; its beginning, of 4 characters or more, is enough.
@@ -68,7 +57,7 @@ def command() -> None:
 @_project_option
 @_limit_option(_LIST_LIMIT)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many. Example: --all")
-@_format_option("one line a session", "all that is known of each")
+@format_option("one line a session", "all that is known of each")
 @env_file_option
 def list_command(
     agent: str | None, project: bool, limit: int, everything: bool, output_format: str, env_file: Path | None
@@ -89,7 +78,7 @@ def list_command(
 @command.command("show", short_help="Show what was said in a session.")
 @_session_argument
 @click.option("--full", is_flag=True, help="With the system prompt, and results as a whole. Example: --full")
-@_format_option("for people", "the session and its messages")
+@format_option("for people", "the session and its messages")
 @env_file_option
 def show_command(id: str, full: bool, output_format: str, env_file: Path | None) -> int:
     """Show what was said in the session ID: who spoke, each call on one line, results folded.
@@ -145,7 +134,7 @@ def export_command(id: str, output_format: str, output: Path | None, env_file: P
 @_agent_option
 @_project_option
 @_limit_option(_LIST_LIMIT)
-@_format_option("one line a session, and where the words stand", "the same, for programs")
+@format_option("one line a session, and where the words stand", "the same, for programs")
 @env_file_option
 def search_command(
     words: tuple[str, ...], agent: str | None, project: bool, limit: int, output_format: str, env_file: Path | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from agentrun.cli.options import env_file_option, environment
+from agentrun.cli.options import env_file_option, environment, format_option
 from agentrun.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
@@ -36,14 +36,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.argument("source", metavar="SESSION|FILE", shell_complete=_complete)
 @click.option("--run", "number", type=click.IntRange(min=1), metavar="N", help="The run to draw. Example: --run 2")
 @click.option("--all", "whole", is_flag=True, help="Draw all runs, one below the other. Example: --all")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text: for a person; json: the spans, for programs. Example: --format json",
-)
+@format_option("for a person", "the spans, for programs")
 @click.option(
     "--html",
     type=click.Path(path_type=Path),

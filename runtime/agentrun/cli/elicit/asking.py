@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agentrun.cli.elicit.fields import DoesNotFit, Field, NoAnswer, as_typed, fields_of, is_plain, parsed, wanted
+from agentrun.cli.who import who_asks
 from agentrun.engine.ports import ElicitationAnswer, ElicitationQuestion
 from agentrun.visible import one_line
 
@@ -50,9 +51,9 @@ class Asking:
 
     async def answer(self, question: ElicitationQuestion) -> ElicitationAnswer:
         asked = question.asked
-        server, tool, agent = (one_line(name, 64) for name in (asked.server, question.tool, question.agent))
-        call = f"the call of {tool}" if not agent else f"the call of {tool} by {agent}"
-        self._say(f"the server {server} asks you something, for {call}:")
+        server, tool = one_line(asked.server, 64), one_line(question.tool, 64)
+        by = f" by {who_asks(question.agent, question.callers)}" if question.agent else ""
+        self._say(f"the server {server} asks you something, for the call of {tool}{by}:")
         self._quote(_cut(asked.message, _MESSAGE_CHARS))
         try:
             if asked.url is not None:

@@ -12,6 +12,7 @@ from agentrun.cli.slash.command import Command, Failed
 from agentrun.cli.slash.findings import show
 from agentrun.cli.slash.rows import listed, paragraphs, room, tell, title
 from agentrun.cli.slash.tool_page import page
+from agentrun.cli.talk.carried import equipped
 from agentrun.cli.talk.takeover import prompt_of
 from agentrun.cli.talk.talk import Talk
 from agentrun.cli.toolbox.source import cut, source_of
@@ -19,16 +20,17 @@ from agentrun.diagnostics import did_you_mean, one_of
 from agentrun.engine.agent import Agent, BoundTool
 from agentrun.engine.conversation import untrusted_seen
 from agentrun.engine.messages import PROMPT_ROLES
-from agentrun.engine.ports import DirectJournal
-from agentrun.engine.toolkit import equip
 from agentrun.errors import UsageError
 
 
 async def _tools(talk: Talk, rest: str) -> None:
+    """With a text only those that have it in their name or description."""
     agent = talk.agent
-    functions = await _functions(talk)
-    if not functions:
-        talk.say(f"{agent.name} has no tools", "dim")
+    functions = (await equipped(talk)).functions
+    found = [one for one in functions.values() if _has(agent, one, rest)]
+    if not found:
+        beside = f" with `{rest}` in its name or description: there are {len(functions):,}" if functions else "s"
+        talk.say(f"{agent.name} has no tool{beside}", "dim")
         return
     described = _described(talk, agent)
     header = ["TOOL", "SOURCE", "EFFECTS", "APPROVAL", "DESCRIPTION"]
@@ -40,19 +42,16 @@ async def _tools(talk: Talk, rest: str) -> None:
             _approval(agent, tool),
             agent.mask.text(tool.function.description),
         ]
-        for tool in functions.values()
+        for tool in found
     ]
     tell(talk, in_columns(header, rows, room(talk)))
     if agent.search is not None and len(functions) > agent.search.max_tools:
-        talk.say(f"a request carries at most {agent.search.max_tools:,} of them: those that fit what is said", "dim")
+        most, all_of_them = f"{agent.search.max_tools:,}", f"{len(functions):,}"
+        talk.say(f"a request carries at most {most} of all {all_of_them}: those that fit what is said", "dim")
 
 
-async def _functions(talk: Talk) -> Mapping[str, BoundTool]:
-    """What the agent can call. The servers of its sets are started with that, as a message would start them."""
-    agent = talk.agent
-    if agent.sets:
-        talk.say(f"asking {', '.join(one.name for one in agent.sets)} for the tools …", "dim")
-    return (await equip(agent, DirectJournal())).functions
+def _has(agent: Agent, tool: BoundTool, text: str) -> bool:
+    return text.casefold() in f"{tool.name}\n{agent.mask.text(tool.function.description)}".casefold()
 
 
 def _described(talk: Talk, agent: Agent) -> dict[str, dict[str, Any]]:
@@ -88,7 +87,7 @@ async def _tool(talk: Talk, name: str) -> None:
     agent = talk.agent
     known: Mapping[str, BoundTool] = {**agent.tools, **agent.handoffs}
     if agent.sets and name not in known:
-        known = await _functions(talk)
+        known = (await equipped(talk)).functions
     if not name:
         raise UsageError("name a tool", help=one_of(known) if known else f"{agent.name} has none")
     if name not in known:
@@ -195,7 +194,13 @@ async def _validate(talk: Talk, rest: str) -> Failed | None:
 
 
 COMMANDS = (
-    Command("tools", "", "what the agent can call", _tools),
+    Command(
+        "tools",
+        "[TEXT]",
+        "what the agent can call",
+        _tools,
+        more="With a TEXT, what has it in its name or description.",
+    ),
     Command("tool", "NAME", "all of one tool", _tool, words=lambda talk: (*talk.agent.tools, *talk.agent.handoffs)),
     Command("system", "", "the system prompt, as the model has it", _system),
     Command(

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from agentrun.cli.slash.command import Command
 from agentrun.cli.slash.rows import listed, room, tell, title
+from agentrun.cli.talk.carried import equipped, last_carried
 from agentrun.cli.talk.takeover import functions_of, prompt_of
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import counted
 from agentrun.engine import context, events
 from agentrun.engine.agent import Agent
 from agentrun.engine.events import Event
-from agentrun.engine.messages import PROMPT_ROLES, Message, Usage, system
-from agentrun.errors import UsageError
+from agentrun.engine.messages import PROMPT_ROLES, Message, ToolList, Usage, system
+from agentrun.errors import ToolsError, UsageError
 from agentrun.markup.calls import duration
 
 _BAR_CELLS = 40
@@ -74,6 +75,8 @@ def _limits(agent: Agent) -> str:
         "any tokens" if limits.max_total_tokens is None else f"{limits.max_total_tokens:,} tokens",
         "any cost" if limits.max_cost_usd is None else dollars(limits.max_cost_usd),
     ]
+    if any(one.runs_agent for one in agent.tools.values()):
+        caps.append(f"{counted(limits.max_agent_runs, 'run')} of agents as tools, {limits.max_depth} deep")
     return ", ".join(caps)
 
 
@@ -89,7 +92,8 @@ def _price(agent: Agent) -> str:
 
 async def _context(talk: Talk, rest: str) -> None:
     agent, width = talk.agent, room(talk)
-    parts = _parts(agent, talk.messages or _opening(talk))
+    messages = talk.messages or _opening(talk)
+    parts = _parts(messages, *await _functions(talk, messages))
     estimated = sum(tokens for _, tokens in parts)
     is_counted = bool(talk.messages and talk.seen.context_tokens)
     total = talk.seen.context_tokens if is_counted else estimated
@@ -105,6 +109,22 @@ async def _context(talk: Talk, rest: str) -> None:
     tell(talk, listed([("", note) for note in _notes(agent, window, is_counted)], width))
 
 
+async def _functions(talk: Talk, messages: list[Message]) -> tuple[str, ToolList]:
+    """What the next request carries of what the agent can call, and how many that are."""
+    try:
+        kit = await equipped(talk)
+    except ToolsError as error:
+        talk.complain(error)
+        return functions_of(talk.agent), last_carried(talk)
+    carried, count = kit.carried(messages), len(kit.functions)
+    sent = len(carried.tools)
+    if sent < count:
+        return f"{sent:,} of {count:,} functions", carried
+    handoffs = len(talk.agent.handoffs)
+    known = [counted(count - handoffs, "tool"), *([counted(handoffs, "hand-off")] if handoffs else [])]
+    return ", ".join(known), carried
+
+
 def _opening(talk: Talk) -> list[Message]:
     """What the first message of a conversation will stand behind."""
     try:
@@ -114,14 +134,14 @@ def _opening(talk: Talk) -> list[Message]:
     return [] if prompt is None else [system(prompt)]
 
 
-def _parts(agent: Agent, messages: list[Message]) -> list[tuple[str, int]]:
+def _parts(messages: list[Message], functions: str, carried: ToolList) -> list[tuple[str, int]]:
     """Tokens as the context policy estimates them."""
     prompts = [one for one in messages if one.role in PROMPT_ROLES]
     results = [one for one in messages if one.role == "tool"]
     others = [one for one in messages if one.role not in (*PROMPT_ROLES, "tool")]
     return [
         ("system prompt", context.tokens_of(prompts)),
-        (functions_of(agent), context.tokens_of_tools(agent.tool_list)),
+        (functions, context.tokens_of_tools(carried)),
         (f"{counted(len(others), 'message')}", context.tokens_of(others)),
         (f"{counted(len(results), 'tool result')}", context.tokens_of(results)),
     ]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from agentrun.cli.portrait import approval_of, effects_of, reach_rows
+from agentrun.cli.portrait_tool import approval_of, effects_of, reach_rows
 from agentrun.cli.slash.rows import listed, paragraphs
 
 Described = dict[str, Any]

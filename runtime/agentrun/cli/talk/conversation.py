@@ -22,12 +22,13 @@ from agentrun.cli.talk.talk import Talk
 from agentrun.cli.taping import is_miss
 from agentrun.cli.turns import EXIT_INTERRUPTED, Terminated, hung_up, interruptible
 from agentrun.engine import events
+from agentrun.engine.agent import Agent
 from agentrun.engine.approval import StandingApprover
 from agentrun.engine.events import Emit, Event
 from agentrun.engine.handoff import prompt_arguments
 from agentrun.engine.loop import run
 from agentrun.engine.ports import Approver
-from agentrun.errors import UsageError
+from agentrun.errors import ToolsError, UsageError
 from agentrun.visible import one_line
 
 T = TypeVar("T")
@@ -130,11 +131,15 @@ class Conversation:
             date=talk.taping.date,
         )
         try:
-            async with talk.screen.turn():
+            async with talk.screen.turn(_starting(talk.agent)):
                 outcome = await self._may_be_ended(work)
         except UsageError:
             talk.messages[:] = before
             raise
+        except ToolsError as error:  # no run began; what is not there now may be when it is said again
+            talk.complain(error)
+            self._ended_with(EXIT_ENDED_OTHERWISE)
+            return came_back(talk, text, attached)
         finally:
             talk.taping.save()
         if outcome is None:
@@ -206,3 +211,8 @@ class Conversation:
             if answer is None:
                 raise Interrupted
             talk.arguments[name] = answer
+
+
+def _starting(agent: Agent) -> str:
+    """What a run waits for before it begins."""
+    return f"waiting for {tools_of(agent)}" if agent.sets else ""

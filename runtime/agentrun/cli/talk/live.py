@@ -20,6 +20,7 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _EVERY_S = 0.12
 _ERASE = "\r\x1b[J"
 _MOST_CELLS = 72
+_STARTED_WITHIN_S = 1.0  # servers that take longer to start are told of
 
 
 class Live:
@@ -34,22 +35,28 @@ class Live:
         columns: Callable[[], int],
         style: Callable[[str, str], str],
         may_draw: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write = write
         self._columns = columns
         self._style = style
         self._may_draw = may_draw
+        self._clock = clock
         self._drawn = False
         self._frame = 0
         self._waits = "thinking"  # where no call runs
         self._since = 0.0
+        self._starting = ""  # what the run waits for before it begins
         self._running: dict[tuple[str, str], tuple[events.ToolStarted, float]] = {}
         self._progress: dict[tuple[str, str], events.ToolProgress] = {}  # the last of each call
 
     def __call__(self, event: Event) -> None:
         match event:
+            case events.RunStarted() if not event.parent_run_id:
+                self._starting = ""
+                self._wait("thinking", anew=True)
             case events.ToolStarted():
-                self._running[event.run_id, event.call_id] = event, time.monotonic()
+                self._running[event.run_id, event.call_id] = event, self._clock()
             case events.ToolProgress():
                 self._progress[event.run_id, event.call_id] = event
             case events.ToolFinished():
@@ -63,11 +70,15 @@ class Live:
             case events.TurnStarted() | events.ReasoningDelta() | events.ToolCallDelta():
                 self._wait("thinking")
 
-    async def draw(self) -> None:
-        """Draws until it is cancelled; then no trace is left."""
+    def begin(self, starting: str) -> None:
+        """A turn begins. `starting` is what it waits for before its run does."""
+        self._starting = starting
         self._running.clear()
         self._progress.clear()
         self._wait("thinking", anew=True)
+
+    async def draw(self) -> None:
+        """Draws until it is cancelled; then no trace is left."""
         try:
             while True:
                 self._step()
@@ -82,12 +93,13 @@ class Live:
 
     def _wait(self, what: str, *, anew: bool = False) -> None:
         if anew or what != self._waits:
-            self._waits, self._since = what, time.monotonic()
+            self._waits, self._since = what, self._clock()
 
     def _doing(self, room: int) -> tuple[str, float]:
         """What goes on, and since when. Behind a call of an agent stand that agent's own calls, which tell more."""
         if not self._running:
-            return self._waits, self._since
+            starting = self._starting and self._clock() - self._since > _STARTED_WITHIN_S
+            return (self._starting if starting else self._waits), self._since
         own = [since for call, since in self._running.values() if not call.parent_run_id]
         if len(own) > 1:
             return f"{len(own)} tools", min(own)
@@ -101,7 +113,7 @@ class Live:
             return
         room = min(self._columns() - 1, _MOST_CELLS)
         doing, since = self._doing(room - 8)
-        took = f" {time.monotonic() - since:.0f} s"
+        took = f" {self._clock() - since:.0f} s"
         self._frame = (self._frame + 1) % len(_FRAMES)
         line = cut(f"{_FRAMES[self._frame]} {cut(doing, max(1, room - 2 - len(took)))}{took}", room)
         self._drawn = True

@@ -15,7 +15,7 @@ import msgspec
 from agentrun.cassettes.cassette import Conversation
 from agentrun.cassettes.recorder import Recorder
 from agentrun.engine.agent import Agent, BoundTool, Mask, ToolSet
-from agentrun.engine.messages import Message, Reply, Request, ToolCall
+from agentrun.engine.messages import Message, Reply, Request, ToolCall, ToolList
 from agentrun.engine.ports import Approver, DirectJournal, Journal, Tell, ToolResult
 
 _NOT_HEARD = "what was said before it was taken up here was not recorded"
@@ -37,7 +37,7 @@ class Heard(msgspec.Struct, frozen=True, eq=False):
 
 
 class Overheard:
-    """One conversation. A journal beside another one, or alone."""
+    """One conversation. A journal beside another one, or alone. `carried` are the functions of the last request."""
 
     def __init__(
         self, agent: Agent, model: str | None, arguments: Mapping[str, Any], date: str | None, inner: Journal | None
@@ -48,6 +48,7 @@ class Overheard:
         self._turns: list[Heard] = []
         self._unplayable = ""  # what is said from here on
         self._begin: Callable[[], None] = lambda: None
+        self.carried: ToolList | None = None
 
     def begin_turn(self, mask: Mask, speaker: str, messages: list[Message]) -> None:
         if mask is not self._mask:  # what it masked already it remembers
@@ -126,6 +127,8 @@ class Overheard:
     async def model_call(
         self, key: str, request: Request, tell: Tell, make: Callable[[Tell], Awaitable[Reply]]
     ) -> Reply:
+        if request.tools and "/" not in key:  # no summary, and no agent behind a tool
+            self.carried = request.tools
         return await self._recorder.model_call(
             key, request, tell, lambda told: self._inner.model_call(key, request, told, make)
         )

@@ -59,11 +59,13 @@ class Screen:
         self._can_move = one_column and os.environ.get("TERM") != "dumb"
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self, starting: str = "") -> AsyncIterator[None]:
         """A turn is under way: what goes on is told on a line of its own, as long as nothing else is written.
 
-        However the turn ends, the text that was held back is shown, and the cursor stands at the beginning of a line.
+        `starting` is what it waits for before it begins. However it ends, the text that was held back is shown, and the
+        cursor stands at the beginning of a line.
         """
+        self._live.begin(starting)
         drawing = asyncio.ensure_future(self._live.draw()) if self._can_move else None
         try:
             yield

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from agentrun.cli.talk.carried import last_carried
 from agentrun.cli.talk.takeover import prompt_of
 from agentrun.cli.talk.talk import Talk
 from agentrun.diagnostics import counted
@@ -69,7 +70,7 @@ def take_back(talk: Talk, exchanges: int = 1) -> TakenBack:
 
 def measure(talk: Talk) -> None:
     """How large the conversation is, after it was changed."""
-    tools = context.tokens_of_tools(talk.agent.tool_list)
+    tools = context.tokens_of_tools(last_carried(talk))
     talk.seen.context_tokens = tools + context.tokens_of(talk.messages) if talk.messages else 0
 
 

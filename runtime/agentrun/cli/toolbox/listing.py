@@ -12,15 +12,17 @@ from typing import Any
 import click
 
 from agentrun.cli import options
-from agentrun.cli.options import env_file_option, tools_option
+from agentrun.cli.options import env_file_option, format_option, tools_option
 from agentrun.cli.toolbox.finding import Scope, agent_option, read_scope
 from agentrun.cli.unset import Reading, read_for_people
 from agentrun.errors import SpecError, UsageError
 from agentrun.project import Project
 from agentrun.spec.catalog import Document
+from agentrun.visible import one_line
 
 Described = dict[str, Any]
 EXIT_FAILED = 1
+_DESCRIPTION_CHARS = 200  # where no terminal cuts it: json has all of it
 _HEADER = ("NAME", "SOURCE", "EFFECTS", "APPROVAL", "DESCRIPTION")
 
 
@@ -31,14 +33,7 @@ _HEADER = ("NAME", "SOURCE", "EFFECTS", "APPROVAL", "DESCRIPTION")
     is_flag=True,
     help="Start the MCP servers, or connect to them, and list their tools too. Example: --connect",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text: one line a tool; json: all that is known of each. Example: --format json",
-)
+@format_option("one line a tool", "all that is known of each")
 @tools_option
 @env_file_option
 def command(
@@ -177,7 +172,7 @@ def _description(tool: Described) -> str:
         return f"{tool['description']} ({told})" if tool["description"] else told
     if backend["kind"] == "openapi" and backend.get("problem"):
         return str(backend["problem"])
-    return str(tool["description"])
+    return one_line(str(tool["description"]), _DESCRIPTION_CHARS)
 
 
 def _effects(tool: Described) -> str:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from agentrun.cli import options
-from agentrun.cli.options import env_file_option, tools_option
+from agentrun.cli.options import env_file_option, format_option, tools_option
 from agentrun.cli.toolbox.finding import Found, Scope, agent_option, complete_tool, find, read_scope
 from agentrun.cli.unset import read_for_people
 from agentrun.diagnostics import did_you_mean, one_of
@@ -37,14 +37,7 @@ class Shown(msgspec.Struct, frozen=True):
 @click.command("show", short_help="Show one tool, as a model gets it.")
 @click.argument("name", shell_complete=complete_tool)
 @agent_option
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text: the function, then the rest in words; json: both. Example: --format json",
-)
+@format_option("the function, then the rest in words", "both")
 @tools_option
 @env_file_option
 def command(name: str, agent: str | None, output_format: str, tools: tuple[Path, ...], env_file: Path | None) -> int:
@@ -141,7 +134,7 @@ def chosen(members: list[BoundTool], wanted: Found, mask: Mask) -> BoundTool:
 
 def _lines(shown: Shown) -> Iterator[str]:
     from agentrun.cli.colors import Painter
-    from agentrun.cli.portrait import approval_of, effects_of, labelled, reach_rows
+    from agentrun.cli.portrait_tool import approval_of, effects_of, labelled, reach_rows
 
     paint = Painter(sys.stdout)
     tool = shown.tool

@@ -13,6 +13,7 @@ import mcp_types as types
 
 from agentrun.engine.ports import CallContext, Elicitation
 from agentrun.json_schema import Validator
+from agentrun.tools.mcp.cutting import beginning_of
 
 _MAX_MESSAGE_CHARS = 4000
 _MAX_URL_CHARS = 4000
@@ -35,7 +36,7 @@ async def answered(
         check = Validator(schema)
     except ValueError as error:
         return _refused(f"the form is no usable JSON Schema: {error}")
-    answer = await context.elicit(Elicitation(server, _cut(asked.message), schema=schema))
+    answer = await context.elicit(Elicitation(server, beginning_of(asked.message, _MAX_MESSAGE_CHARS), schema=schema))
     if answer.action != "accept":
         return types.ElicitResult(action=answer.action)
     content: dict[str, Any] = answer.content or {}
@@ -50,13 +51,9 @@ async def _opened(
 ) -> types.ElicitResult | types.ErrorData:
     if not asked.url.lower().startswith(("https://", "http://")) or len(asked.url) > _MAX_URL_CHARS:
         return _refused("only addresses that begin with https:// or http:// are opened")
-    answer = await context.elicit(Elicitation(server, _cut(asked.message), url=asked.url))
+    answer = await context.elicit(Elicitation(server, beginning_of(asked.message, _MAX_MESSAGE_CHARS), url=asked.url))
     return types.ElicitResult(action=answer.action)
 
 
 def _refused(message: str) -> types.ErrorData:
     return types.ErrorData(code=types.INVALID_PARAMS, message=message)
-
-
-def _cut(message: str) -> str:
-    return message if len(message) <= _MAX_MESSAGE_CHARS else message[: _MAX_MESSAGE_CHARS - 1] + "…"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agentrun.errors import ToolFailure
 from agentrun.tools import supervisor
+from agentrun.tools.mcp.cutting import ending_of
 from agentrun.tools.process import End, end_of, open_call, request_of
 
 # A program that is no longer needed has this long to end by itself once its stdin is closed.
@@ -43,6 +44,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._reply = b""
         self._last_words = bytearray()
+        self._has_said_more = False
         self.ended: asyncio.Future[None] = self._loop.create_future()
 
     @classmethod
@@ -83,7 +85,8 @@ class Child:
     @property
     def last_words(self) -> str:
         """The end of what it wrote to stderr."""
-        return self._last_words.decode("utf-8", "replace").strip()
+        text = self._last_words.decode("utf-8", "replace")
+        return ending_of(text, _LAST_WORDS_BYTES, whole=not self._has_said_more).strip()
 
     def end(self) -> End | None:
         """How it ended; None while it runs. Raises `ToolFailure` where it never began."""
@@ -137,6 +140,7 @@ class Child:
         if not data:
             self._loop.remove_reader(stderr.fileno())
         self._last_words += data
+        self._has_said_more = self._has_said_more or len(self._last_words) > _LAST_WORDS_BYTES
         del self._last_words[:-_LAST_WORDS_BYTES]
 
     def _drain(self) -> None:

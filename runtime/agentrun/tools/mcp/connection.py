@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import math
 from collections.abc import Callable
 from typing import Any
 
 import anyio
 import mcp_types as types
 from mcp.client.client import Client, ConnectMode
-from mcp.client.session import ClientRequestContext, ClientSession, IncomingMessage
+from mcp.client.session import ClientSession, IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -25,10 +23,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentrun.engine.ports import CallContext
 from agentrun.errors import ToolFailure
-from agentrun.tools.mcp.asking import answered
+from agentrun.tools.mcp.calls import Call, Calls
 from agentrun.tools.mcp.failures import LATE, Words
 from agentrun.tools.mcp.remote import RemoteTool, remote_tool
 from agentrun.tools.mcp.route import Route, SessionLost
+from agentrun.tools.mcp.watching import apart
 
 START_S = 60.0  # npx may have to install the server first
 _LIST_S = 60.0
@@ -37,10 +36,7 @@ _CLOSE_S = 15.0  # more than all that the end of a route waits for
 _MAX_PAGES = 200
 _MAX_TOOLS = 5000
 _MAX_ROUNDS = 10  # of questions before a call's result
-_MAX_PROGRESS = 1000
-_MAX_ASKED_AT_ONCE = 8
 _RAW: Any = TypeAdapter(dict[str, Any])  # a result as it came, with what the SDK's own form of it would lose
-_current: contextvars.ContextVar[_Call | None] = contextvars.ContextVar("call", default=None)
 
 
 class LeftEarly(ToolFailure):
@@ -59,7 +55,7 @@ class Connection:
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._failure: ToolFailure | None = None
-        self._calls: dict[int, _Call] = {}
+        self._calls = Calls(name)
         self._subscribed = asyncio.Event()
         self._wanted = asyncio.Event()
 
@@ -74,7 +70,7 @@ class Connection:
     async def open(self, mode: ConnectMode) -> None:
         """Connect and shake hands. Raises `ToolFailure`, with all that was begun ended."""
         ready = asyncio.Event()
-        self._task = asyncio.create_task(self._live(mode, ready), context=contextvars.Context())
+        self._task = asyncio.create_task(self._live(mode, ready), context=apart())
         waiting = asyncio.create_task(ready.wait())
         try:
             await asyncio.wait({self._task, waiting}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
@@ -143,25 +139,18 @@ class Connection:
 
     async def call(self, tool: str, arguments: dict[str, Any], context: CallContext) -> dict[str, Any]:
         """The result as it came. Raises `ToolFailure`; cancelling tells the server."""
-        call = _Call(context)
-        self._calls[id(call)] = call
-        token = _current.set(call)
-        try:
-            result = await self._answered(tool, arguments, call)
-        except (MCPError, ValidationError) as error:
-            if call.broken is None:
-                raise await self._explained(error, "worked on this call") from None
-        else:
-            if call.broken is None:
-                return result
-        finally:
-            _current.reset(token)
-            del self._calls[id(call)]
-            for task in call.asked:  # nobody needs the answer any more
-                task.cancel()
+        async with self._calls.begin(context) as call:
+            try:
+                result = await self._answered(tool, arguments, call)
+            except (MCPError, ValidationError) as error:
+                if call.broken is None:
+                    raise await self._explained(error, "worked on this call") from None
+            else:
+                if call.broken is None:
+                    return result
         raise call.broken
 
-    async def _answered(self, tool: str, arguments: dict[str, Any], call: _Call) -> dict[str, Any]:
+    async def _answered(self, tool: str, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         params = types.CallToolRequestParams(name=tool, arguments=arguments)
         relisted = False
         for number in range(_MAX_ROUNDS):
@@ -170,7 +159,7 @@ class Connection:
                     types.CallToolRequest(params=params), _RAW, progress_callback=call.tell
                 )
             except MCPError as error:
-                if error.code == types.URL_ELICITATION_REQUIRED and await self._opened(error, call):
+                if error.code == types.URL_ELICITATION_REQUIRED and await call.opened(error):
                     continue
                 if error.code == types.HEADER_MISMATCH and not relisted:  # headers follow the schema as it was listed
                     relisted = True
@@ -185,57 +174,11 @@ class Connection:
             params = types.CallToolRequestParams(
                 name=tool,
                 arguments=arguments,
-                input_responses=await self._inputs(found, call),
+                input_responses=await call.inputs(found),
                 request_state=found.request_state,
             )
         message = f"the MCP server `{self._name}` asked {_MAX_ROUNDS} times before it gave a result"
         raise ToolFailure("tool_error", message)
-
-    # -- what the server asks for
-
-    async def _inputs(self, found: types.InputRequiredResult, call: _Call) -> types.InputResponses | None:
-        answers: types.InputResponses = {}
-        for key, request in (found.input_requests or {}).items():
-            if not isinstance(request, types.ElicitRequest):
-                message = f"the MCP server `{self._name}` asks for `{request.method}`, which is not offered"
-                raise ToolFailure("tool_error", message)
-            answer = await answered(request.params, self._name, call.context)
-            if isinstance(answer, types.ErrorData):
-                raise ToolFailure("tool_error", f"the MCP server `{self._name}` got no answer: {answer.message}")
-            answers[key] = answer
-        return answers or None
-
-    async def _opened(self, error: MCPError, call: _Call) -> bool:
-        """Whether a person opened all addresses without which the server does nothing."""
-        asked = types.ElicitationRequiredErrorData.model_validate(error.data).elicitations
-        for one in asked:
-            answer = await answered(one, self._name, call.context)
-            if isinstance(answer, types.ErrorData) or answer.action != "accept":
-                return False
-        return bool(asked)
-
-    async def _elicit(
-        self, context: ClientRequestContext, params: types.ElicitRequestParams
-    ) -> types.ElicitResult | types.ErrorData:
-        """Over HTTP the SDK runs this in the context of the call it came with; else the latest call is meant."""
-        call = _current.get() or next(reversed(self._calls.values()), None)
-        if call is None:
-            return types.ElicitResult(action="cancel")
-        if len(call.asked) >= _MAX_ASKED_AT_ONCE:
-            return types.ErrorData(code=types.INVALID_REQUEST, message="too many questions at once")
-        task = asyncio.create_task(answered(params, self._name, call.context))
-        call.asked.add(task)
-        try:
-            await asyncio.wait({task})
-            if task.cancelled():
-                return types.ElicitResult(action="cancel")
-            call.broken = task.exception()
-            if call.broken is not None:
-                return types.ErrorData(code=types.INTERNAL_ERROR, message="nobody could be asked")
-            return task.result()
-        finally:
-            task.cancel()
-            call.asked.discard(task)
 
     async def _hear(self, message: IncomingMessage) -> None:
         if isinstance(message, types.ToolListChangedNotification):
@@ -249,7 +192,7 @@ class Connection:
             mode=mode,
             cache=None,
             client_info=self._info,
-            elicitation_callback=self._elicit,
+            elicitation_callback=self._calls.asked,
             message_handler=self._hear,
         )
         try:
@@ -327,20 +270,3 @@ class Connection:
     @property
     def _has_no_tools(self) -> bool:
         return self._client is not None and self._client.server_capabilities.tools is None
-
-
-class _Call:
-    """A call in course. `asked` are the server's questions that wait for an answer; `broken` is what went wrong with
-    asking, and is not the server's to know.
-    """
-
-    def __init__(self, context: CallContext) -> None:
-        self.context = context
-        self.asked: set[asyncio.Task[types.ElicitResult | types.ErrorData]] = set()
-        self.broken: BaseException | None = None
-        self._told = 0
-
-    async def tell(self, progress: float, total: float | None, message: str | None) -> None:
-        self._told += 1
-        if self._told <= _MAX_PROGRESS and math.isfinite(progress):
-            self.context.tell_progress(progress, total if total is None or math.isfinite(total) else None, message)

@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from agentrun.errors import FailureType, ToolFailure
+from agentrun.tools.mcp.cutting import beginning_of
 from agentrun.tools.mcp.route import Route
 
 # An answer that comes when nobody reads any more; and a server may name any number as the pause before a next attempt.
@@ -52,14 +53,14 @@ class Words:
             "SSE stream"
         ):  # the SDK's, of one request
             type_ = "connection"
-        said = error.message[:_MAX_CHARS]
+        said = beginning_of(error.message, _MAX_CHARS)
         return ToolFailure(type_, f"the MCP server `{self._name}` {what}: {said}", code=error.code)
 
     def malformed(self, error: ValidationError) -> ToolFailure:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"
         message = f"the MCP server `{self._name}` answered what the protocol doesn't allow ({where}: {first['msg']})"
-        return ToolFailure("tool_error", message[:_MAX_CHARS])
+        return ToolFailure("tool_error", beginning_of(message, _MAX_CHARS))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from agentrun.errors import UsageError
 from agentrun.spec.types import AuthSpec
 from agentrun.tools.auth import authorized_header, check_authors_header, credentials
+from agentrun.tools.mcp.named import server_name
 from agentrun.tools.url import BadUrl, Url, parse_whole_url
 
 # What the protocol says in headers.
@@ -26,8 +26,8 @@ class StdioLaunch(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The program, as messages name the server."""
-        return Path(self.argv[0]).name
+        """As messages name the server."""
+        return server_name(self.argv)
 
 
 class HttpLaunch(msgspec.Struct, frozen=True):

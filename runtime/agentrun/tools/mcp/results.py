@@ -13,6 +13,7 @@ from typing import Any
 
 from agentrun.engine.ports import ToolResult
 from agentrun.errors import ToolFailure
+from agentrun.tools.mcp.cutting import beginning_of
 
 _WORD_CHARS = 200  # of a name, a type or an address of the server's, where it stands in brackets
 _TEXT_CHARS = 1000  # of a description there
@@ -145,8 +146,7 @@ def _size(data: Any) -> str:
 
 def _word(value: Any, max_chars: int = _WORD_CHARS) -> str:
     """On one line and not long; empty for what is no text."""
-    line = " ".join(value.split()) if isinstance(value, str) else ""
-    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+    return beginning_of(" ".join(value.split()), max_chars - 1) if isinstance(value, str) else ""
 
 
 def _has_words(block: Any) -> bool:

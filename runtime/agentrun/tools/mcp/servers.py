@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentrun.engine.exchange import OnExchange
 from agentrun.engine.ports import CallContext
 from agentrun.errors import ToolFailure, ToolsError
 from agentrun.spec.types import OAuth2Auth
+from agentrun.tools.mcp.cutting import ending_of
 from agentrun.tools.mcp.launch import HttpLaunch, Launch, address_of, key_of
 from agentrun.tools.mcp.remote import Listing, RemoteTool
 from agentrun.tools.mcp.route import SessionLost
 from agentrun.tools.mcp.shared import SharedServer, hold, release, shared
+from agentrun.tools.mcp.watching import watched_by
 from agentrun.tools.oauth2 import TokenSource, TokenSources
 
 _MAX_LAST_WORDS_CHARS = 600
@@ -22,7 +25,9 @@ _numbers = itertools.count()
 class Servers:
     """Connections by server. `aclose` ends those that nobody else of the process uses; it may be used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: OnExchange | None = None) -> None:
+        """`watch` is told what goes to addresses for whoever uses these, and comes back."""
+        self.watch = watch
         self._keys: set[bytes] = set()
         self._number = next(_numbers)
 
@@ -46,7 +51,7 @@ class Servers:
 
 
 class Server:
-    """One server as an agent sees it. `name` is for messages: the command's program, or the host."""
+    """One server as an agent sees it. `name` is for messages: what the command runs, or the host."""
 
     def __init__(
         self,
@@ -72,7 +77,8 @@ class Server:
         """
         server = self._shared()
         try:
-            listing = await server.listing()
+            with watched_by(self._owner.watch):
+                listing = await server.listing()
         except ToolFailure as failure:
             raise ToolsError(_in_a_sentence(failure)) from None
         self._listed = {tool.name: tool for tool in listing.tools}
@@ -84,6 +90,10 @@ class Server:
 
         Raises `ToolFailure`.
         """
+        with watched_by(self._owner.watch):
+            return await self._call(tool, arguments, context)
+
+    async def _call(self, tool: str, arguments: dict[str, Any], context: CallContext) -> Mapping[str, Any]:
         server = self._shared()
         for attempt in range(2):
             starts = await server.connect()
@@ -121,5 +131,5 @@ def _in_a_sentence(failure: ToolFailure) -> str:
     """With what may say why: the last that the server wrote, without the frames of a stack as node prints it."""
     said = failure.details.get("stderr") or failure.details.get("stdout") or ""
     lines = [line.strip() for line in str(said).splitlines()]
-    words = " | ".join(line for line in lines if line and not line.startswith("at "))[-_MAX_LAST_WORDS_CHARS:]
+    words = ending_of(" | ".join(line for line in lines if line and not line.startswith("at ")), _MAX_LAST_WORDS_CHARS)
     return f"{failure.message}; the last that it wrote: {words}" if words else failure.message

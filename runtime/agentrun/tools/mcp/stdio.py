@@ -17,6 +17,7 @@ from mcp.shared.message import SessionMessage
 
 from agentrun.errors import ToolFailure
 from agentrun.tools.mcp.child import Child
+from agentrun.tools.mcp.cutting import beginning_of
 from agentrun.tools.mcp.launch import StdioLaunch
 from agentrun.tools.mcp.route import MAX_MESSAGE_BYTES
 
@@ -120,7 +121,7 @@ class StdioRoute:
         try:
             message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValueError:
-            self._first_junk = self._first_junk or line[:_JUNK_CHARS].decode("utf-8", "replace")
+            self._first_junk = self._first_junk or beginning_of(line.decode("utf-8", "replace"), _JUNK_CHARS)
             self._junk_lines += 1
             return
         await to_session.send(SessionMessage(message))

@@ -11,6 +11,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from agentrun.errors import ToolFailure
 from agentrun.tools.mcp.launch import HttpLaunch, address_of
+from agentrun.tools.mcp.refusals import Refusals
 from agentrun.tools.mcp.route import MAX_MESSAGE_BYTES
 from agentrun.tools.mcp.wire import Wire
 from agentrun.tools.oauth2 import TokenSource
@@ -27,7 +28,8 @@ class HttpRoute:
         self.over = asyncio.Event()
         url, headers = address_of(launch)
         self._url = url
-        self._wire = Wire(launch.name, url, headers, token)
+        refusals = Refusals(launch.name, url.path, authorized=_has_credentials(launch))
+        self._wire = Wire(launch.name, url, headers, token, refusals)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> TransportStreams:
@@ -55,3 +57,10 @@ class HttpRoute:
     @property
     def clues(self) -> dict[str, Any]:
         return {}
+
+
+def _has_credentials(launch: HttpLaunch) -> bool:
+    """Whether the author gave it some, as far as names tell: a key may stand in a header or in the address, too."""
+    names = " ".join(launch.headers).lower()
+    named = any(one in names for one in ("authorization", "key", "token"))
+    return named or launch.auth is not None or "?" in launch.url

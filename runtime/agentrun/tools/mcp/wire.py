@@ -7,6 +7,7 @@ the others go on; `told` gives back our own words for it.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,12 +17,14 @@ import httpx2
 import msgspec
 
 from agentrun.errors import ToolFailure
-from agentrun.tools.http_send import in_words
 from agentrun.tools.inflate import CorruptBody
+from agentrun.tools.mcp.refusals import Refusals
 from agentrun.tools.mcp.route import MAX_MESSAGE_BYTES, SessionLost
+from agentrun.tools.mcp.watching import watch
 from agentrun.tools.network import CONNECT_TIMEOUT_S, Network, explain
 from agentrun.tools.oauth2 import TokenSource
 from agentrun.tools.url import Origin, Url
+from agentrun.tools.watched import Telling
 
 _NETWORK_ERRORS = (
     OSError,
@@ -38,6 +41,8 @@ _MAX_KEPT = 100
 _INTERNAL_ERROR = -32603
 _SESSION = "mcp-session-id"
 _PASSED_ON = ("content-type", _SESSION)
+_JSON = "application/json"
+_STREAM = "text/event-stream"
 # What httpx2 adds of its own accord.
 _NOT_SENT = frozenset({"accept-encoding", "connection", "content-length", "cookie", "host", "user-agent"})
 
@@ -52,12 +57,20 @@ class _Sent(msgspec.Struct):
 class Wire(httpx2.AsyncBaseTransport):
     """`name` is the server's in messages; `headers` are the author's and the credentials."""
 
-    def __init__(self, name: str, url: Url, headers: tuple[tuple[str, str], ...], token: TokenSource | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: Url,
+        headers: tuple[tuple[str, str], ...],
+        token: TokenSource | None,
+        refusals: Refusals,
+    ) -> None:
         self._name = name
         self._url = url
         self._headers = headers
         self._token = token
         self._network = Network()
+        self._refusals = refusals
         self._failures: dict[str, ToolFailure] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -102,7 +115,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def _exchange(
         self, request: httpx2.Request, content: bytes, sent: _Sent, more: tuple[tuple[str, str], ...]
-    ) -> httpcore2.Response:
+    ) -> _Answer:
         origin = self._url.origin
         own = {name.lower() for name, _ in (*self._headers, *more)}
         headers = [("Host", origin.authority), ("User-Agent", "agentrun"), ("Accept-Encoding", "identity")]
@@ -116,8 +129,10 @@ class Wire(httpx2.AsyncBaseTransport):
             waits["read"] = _NOTICE_S
         if content:
             headers.append(("Content-Length", str(len(content))))
+        seen, shown = watch(), f"{origin}{self._url.path}"
+        telling = None if seen is None else Telling(seen, request.method, shown, headers, content)
         try:
-            return await self._network.pool(False, origin.scheme).handle_async_request(
+            answer = await self._network.pool(False, origin.scheme).handle_async_request(
                 httpcore2.Request(
                     request.method,
                     httpcore2.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=self._url.target),
@@ -127,37 +142,43 @@ class Wire(httpx2.AsyncBaseTransport):
                 )
             )
         except _NETWORK_ERRORS as error:
-            raise explain(error, origin) from None
+            failure = explain(error, origin)
+            if telling is not None:
+                telling.failed(failure)
+            raise failure from None
+        except asyncio.CancelledError as error:
+            if telling is not None:
+                telling.failed(error)
+            raise
+        return _Answer(answer, origin, telling)
 
-    async def _looked_at(self, request: httpx2.Request, answer: httpcore2.Response) -> httpx2.Response:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-        status, passed_on = answer.status, {name: headers[name] for name in _PASSED_ON if name in headers}
+    async def _looked_at(self, request: httpx2.Request, answer: _Answer) -> httpx2.Response:
+        status = answer.status
+        passed_on = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
         if request.method != "POST":
             if 200 <= status < 300:
-                return httpx2.Response(status, headers=passed_on, stream=_Body(answer, self._url.origin, None))
+                return httpx2.Response(status, headers=passed_on, stream=_Body(answer, None))
             await answer.aclose()
             return httpx2.Response(status if status >= 400 else 502)
         if status in (401, 403):
-            message = f"the MCP server `{self._name}` answered {in_words(status)}: its credentials are missing or wrong"
-            raise ToolFailure("http_status", message, status=status)
+            raise self._refusals.credentials(status, answer.headers.get("www-authenticate", ""))
         if 300 <= status < 400:
-            message = f"the MCP server `{self._name}` answered {in_words(status)}: it is at another address now"
-            raise ToolFailure("http_status", message, status=status)
+            raise self._refusals.moved(status)
         if status >= 400:
-            return await self._error(request, answer, status, passed_on)
-        if headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise ToolFailure("connection", f"the MCP server `{self._name}` packed its answer, which nobody asked for")
-        is_json = headers.get("content-type", "").lower().startswith("application/json")
-        body = _Body(answer, self._url.origin, MAX_MESSAGE_BYTES if is_json else None)
+            return await self._error(request, answer, passed_on)
+        if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise self._refusals.packed()
+        content_type = answer.headers.get("content-type", "").lower()
+        if status == 200 and not content_type.startswith((_JSON, _STREAM)):
+            raise self._refusals.content_type(content_type)
+        body = _Body(answer, MAX_MESSAGE_BYTES if content_type.startswith(_JSON) else None)
         return httpx2.Response(status, headers=passed_on, stream=body)
 
-    async def _error(
-        self, request: httpx2.Request, answer: httpcore2.Response, status: int, headers: dict[str, str]
-    ) -> httpx2.Response:
+    async def _error(self, request: httpx2.Request, answer: _Answer, headers: dict[str, str]) -> httpx2.Response:
         """Its own error where it sends one; else the status in words."""
         content = bytearray()
         try:
-            async for piece in _Body(answer, self._url.origin, None):
+            async for piece in _Body(answer, None):
                 content += piece[: _MAX_ERROR_BYTES - len(content)]
                 if len(content) == _MAX_ERROR_BYTES:
                     break
@@ -165,33 +186,54 @@ class Wire(httpx2.AsyncBaseTransport):
             content.clear()
         finally:
             await answer.aclose()
-        message = _error_message(bytes(content))
-        if _SESSION in request.headers and (status == 404 or (status == 400 and "session" in message.lower())):
+        status, message = answer.status, _error_message(bytes(content))
+        in_session = _SESSION in request.headers
+        if in_session and (status == 404 or (status == 400 and "session" in message.lower())):
             raise SessionLost("connection", f"the MCP server `{self._name}` doesn't know the session any more")
         if message:
             return httpx2.Response(status, headers=headers, content=bytes(content))
-        said = f"the MCP server `{self._name}` answered {in_words(status)}"
-        raise ToolFailure("http_status", said, status=status)
+        raise self._refusals.status(status, in_session=in_session)
+
+
+class _Answer:
+    """What came back, while it comes. `headers` have lower-case names."""
+
+    def __init__(self, answer: httpcore2.Response, origin: Origin, telling: Telling | None) -> None:
+        self.status = answer.status
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+        self.origin = origin
+        self._answer = answer
+        self._telling = telling
+        self._read_bytes = 0
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for piece in self._answer.aiter_stream():
+            self._read_bytes += len(piece)
+            yield piece
+
+    async def aclose(self) -> None:
+        if self._telling is not None:
+            self._telling.received(self.status, self.headers.get("content-type", ""), self._read_bytes)
+        await self._answer.aclose()
 
 
 class _Body(httpx2.AsyncByteStream):
-    """An answer while it comes, at most `max_bytes` of it. Whatever breaks it off is a `StreamError` to the SDK."""
+    """An answer's content, at most `max_bytes` of it. Whatever breaks it off is a `StreamError` to the SDK."""
 
-    def __init__(self, answer: httpcore2.Response, origin: Origin, max_bytes: int | None) -> None:
+    def __init__(self, answer: _Answer, max_bytes: int | None) -> None:
         self._answer = answer
-        self._origin = origin
         self._left_bytes = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._answer.aiter_stream():
+            async for piece in self._answer.pieces():
                 if self._left_bytes is not None:
                     self._left_bytes -= len(piece)
                     if self._left_bytes < 0:
                         raise httpx2.StreamError(f"it has more than {MAX_MESSAGE_BYTES // 1024**2} MiB")
                 yield piece
         except _NETWORK_ERRORS as error:
-            raise httpx2.StreamError(explain(error, self._origin).message) from None
+            raise httpx2.StreamError(explain(error, self._answer.origin).message) from None
 
     async def aclose(self) -> None:
         await self._answer.aclose()
