@@ -34,17 +34,12 @@ class Connection(asyncio.Protocol):
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def send(self, request: httpx2.Request) -> h11.Response:
+    async def exchange(self, request: httpx2.Request) -> h11.Response:
         """Sends a request whose body is in memory, and returns the head of the response, which may come before
         all is sent.
         """
         with _in_httpx2s_words():
-            line = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            sent = [self._http.send(line)]
-            async for piece in cast(httpx2.AsyncByteStream, request.stream):
-                sent.append(self._http.send(h11.Data(data=piece)))
-            sent.append(self._http.send(h11.EndOfMessage()))
-            self._transport.writelines(sent)
+            await self._send(request)
             while True:
                 event = self._http.next_event()
                 if type(event) is h11.Response:
@@ -54,6 +49,14 @@ class Connection(asyncio.Protocol):
                     if not data:
                         raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
                     self._http.receive_data(data)
+
+    async def _send(self, request: httpx2.Request) -> None:
+        line = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        sent = [self._http.send(line)]
+        async for piece in cast(httpx2.AsyncByteStream, request.stream):
+            sent.append(self._http.send(h11.Data(data=piece)))
+        sent.append(self._http.send(h11.EndOfMessage()))
+        self._transport.writelines(sent)
 
     async def body(self) -> AsyncIterator[bytes]:
         """What comes after the head. What is there together is one piece, however the server cut it."""

@@ -53,7 +53,7 @@ class Connections(httpx2.AsyncBaseTransport):
         pool = self._pool(request.url)
         connection = await pool.take(request.extensions.get("timeout", {}).get("connect"))
         try:
-            head = await connection.send(request)
+            head = await connection.exchange(request)
         except BaseException:
             connection.close()
             raise
