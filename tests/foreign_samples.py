@@ -3,6 +3,8 @@
 import copy
 import re
 
+from hypothesis import strategies as st
+
 from agentrun.cassettes.yaml_text import dump
 from agentrun.errors import SpecError, UsageError
 from agentrun.foreign.converted import refuse_broken, write_new
@@ -323,6 +325,44 @@ def all_of(text, name="sample.yaml"):
         return str(error)
     files = [(one.path, one.text) for one in converted.files]
     return files, [(one.what, one.why) for one in converted.left], converted.notes, converted.variables
+
+
+def routes_of_keys(text):
+    root = read_source("", text.encode())
+    return [(*route, key) for route in mapping_routes(text) for key in root.get(*route).content]
+
+
+def is_written_or_told(text, route, key="zzz"):
+    """Whether a key that nobody knows shows in what comes of a file."""
+    converted = made(with_key(text, route, key))
+    return any(key in one.text for one in converted.files) or any(key in one.what for one in converted.left)
+
+
+_PIECES = ("${", "}", "{{", "}}", "{%", "{#", "$", "a", "b/c", "..", "\n", "\r", "\x1b", "é", " ", ":", "#", "'", "=")
+ODD = st.one_of(
+    st.sampled_from([None, True, 0, -1, 1.5, "", "x", "../x", "a\x1bb", [], ["a", 1], {}, {"a": {"b": []}}, [[]]]),
+    st.lists(st.sampled_from(_PIECES), max_size=5).map("".join),
+)
+
+
+def with_anything(text, data, odd):
+    """The file with other values in a few places; `data` is hypothesis's, `odd` what is drawn."""
+    document = read_source("", text.encode()).data()
+    routes = [route for route, _ in read_source("", text.encode()).walk() if route]
+    for _ in range(data.draw(st.integers(1, 4))):
+        route = data.draw(st.sampled_from(routes))
+        replace(document, route, copy.deepcopy(data.draw(odd)))
+    return dump(document)
+
+
+def gives_sound_files(text):
+    """What a file becomes loads; a plain refusal is none of it."""
+    try:
+        made(text)
+    except SpecError as error:
+        raise AssertionError(error.report.diagnostics) from None
+    except UsageError:
+        return
 
 
 def mapping_routes(text):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from agentrun.foreign.mcp_servers import from_command
 from agentrun.layout import lay_out
 from agentrun.spec.yaml_nodes import read_text
 from loopback_http import Loopback, reply
+from openapi_documents import document, parameter
 from projects import write_project
 
 KEY = "k3y-9f8e7d6c5b4a"
@@ -168,7 +170,7 @@ def test_servers_of_claude_desktop_become_sets_without_a_secret(project, capsys)
         "env": {
             "BRAVE_API_KEY": "${BRAVE_API_KEY}",
             "LOG": "info",
-            "PRICE": "$$5",
+            "PRICE": "$5",
             "HOME_DIR": "${HOME}",
             "A_TOKEN": "${A_TOKEN}",
         },
@@ -187,6 +189,14 @@ def test_servers_of_claude_desktop_become_sets_without_a_secret(project, capsys)
     assert "server off: it is disabled there" in out
     assert "server empty: it has neither a `command` nor a `url`" in out
     assert "  BRAVE_SEARCH_API_KEY: the option --api-key" in out
+
+
+def test_a_key_in_the_path_of_a_servers_address_is_not_written(project, capsys):
+    key = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    out = imported(capsys, "mcp", f"https://mcp.example.com/s/{key}/mcp?user=ann", "--no-connect")
+    assert "EXAMPLE_PATH_KEY: the key in the address" in out
+    address = data(project / "tools.d/example.yaml")["mcp"]["server_url"]
+    assert address == "https://mcp.example.com/s/${EXAMPLE_PATH_KEY}/mcp?user=ann"
 
 
 def test_servers_of_vs_code_become_sets_and_its_inputs_variables(project, capsys):
@@ -210,6 +220,49 @@ def test_one_server_of_a_file_is_chosen(project, capsys):
     assert [one.name for one in sorted((project / "tools.d").iterdir())] == ["docs.yaml", "other.yaml"]
     err = imported(capsys, "mcp", "mcp.json", "--server", "nope", code=2)
     assert "it has github, files" in err
+
+
+def test_what_a_set_can_not_hold_is_left_with_its_line(project, capsys):
+    entry = {"command": "x", "args": ["a", {}], "env": {"A": None, "B": {"c": 1}, "d e": "f", "G": True, "H": 5}}
+    remote = {"url": "https://a.example", "headers": {"a b": "c", "D": "e\nf", "G": "h"}}
+    (project / "mcp.json").write_text(json.dumps({"mcpServers": {"one": entry, "two": remote}}, indent=1))
+    err = imported(capsys, "mcp", "mcp.json", code=1)
+    assert data(project / "tools.d/one.yaml")["mcp"] == {
+        "command": ["x", "a"],
+        "cwd": "..",
+        "env": {"G": "true", "H": "5"},
+    }
+    assert data(project / "tools.d/two.yaml")["mcp"]["headers"] == {"G": "h"}
+    assert re.findall(r"mcp\.json:(\d+): `(\w+)` of (\w+)(?:: `(.*)`)?:", err) == [
+        ("5", "args", "one", ""),
+        ("9", "env", "one", "A"),
+        ("9", "env", "one", "B"),
+        ("9", "env", "one", "d e"),
+        ("21", "headers", "two", "a b"),
+        ("21", "headers", "two", "D"),
+    ]
+
+
+def test_servers_whose_names_are_alike_as_sets_have_a_file_each(project, capsys):
+    servers = {name: {"command": "x"} for name in ("a b", "a.b", "§")}
+    (project / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    imported(capsys, "mcp", "mcp.json")
+    assert {one.name for one in (project / "tools.d").iterdir()} == {
+        "a_b.yaml",
+        "a_b_2.yaml",
+        "server.yaml",
+        "other.yaml",
+    }
+
+
+def test_a_key_beside_a_reference_is_not_written(project, capsys):
+    key = "sk-a1B2c3D4e5F6g7H8i9J0k1L2"
+    entry = {"command": "x", "args": [f"${{A}} {key}"], "env": {"B_TOKEN": f"${{A}}/{key}"}, "cwd": key}
+    (project / "mcp.json").write_text(json.dumps({"mcpServers": {"one": entry}}))
+    out = imported(capsys, "mcp", "mcp.json")
+    assert "ONE_KEY: a key" in out
+    assert key not in (project / "tools.d/one.yaml").read_text()
+    assert data(project / "tools.d/one.yaml")["mcp"]["env"] == {"B_TOKEN": "${A}/${ONE_KEY}"}
 
 
 def test_several_servers_are_printed_as_documents_with_their_names(project, capsys):
@@ -241,7 +294,7 @@ def test_a_set_is_named_after_what_its_server_is_for(command, name):
         ('{"a": 1}', "names no MCP servers"),
         ('{"mcpServers": {}}', "there is no server to import"),
         ('{"mcpServers": {"a": {"command": "x", "disabled": true}}}', "it is disabled there"),
-        ('{"mcpServers": {"§": {"command": "x"}}}', "is no name of a set"),
+        ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "its `url` is no address"),
     ],
 )
 def test_a_file_without_servers_says_what_is_wrong(project, capsys, text, told):
@@ -303,6 +356,27 @@ def test_allow_chooses_operations(pets, capsys):
     err = imported(capsys, "openapi", "specs/pets.yaml", "--allow", "tag:zzz", code=2)
     assert "it has tag:admin, tag:pets" in err
     assert [one.name for one in (pets / "tools.d").iterdir()] == ["other.yaml"]
+
+
+def test_a_document_without_tags_says_so(project, capsys):
+    write_project(project, {"specs/pets.yaml": PETS.replace("tags: [pets", "x-tags: [pets")})
+    err = imported(capsys, "openapi", "specs/pets.yaml", "--allow", "tag:*", code=2)
+    assert err.endswith("help: its operations have no tags\n")
+
+
+def test_what_many_operations_have_alike_is_told_in_one_line(project, capsys):
+    odd = {"oneOf": [{"type": "object", "properties": {"gte": {"type": "integer"}}}, {"type": "integer"}]}
+    paths = {
+        f"GET /{at}": {"operationId": f"get{at}", "parameters": [parameter("created", schema=odd, explode=True)]}
+        for at in range(5)
+    }
+    write_project(project, {"api.json": json.dumps(document(paths))})
+    assert run_cli(["tools", "import", "openapi", "api.json"]) == 1
+    why = "the parameter `created`: it may be an object, and something else"
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: 5 things could not be expressed:",
+        f"api.json: GET /0, GET /1, GET /2, 2 others: {why}",
+    ]
 
 
 def test_a_set_names_the_document_and_asks_for_its_credentials(pets, capsys, monkeypatch):

@@ -12,7 +12,8 @@ import pytest
 from agentrun.cli import run_cli
 from agentrun.errors import UsageError
 from agentrun.foreign.curl import from_curl
-from agentrun.foreign.shell_words import as_words, split
+from agentrun.foreign.curl_options import is_curl
+from agentrun.foreign.shell_commands import as_words, split
 from agentrun.spec.yaml_nodes import read_text
 from loopback_http import Loopback, reply
 from projects import write_project
@@ -70,6 +71,20 @@ REQUESTS = {
     "patch": """curl -XPATCH URL/a -H'Content-Type: application/merge-patch+json' -d'{"a":"b"}'""",
     "post_without_body": "curl -X POST URL/jobs/77/start",
     "multipart": "curl URL/up -F title=Box -F 'meta={\"a\": 1};type=application/json' -F file=@photos/box.txt",
+    "repeated_parts": "curl URL/up -F to=a -F to=b -F 'file[]=@photos/box.txt' -F 'file[]=@photos/lid.txt'",
+    "heredoc": """curl URL/x -H 'Content-Type: application/json' -d @- <<'END'
+        {"a": "it's $5",
+         "b": 2}\nEND\n""",
+    "heredoc_in_a_word": """curl URL/x --json "$(cat <<END\n{"a": "\\$5 (five)"}\nEND\n)" -H 'X-A: b'""",
+    "heredoc_before_a_pipe": "cat <<END | curl URL/x --data-binary @-\ntwo\nlines\nEND\n",
+    "herestring": """curl URL/x --json @- <<< '{"a": 1}'""",
+    "echo_before_a_pipe": """export A=b\necho '{"a": 1}' | curl -sS URL/x --json @- > /dev/null 2>&1""",
+    "query_by_option": "curl URL/x --url-query 'a=b+c d' --url-query '+e=%20'",
+    "encoded_text": "curl URL/x -d 'a=1+2' --data-urlencode 'b=1+2' --data-urlencode '=raw & more'",
+    "get_of_a_text": "curl -G URL/x --data-urlencode 'hello world'",
+    "dots": "curl URL/a/./b/../c/..",
+    "own_authorization": f"curl URL/x -u a:s3cret-pass-1 -H 'Authorization: Bearer {KEY}'",
+    "number_out_of_range": """curl URL/x -H 'Content-Type: text/plain' -d '{"a": 1e400}'""",
     "ansi": "curl URL/x -H 'Content-Type: application/json' --data-raw $'{\"text\": \"it\\'s \\u00fc\"}'",
 }
 _IGNORED = ("host", "user-agent", "accept-encoding", "content-length", "connection", "expect")
@@ -99,7 +114,10 @@ def told(request):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to compare with")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_tool_sends_what_curl_sends(tmp_path, monkeypatch, capsys, name):
-    write_project(tmp_path, {"photos/box.txt": "a box\n", "tools.d/other.yaml": "shell: {command: [date]}\n"})
+    write_project(
+        tmp_path,
+        {"photos/box.txt": "a box\n", "photos/lid.txt": "a lid\n", "tools.d/other.yaml": "shell: {command: [date]}\n"},
+    )
     monkeypatch.chdir(tmp_path)
     with Loopback(reply(body="done", content_type="text/plain")) as server:
         line = REQUESTS[name].replace("URL", server.url)
@@ -114,7 +132,7 @@ def test_a_tool_sends_what_curl_sends(tmp_path, monkeypatch, capsys, name):
         for variable, value in secrets_of(line, out).items():
             monkeypatch.setenv(variable, value)
         assert run_cli(["validate"]) == 0
-        arguments = json.dumps(made(line).arguments)
+        arguments = json.dumps(from_curl(split(line, is_curl)).arguments)
         assert run_cli(["tools", "call", name, "--args", arguments]) == 0, capsys.readouterr()
         assert len(server.requests) == 2
     assert told(server.last) == told(expected)
@@ -173,6 +191,10 @@ def test_of_a_request_that_only_reads_the_values_of_the_query_are_defaults():
         ("{orderId}", True),
         (":orderId", True),
         ("<order>", True),
+        ("ORDER", True),
+        ("ORDER_NUMBER", True),
+        ("XXXX", False),
+        ("ORDER-1", False),
         ("v2", False),
         ("refunds", False),
         ("2010-04-01", False),
@@ -183,8 +205,32 @@ def test_what_of_a_path_is_an_id(segment, is_id):
     assert ("{" in http(f"curl 'https://a.example/orders/{segment}'")["url"]) is is_id
 
 
-def test_a_version_at_the_beginning_of_a_path_is_no_id():
+def test_a_version_of_an_api_is_no_id():
     assert http("curl https://a.example/3/movie/550")["url"] == "https://a.example/3/movie/{movie_id}"
+    assert http("curl https://a.example/rest/api/3/issue/12")["url"] == "https://a.example/rest/api/3/issue/{issue_id}"
+
+
+def test_words_in_capitals_that_documentation_has_for_others_are_parameters():
+    line = "curl https://api.github.com/repos/OWNER/REPO/issues/ISSUE_NUMBER"
+    assert http(line)["url"] == "https://api.github.com/repos/{owner}/{repo}/issues/{issue_number}"
+    assert made(line).arguments == {"owner": "OWNER", "repo": "REPO", "issue_number": "ISSUE_NUMBER"}
+
+
+@pytest.mark.parametrize("host", ["{shop}", "<shop>", "$SHOP", "${SHOP}", "%7Bshop%7D"])
+def test_a_place_to_be_filled_in_that_stands_in_the_host_is_a_variable(host):
+    found = made(f"curl 'https://{host}.myshopify.com/admin'")
+    assert "https://${SHOP}.myshopify.com/admin" in found.converted.files[0].text
+    assert found.converted.variables == ["SHOP: a part of the address"]
+
+
+@pytest.mark.parametrize("url", ["https://a..b/x", "https://a]b/x", "https://-x-y z/", "https://a.example:port/x"])
+def test_what_no_host_has_is_refused(url):
+    with pytest.raises(UsageError, match="is no URL"):
+        made(f"curl '{url}'")
+
+
+def test_a_list_without_items_says_that_it_may_hold_anything():
+    assert properties("""curl https://a.example/x --json '{"tags": []}'""")["tags"]["items"] == {}
 
 
 def test_a_text_that_a_number_would_not_come_back_as_stays_a_text():
@@ -242,6 +288,12 @@ def test_a_header_becomes_a_parameter_only_where_it_is_chosen():
 def test_what_looks_like_a_template_or_a_variable_is_sent_as_it_is():
     line = """curl https://a.example/x -H 'X-A: {{ args.b }} $HOME ${HOME}'"""
     assert http(line)["headers"] == {"X-A": "{{ '{{' }} args.b }} $$HOME $${HOME}"}
+
+
+def test_braces_of_a_path_are_neither_holes_nor_templates():
+    assert (
+        http("curl -g 'https://a.example/{{y}}/{%z/${w}'")["url"] == "https://a.example/%7B%7By%7D%7D/%7B%z/$$%7Bw%7D"
+    )
 
 
 def test_a_body_that_comes_from_a_file_is_an_argument():
@@ -369,6 +421,39 @@ def test_options_that_agentrun_has_nothing_for_are_left_with_the_reason():
     }
 
 
+def test_several_urls_that_curl_makes_of_one_are_told():
+    assert list(left("curl 'https://a.example/x/[1-3]?y={a,b}'")) == ["https://a.example/x/[1-3]?y={a,b}"]
+    assert left("curl -g 'https://a.example/x/[1-3]?y={a,b}'") == {}
+
+
+def test_a_file_that_becomes_a_part_of_the_query_is_left():
+    assert list(left("curl -G https://a.example/x --data-urlencode q@words.txt -d a=1")) == ["urlencode of `words.txt`"]
+
+
+def test_parts_of_one_name_that_are_unlike_are_told_and_the_last_is_sent():
+    found = made("curl https://a.example/x -F a=1 -F a=@b/c.txt -F 'd=@e/f.txt;type=nonsense'")
+    assert found.arguments == {"a": "c.txt", "d": "f.txt"}
+    assert "the part `a` stands there 2 times, each in its own way: the last one is sent" in found.converted.notes
+
+
+def test_a_key_that_stands_in_a_name_is_written_nowhere():
+    key = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+    found = made(f"curl 'https://a.example/x?{key}=1&{key}' -F '{key}=2' -H 'X-{key}: 3'")
+    assert key not in found.converted.files[0].text
+    assert key not in str(found.arguments)
+
+
+def test_of_several_credentials_the_one_of_curl_is_sent():
+    line = "curl https://a.example/x -u a:s3cret-pass-1 -H 'X-Api-Key: k3y-9f8e7d6c' -H 'Authorization: Digest a=b'"
+    assert http(line)["auth"] == {"api_key": {"in": "header", "name": "X-Api-Key", "value": "${A_API_KEY}"}}
+
+
+def test_a_content_type_that_parts_can_not_have_is_told():
+    found = made("curl https://a.example/x -F a=1 -H 'Content-Type: application/json'")
+    assert "Content-Type" not in found.converted.files[0].text
+    assert "the body has parts, and the tool says multipart/form-data, not application/json" in found.converted.notes
+
+
 def test_what_stands_behind_the_command_is_left():
     assert left("curl https://a.example/x | jq .a") == {
         "| jq .a": "what comes behind the command is no part of the request"
@@ -426,6 +511,36 @@ def words(text):
 )
 def test_words_are_split_as_a_shell_does(text, expected):
     assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "stdin", "rest"),
+    [
+        ("curl a <<E\nx $Y\nE\nnext", ["curl", "a"], "x \0Y\0\n", "next"),
+        ("curl a <<'E' -b\nx $Y\nE", ["curl", "a", "-b"], "x $Y\n", None),
+        ("curl a <<-E | jq\n\tx\n\tE\n", ["curl", "a"], "x\n", "| jq"),
+        ("curl a <<E \\\n -b\n- x\nE\n", ["curl", "a", "-b"], "- x\n", None),
+        ("curl a <<E\nnever ended", ["curl", "a"], "never ended", None),
+        ("curl a <<< 'x y' > out 2>&1 -b", ["curl", "a", "-b"], "x y\n", None),
+        ("curl a < file", ["curl", "a"], None, None),
+        ("A=b; cd x && echo x y | curl a && rm b", ["curl", "a"], "x y\n", "&& rm b"),
+        ("printf '%s' '{}' | curl a", ["curl", "a"], "{}", None),
+        ("printf '%d' 1 | curl a", ["curl", "a"], None, None),
+        ("cat file | curl a", ["curl", "a"], None, None),
+        ("curl a/<id> -b", ["curl", "a/"], None, "<id> -b"),
+        ("curl a\nIt's the answer", ["curl", "a"], None, "It's the answer"),
+        ("", [], None, None),
+    ],
+)
+def test_the_command_is_found_with_what_it_is_given(text, words, stdin, rest):
+    found = split(text, is_curl)
+    assert ([one.text for one in found.words], found.stdin) == (words, stdin)
+    assert (found.rest.text if found.rest else None) == rest
+
+
+def test_a_command_line_that_is_no_utf_8_is_refused():
+    with pytest.raises(UsageError, match="UTF-8"):
+        split("curl https://a.example/\udcff")
 
 
 def test_words_of_windows_are_split_as_its_programs_do():

@@ -1,7 +1,7 @@
 """Data of others as YAML of the language: it loads as it was, in the house layout, and nothing in it takes effect."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentrun.errors import SpecError, UsageError
@@ -106,6 +106,8 @@ def test_a_number_that_json_has_not_is_refused_and_half_a_character_replaced():
 
 
 @given(st.text(st.sampled_from("${}%#{ aX$_'\r\n\\"), max_size=30))
+@example("{% ")
+@example("\r\n{{\t")
 def test_a_text_made_literal_names_no_variable_and_is_no_template(text):
     filled = interpolate(without_variables(text), {})
     assert (filled.text, filled.problems) == (text, [])

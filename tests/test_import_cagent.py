@@ -1,26 +1,26 @@
 """Docker cagent files as projects: what is expressed, what is left and where, and that nothing goes without a word."""
 
-import copy
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentrun.cassettes.yaml_text import dump
-from agentrun.errors import SpecError, UsageError
-from agentrun.foreign.source import read_source
+from agentrun.errors import SpecError
+from agentrun.templates import compile_template
 from foreign_samples import (
     CAGENT,
+    ODD,
     SECRETS,
     all_of,
     data_of,
     errors_in,
+    gives_sound_files,
+    is_written_or_told,
     made,
     mapping_routes,
     names_in,
-    replace,
+    routes_of_keys,
     told,
-    with_key,
+    with_anything,
     without,
 )
 
@@ -58,16 +58,11 @@ def is_left_whole(route):
     )
 
 
-def routes_of_keys():
-    root = read_source("", CAGENT.encode())
-    return [(*route, key) for route in mapping_routes(CAGENT) for key in root.get(*route).content]
-
-
 def test_the_files_load_and_validate(tmp_path):
     assert errors_in(made(CAGENT), tmp_path) == []
 
 
-@pytest.mark.parametrize("route", routes_of_keys(), ids=lambda route: ".".join(map(str, route)))
+@pytest.mark.parametrize("route", routes_of_keys(CAGENT), ids=lambda route: ".".join(map(str, route)))
 def test_every_key_makes_a_difference_or_is_known_to_mean_nothing(route):
     if is_left_whole(route[:-1]):
         return
@@ -79,9 +74,7 @@ def test_every_key_makes_a_difference_or_is_known_to_mean_nothing(route):
 def test_a_key_that_nobody_knows_is_written_or_told(route):
     if is_left_whole(route) or route == ("metadata",):
         return
-    converted = made(with_key(CAGENT, route, "zzz"))
-    is_written = any("zzz" in one.text for one in converted.files)
-    assert is_written or any("zzz" in one.what for one in converted.left)
+    assert is_written_or_told(CAGENT, route)
 
 
 def test_what_is_left_is_told_with_its_line():
@@ -360,40 +353,47 @@ def test_a_rule_that_fits_no_tool_is_left(tmp_path):
 
 # -- hostile files ------------------------------------------------------------------------------------------
 
-ODD = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        "",
-        "x",
-        "${",
-        "{{ x }}",
-        "../x",
-        "a\x1bb",
-        [],
-        ["a", 1],
-        {},
-        {"a": {"b": []}},
-        "$x/y",
-        [[]],
-    ]
-)
-
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_file_with_anything_anywhere_gives_files_that_load_or_a_plain_refusal(data):
-    document = read_source("", CAGENT.encode()).data()
-    routes = [route for route, _ in read_source("", CAGENT.encode()).walk() if route]
-    for _ in range(data.draw(st.integers(1, 4))):
-        replace(document, data.draw(st.sampled_from(routes)), copy.deepcopy(data.draw(ODD)))
-    try:
-        made(dump(document))
-    except (UsageError, SpecError) as error:
-        assert not isinstance(error, SpecError), error.report.diagnostics
+    gives_sound_files(with_anything(CAGENT, data, ODD))
+
+
+def test_a_model_that_names_others_is_the_first_of_them():
+    models = "models: {m: {model: 'a,b'}, a: {provider: openai, model: gpt-4o}, b: {model: b}}\n"
+    converted = made(with_root("", models).replace("openai/gpt-4o", "m", 1))
+    assert data_of(converted)["agents/root.yaml"]["model"] == "gpt-4o"
+    assert any("model m: models that take turns: a is taken" in one for one in told(converted))
+    in_a_circle = "models: {m: {model: n}, n: {model: m}}\n"
+    assert "${MODEL}" in made(with_root("", in_a_circle).replace("openai/gpt-4o", "m", 1)).files[0].text
+
+
+def test_a_key_that_stands_in_the_path_of_an_address_becomes_a_variable(tmp_path):
+    key = "MDFjMmYzMTMtOGYyMy00MTQxLThiZmMtYmEzNGU1YTgwMjY3OjA2MjM2NzI2LTk0ZGEt=="
+    remote = f"    toolsets: [{{type: mcp, remote: {{url: 'https://mcp.zapier.com/api/mcp/s/{key}/mcp'}}}}]\n"
+    converted = made(with_root(remote))
+    address = data_of(converted)["tools.d/zapier.yaml"]["mcp"]["server_url"]
+    assert address == "https://mcp.zapier.com/api/mcp/s/${ZAPIER_PATH_KEY}/mcp"
+    assert converted.variables == ["ZAPIER_PATH_KEY: the key in the address of zapier"]
+    assert errors_in(converted, tmp_path) == []
+
+
+def test_a_key_that_stands_in_a_name_is_taken_out(tmp_path):
+    key = "sk-a1B2c3D4e5F6g7H8i9J0k1L2"
+    scripts = f"{{type: script, shell: {{{key}: {{cmd: date, env: {{'{key}': x}}}}}}}}"
+    answer = f"{{name: {key}, schema: {{type: object, properties: {{'{key}': {{type: string}}}}}}}}"
+    converted = made(with_root(f"    toolsets: [{scripts}]\n    structured_output: {answer}\n"))
+    assert not [one for one in converted.files if key in f"{one.path}{one.text}"]
+    assert errors_in(converted, tmp_path) == []
+
+
+def test_braces_in_the_environment_of_a_script_are_no_template(tmp_path):
+    scripts = "{type: script, shell: {x: {cmd: echo $A}}, env: {A: '{% a {{ b {# c'}}"
+    converted = made(with_root(f"    toolsets: [{scripts}]\n"))
+    env = data_of(converted)["tools.d/x.yaml"]["shell"]["env"]
+    assert compile_template(env["A"]).text({}) == "{% a {{ b {# c"
+    assert errors_in(converted, tmp_path) == []
 
 
 def test_a_key_that_stands_inside_a_text_is_taken_out():

@@ -14,7 +14,7 @@ from agentrun.project import read_project
 from agentrun.spec.types import OpenApiSpec
 from loopback_http import Loopback, reply, unused_port
 from openapi_crowd import crowd
-from openapi_documents import document, json_body, parameter
+from openapi_documents import body, document, json_body, parameter
 from projects import write_project
 
 ORDERS = document(
@@ -72,6 +72,66 @@ def test_everything_is_told_in_one_pass_at_its_place(tmp_path):
         ("AR625", 3, 42),
         ("AR628", 4, 10),
     ]
+
+
+SCAN = body("multipart/form-data", {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}})
+BOUND = document(
+    {
+        "GET /orders": {
+            "operationId": "listOrders",
+            "parameters": [parameter("limit", schema={"type": "integer", "maximum": 100}), parameter("shop_id")],
+        },
+        "POST /scans": {"operationId": "addScan", "requestBody": SCAN},
+        "GET /scans": {"operationId": "listScans", "parameters": [parameter("limit", schema={"type": "integer"})]},
+        "POST /orders": {
+            "operationId": "createOrder",
+            "requestBody": json_body({"$ref": "#/components/schemas/Order"}),
+        },
+    },
+    components={"schemas": {"Order": {"type": "object", "properties": {"amount": {"type": "number"}}}}},
+)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "bind", "severity"),
+    [
+        ("listOrders", "limit: 100", None),
+        ("listOrders", 'limit: "100"', None),
+        ("listOrders", "shop_id: 7", None),
+        ("listOrders", 'limit: "${LIMIT}"', None),
+        ("createOrder", "body: {amount: 5}", None),
+        ("addScan", "body: {file: aGk=}", None),
+        ("addScan", "body: {file: {text: hi}}", None),
+        ("addScan", "body: {file: {text: 5}}", "error"),
+        ("listOrders", "limit: 500", "error"),
+        ("listOrders", "limit: many", "error"),
+        ("createOrder", 'body: {amount: "5"}', "error"),
+        ('"list*"', "limit: 500", "warning"),
+    ],
+)
+def test_a_fixed_argument_is_one_that_the_operations_allow(tmp_path, allowed, bind, severity):
+    spec = f"spec: ../api/orders.json\nallowed_tools: [{allowed}]\nbind: {{{bind}}}"
+    told = found(project(tmp_path, spec, BOUND), {"LIMIT": "5"})
+    assert [(one.code, one.severity) for one in told] == ([("AR628", severity)] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("server", "written", "expected"),
+    [
+        ("https://b.example", 'auth: {bearer: "${T:-}"}', ["AR813"]),
+        ("https://b.example", 'headers: {X-Api-Key: "${T:-}"}', ["AR813"]),
+        ("https://b.example", "headers: {X-Trace: all}", []),
+        ("https://b.example", "", []),
+        ("https://b.example", 'auth: {bearer: "${T:-}"}\nbase_url: https://c.example', []),
+        ("https://A.example/v2", 'auth: {bearer: "${T:-}"}', []),
+        ("http://a.example", 'auth: {bearer: "${T:-}"}', ["AR806", "AR813"]),
+        ("http://localhost:80", 'auth: {bearer: "${T:-}"}', ["AR813"]),
+    ],
+)
+def test_credentials_that_go_to_several_hosts_or_in_the_clear_are_told(tmp_path, server, written, expected):
+    operations = {"GET /a": {"operationId": "a"}, "GET /b": {"operationId": "b", "servers": [{"url": server}]}}
+    whole = {**document(operations), "servers": [{"url": "https://a.example/v1"}]}
+    assert sorted(codes(tmp_path, written, whole)) == expected
 
 
 @pytest.mark.parametrize(

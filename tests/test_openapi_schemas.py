@@ -5,6 +5,7 @@ import json
 import pytest
 
 from agentrun.json_schema import Validator
+from agentrun.openapi.pruning import pruned
 from openapi_documents import answers, document, json_body, read
 
 
@@ -272,6 +273,16 @@ def test_alternatives_with_a_discriminator_are_told_apart_by_it():
     assert not takes(found, {"kind": "Round", "w": 1})
     written["discriminator"]["mapping"] = {"o": "#/components/schemas/Round"}
     assert takes(made(written, **shapes), {"kind": "o", "r": 1})
+
+
+def test_an_answer_may_be_any_of_a_large_family_and_a_function_names_none_of_it():
+    kinds = {
+        f"Event{at}": {"allOf": [ref("Event"), {"properties": {f"own{at}": {"type": "integer"}}}]} for at in range(60)
+    }
+    base = {"properties": {"kind": {"type": "string"}}, "discriminator": {"propertyName": "kind"}}
+    answer = {"kind": "Event42", "own42": 1, "x": 2}
+    assert pruned(answer, made(ref("Event"), response=True, Event=base, **kinds)) == {"kind": "Event42", "own42": 1}
+    assert made(ref("Event"), Event=base, **kinds)["properties"].keys() == {"kind"}
 
 
 def test_a_derived_schema_alone_is_itself():

@@ -7,17 +7,25 @@ not chosen are nobody's.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
-from agentrun.diagnostics import Diagnostic, counted, did_you_mean, one_of
+from agentrun.diagnostics import Diagnostic, Severity, counted, did_you_mean, one_of
+from agentrun.json_schema import Validator
 from agentrun.openapi.credentials import unmet
 from agentrun.openapi.document import ApiDocument, Chosen, Unusable
+from agentrun.openapi.operation import Operation
 from agentrun.openapi.problems import DocumentProblem
 from agentrun.openapi.selection import TAG, chooses, matches, means
 from agentrun.openapi.sources import NotKept, NotPinned, document_of
+from agentrun.openapi_sets import function_parameters
 from agentrun.places import folder_of
 from agentrun.spec.catalog import Catalog, Document
+from agentrun.spec.credential_words import is_near, names_credential, plain_host
 from agentrun.spec.edits import write, write_name
 from agentrun.spec.function_names import member_names
 from agentrun.spec.nodes import Node, items
@@ -66,6 +74,7 @@ def openapi_findings(document: Document, environ: Mapping[str, str] | None = Non
     yield from _unusable(document, chosen.unusable)
     yield from _without_server(source, spec, api, chosen)
     yield from _credentials(document, spec, chosen)
+    yield from _credentials_far(document, spec, chosen)
     yield from _bound(document, spec, chosen)
 
 
@@ -201,14 +210,84 @@ def _credentials(document: Document, spec: OpenApiSpec, chosen: Chosen) -> Itera
     yield Diagnostic("AR627", "warning", one_line(message, 300), node.span, told.help)
 
 
+def _credentials_far(document: Document, spec: OpenApiSpec, chosen: Chosen) -> Iterator[Diagnostic]:
+    """Credentials are sent wherever the document's servers are: to several hosts, or over plain http."""
+    written = document.node.get("openapi", "auth")
+    if written is None:
+        headers = document.node.get("openapi", "headers")
+        named = headers.content.items() if headers is not None and headers.is_mapping else ()
+        written = next((node for name, node in named if names_credential(name)), None)
+    if written is None or spec.base_url is not None:
+        return
+    origins: dict[str, list[str]] = {}
+    for one in chosen.operations:
+        if one.server:
+            origins.setdefault("{0.scheme}://{0.netloc}".format(urlsplit(one.server)).lower(), []).append(one.name)
+    if len(origins) > 1:
+        told = [f"{one_line(origin, 80)} ({counted(len(names), 'operation')})" for origin, names in origins.items()]
+        message = f"the credentials go to {counted(len(origins), 'host')}: {one_of(told, limit=MAX_NAMED)}"
+        help = "make a set of each host's operations, with the `auth` that is for it; or write `base_url`"
+        yield Diagnostic("AR813", "warning", message, written.span, help)
+    for origin in origins:
+        if (host := plain_host(origin)) is not None and not is_near(host):
+            message = f"the credentials go to {one_line(origin, 80)} over plain http: anyone on the way can read them"
+            yield Diagnostic("AR806", "warning", message, written.span, "write `base_url: https://…`")
+
+
 def _bound(document: Document, spec: OpenApiSpec, chosen: Chosen) -> Iterator[Diagnostic]:
     if not spec.bind or not chosen.operations:
         return
     known = list(dict.fromkeys(name for one in chosen.operations for name in one.arguments["properties"]))
     keys = document.node.get("openapi", "bind")
-    for name in spec.bind:
-        if name not in known and keys is not None and name in keys.keys:
-            message = f"`{one_line(name, 100)}` is an argument of none of the chosen operations"
-            help = did_you_mean(name, known) or (f"their arguments: {one_of(known)}" if known else "they have none")
-            place = Node(name, keys.keys[name], source=name)
-            yield Diagnostic("AR628", "error", message, place.span, one_line(help, 400), fix=write_name(place, known))
+    for name, value in spec.bind.items():
+        if keys is None or name not in keys.keys:
+            continue
+        if name in known:
+            node = keys.content[name]
+            if not any("${" in str(one.content) for _, one in node.walk()):
+                yield from _refused(name, value, node, chosen)
+            continue
+        message = f"`{one_line(name, 100)}` is an argument of none of the chosen operations"
+        help = did_you_mean(name, known) or (f"their arguments: {one_of(known)}" if known else "they have none")
+        place = Node(name, keys.keys[name], source=name)
+        yield Diagnostic("AR628", "error", message, place.span, one_line(help, 400), fix=write_name(place, known))
+
+
+def _refused(name: str, value: Any, node: Node, chosen: Chosen) -> Iterator[Diagnostic]:
+    """A value that the schema of the argument does not allow."""
+    takers = [one for one in chosen.operations if name in one.arguments["properties"]]
+    refusals = [(one, why) for one in takers if (why := _why_refused(one, name, value)) is not None]
+    if not refusals:
+        return
+    first, why = refusals[0]
+    who = f"`{first.name}`" if len(takers) == 1 else f"{len(refusals)} of {counted(len(takers), 'operation')}"
+    message = f"`{one_line(name, 100)}` is fixed to what {who} can't take: {one_line(why, 200)}"
+    severity: Severity = "error" if len(refusals) == len(takers) else "warning"
+    yield Diagnostic(
+        "AR628", severity, message, node.span, f"see `{one_line(name, 60)}` of `{first.name}` in the document"
+    )
+
+
+def _why_refused(operation: Operation, name: str, value: Any) -> str | None:
+    """Of a parameter, a number and its text are sent alike. A file is bound as a model gives it, or as base64."""
+    is_body = operation.body is not None and operation.body.argument == name
+    tried = [value] if is_body else [value, *_alike(value)]
+    refused: list[str] = []
+    for whole in (operation.arguments, function_parameters(operation)):
+        schema = {"properties": {name: whole["properties"][name]}, "$defs": whole.get("$defs", {})}
+        try:
+            check = Validator(schema)
+        except ValueError:
+            return None  # that is told of the operation
+        if any(check.is_valid({name: one}) for one in tried):
+            return None
+        refused.append(check.violations({name: value})[0].message)
+    return refused[-1]
+
+
+def _alike(value: Any) -> Iterator[Any]:
+    if isinstance(value, (bool, int, float)):
+        yield json.dumps(value)
+    elif isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            yield json.loads(value)

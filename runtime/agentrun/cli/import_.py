@@ -9,16 +9,14 @@ from pathlib import Path
 
 import click
 
-from agentrun.cli import tell_warning
+from agentrun.cli.importing.writing import EXIT_LEFT, force_option, remarks, tell_left
 from agentrun.cli.standard_input import STDIN
-from agentrun.diagnostics import counted
 from agentrun.discovery import display, refuse_pipe
 from agentrun.errors import UsageError, reason_of
 from agentrun.foreign.converted import Converted, NewFile, refuse_broken, write_new
 from agentrun.foreign.source import BOUNDS
 from agentrun.visible import in_a_line
 
-EXIT_LEFT = 1
 _FORMATS = ("cagent", "agent-spec")
 
 
@@ -37,7 +35,7 @@ _FORMATS = ("cagent", "agent-spec")
     metavar="DIR",
     help="The project's folder; default: the current one. Example: --output imported",
 )
-@click.option("--force", is_flag=True, help="Write over files that are there. Example: --force")
+@force_option
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print the files, and write none. Example: --stdout")
 def command(file: Path, format: str | None, output: Path, force: bool, to_stdout: bool) -> int:
     """Make agents/ and tools.d/ of a file that Docker cagent (docker agent) or Oracle Agent Spec reads, YAML or JSON.
@@ -57,7 +55,7 @@ def command(file: Path, format: str | None, output: Path, force: bool, to_stdout
     shown = "standard input" if file == STDIN else display(file)
     converted = convert(shown, _content(file), format)
     if not converted.files:
-        _tell_left(converted, shown)
+        tell_left(converted.left, shown)
         raise UsageError(f"`{shown}` has no agent that can be expressed", help="nothing was written")
     if to_stdout:
         refuse_broken(converted.files)
@@ -66,7 +64,7 @@ def command(file: Path, format: str | None, output: Path, force: bool, to_stdout
         for path in write_new(converted, output, force=force):
             click.echo(f"{in_a_line(display(path))} is written")
     sys.stdout.flush()
-    _tell_left(converted, shown)
+    tell_left(converted.left, shown)
     for line in _remarks(converted, output, to_stdout=to_stdout):
         click.echo(in_a_line(line), err=to_stdout)
     return EXIT_LEFT if converted.left else 0
@@ -90,19 +88,8 @@ def _printed(files: list[NewFile]) -> Iterator[str]:
         yield f"{'---' if number else ''}\n".lstrip("\n") + f"# {one.path}\n{one.text}"
 
 
-def _tell_left(converted: Converted, shown: str) -> None:
-    if not converted.left:
-        return
-    tell_warning(f"{counted(len(converted.left), 'thing')} could not be expressed:")
-    for one in converted.left:
-        click.echo(in_a_line(f"{shown}:{one.line}: {one.what}: {one.why}"), err=True)
-
-
 def _remarks(converted: Converted, output: Path, *, to_stdout: bool) -> Iterator[str]:
-    yield from (f"note: {one}" for one in converted.notes)
-    if converted.variables:
-        yield "to be set:"
-        yield from (f"  {one}" for one in converted.variables)
+    yield from remarks(converted)
     if not to_stdout:
         first = next(one.path for one in converted.files if one.path.startswith("agents/"))
         name = first.removeprefix("agents/").removesuffix(".yaml")

@@ -145,6 +145,6 @@ class Servers:
         owner = owner_of(split_url(url).hostname or "")
         given = headers_of(fields, lambda name, text, _: self._draft.header(owner, name, text))
         headers, auth = authorized(given | sensitive_headers(fields, owner))
-        made: dict[str, Any] = {"server_url": without_variables(url)}
+        made: dict[str, Any] = {"server_url": self._draft.address(owner, url)}
         made |= {"headers": headers} if headers else {}
         return made | ({"auth": auth} if auth else {}), owner

@@ -92,7 +92,8 @@ class Wiring:
             fields.leave(key, "a name or password in an address is not taken: `headers` can hold them")
             url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         before, mark, query = url.partition("?")
-        made = self.text(fields, key, before)
+        owner = owner_of(parts.hostname or "")
+        made = self.draft.hidden_path(owner, url, self.text(fields, key, before))
         pieces = [f"{name}={self.value(fields, key, name, one)}" for name, one in parse_qsl(query, True)]
         return f"{made}?{'&'.join(pieces)}" if mark else made
 

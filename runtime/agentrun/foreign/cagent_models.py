@@ -64,6 +64,7 @@ class Models:
         self._models = models
         self._providers = providers
         self._used: set[str] = set()
+        self._followed: set[str] = set()
         self._made: dict[str, tuple[Any, bool | None]] = {}
 
     def of(self, reference: str, place: Node, what: str) -> tuple[Any, bool | None]:
@@ -97,6 +98,11 @@ class Models:
                 fields.rest(MODEL_REASONS)
                 return self._first_available(first, fields)
             provider, model = fields.text("provider") or fields.text("type"), fields.text("model")
+            if model and not provider and name not in self._followed:  # the names of others
+                self._followed.add(name)
+                fields.skip("description")
+                fields.rest(MODEL_REASONS)
+                return self.of(model, node, fields.what)
             return self._of_provider(f"{provider}/{model}", fields)
         fields = Fields(Node({}, place.span), what, self._draft)
         if "/" not in name:

@@ -8,7 +8,7 @@ from typing import Any
 from agentrun.foreign.cagent_kit import Kit, Wiring
 from agentrun.foreign.cagent_words import TOOLSET_REASONS
 from agentrun.foreign.fields import Fields
-from agentrun.foreign.yaml_text import prose
+from agentrun.foreign.yaml_text import prose, without_templates
 
 _USED = re.compile(r"(?<!\\)\$(?:\{([A-Za-z_]\w*)|([A-Za-z_]\w*))")
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)=|\b(?:for|read(?:\s+-\w+)*)\s+([A-Za-z_]\w*)")
@@ -36,7 +36,8 @@ def add_scripts(fields: Fields, kit: Kit, wiring: Wiring) -> None:
 def _add(name: str, fields: Fields, common: dict[str, str], kit: Kit, wiring: Wiring) -> None:
     command = fields.text("cmd")
     parameters = wiring.parameters(fields, texts=True)
-    env: dict[str, Any] = {**common, **wiring.environment(fields, name)}
+    written = {**common, **wiring.environment(fields, name)}
+    env: dict[str, Any] = {one: without_templates(value) for one, value in written.items()}
     cwd = wiring.folder(fields)
     description = prose(fields.text("description")).strip() or f"Runs: {command.strip()[:200]}"
     fields.rest()

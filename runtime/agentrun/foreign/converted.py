@@ -29,11 +29,15 @@ class NewFile(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What could not be expressed: the line of the file that it came from, what stands there, and why."""
+    """What could not be expressed: the line of the file that it came from (0: it has none), what stands there, and why.
+
+    `of` is what has it, where many have the same: the operation of a parameter.
+    """
 
     line: int
     what: str
     why: str
+    of: str = ""
 
 
 class Converted(msgspec.Struct):

@@ -5,7 +5,6 @@ What a browser adds for itself is dropped and told; what agentrun has nothing fo
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -15,16 +14,26 @@ from urllib.parse import unquote
 import msgspec
 
 from agentrun.errors import UsageError
-from agentrun.foreign.converted import Converted, NewFile
-from agentrun.foreign.curl_body import BodyReader, pairs_of
+from agentrun.foreign.converted import Converted, Left, NewFile
+from agentrun.foreign.curl_auth import Credentials
+from agentrun.foreign.curl_body import MULTIPART, BodyReader, encoded, file_of, pairs_of
 from agentrun.foreign.curl_options import CurlCommand, Header, read_command
 from agentrun.foreign.curl_parameters import Parameters, legal_name, typed
-from agentrun.foreign.curl_values import Secrets, is_secret, written
-from agentrun.foreign.shell_words import VARIABLE, Split, named
+from agentrun.foreign.curl_url import (
+    blank_in,
+    is_capitals,
+    is_id,
+    is_version,
+    read_address,
+    secret_segment,
+    singular,
+    tool_name,
+)
+from agentrun.foreign.curl_values import Secrets, is_secret, written, written_in_url
+from agentrun.foreign.shell_commands import Split
+from agentrun.foreign.shell_words import VARIABLE, named
 from agentrun.foreign.yaml_text import yaml_document
 from agentrun.spec.credential_words import (
-    KEY,
-    has_key,
     looks_random,
     names_credential,
     names_query_credential,
@@ -33,11 +42,6 @@ from agentrun.spec.types import NAME_PATTERN
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _READS = ("GET", "HEAD", "OPTIONS")
-_URL = re.compile(r"(?:(https?)://)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.DOTALL)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\{([^{}/]+)\}|<([^<>/]+)>|:([A-Za-z_][A-Za-z0-9_]*)|%7B([^/%]+)%7D", re.IGNORECASE)
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_LONG_ID = re.compile(r"(?=.*[0-9])(?:[0-9a-f]{12,}|[0-9A-HJKMNP-TV-Z]{26}|[a-z]{1,8}_(?=.*[A-Z0-9])[A-Za-z0-9]{8,})")
 _BROWSERS = re.compile(r"Mozilla/|curl/", re.IGNORECASE)
 # Headers that belong to a connection or to a browser, and to no tool.
 _DROPPED = {
@@ -88,20 +92,20 @@ class _Tool:
         self._command = command
         self.notes: list[str] = []
         self._http: dict[str, Any] = {}
-        self._scheme, whole, self._path, self._query = _parts(command.url, self.notes)
-        self._user, self._host = _user_and_host(whole)
+        self._address = read_address(command.url, self.notes)
         self.method = _method(command)
-        self.name = name or _tool_name(self.method, self._path)
+        self.name = name or tool_name(self.method, self._address.path)
         if not re.fullmatch(NAME_PATTERN, self.name):
             raise UsageError(f"`{self.name}` is no name of a tool", help="letters, digits, `_` and `-`, at most 64")
         self.parameters = Parameters(chosen, reads=self.method in _READS)
-        self.secrets = Secrets(self._host, self.name, command.printed)
+        self.secrets = Secrets(self._address.host, self.name, command.printed)
         self._body = BodyReader(self.parameters, self.secrets, above)
 
     def data(self) -> dict[str, Any]:
         """The tool's document."""
         command = self._command
-        self._authorize(command.user if command.user is not None else self._user)
+        auth = Credentials(self.secrets).of(command, self._address.user)
+        self._http |= {"auth": auth} if auth else {}
         url, path = self._url()
         query, bare = self._fields()
         content_type = next((one.value for one in command.headers if one.name.lower() == "content-type"), "")
@@ -119,63 +123,73 @@ class _Tool:
         http |= self._http
         if command.follows and self.method in _READS:
             self.notes.append("redirects are followed on the same host; `hosts` lists further ones")
-        document: dict[str, Any] = {"description": f"Calls {self.method} {path} of {named(self._host)}."}
+        document: dict[str, Any] = {"description": f"Calls {self.method} {path} of {named(self._address.host)}."}
         if (schema := self.parameters.schema) is not None:
             document["parameters"] = schema
         if command.timeout_s is not None:
             document["timeout"] = command.timeout_s
-        return {**document, "http": http}
+        return self.secrets.swept({**document, "http": http})
 
     # -- url
 
     def _url(self) -> tuple[str, str]:
         """The url with its holes, and its path as a person reads it."""
-        self.secrets.keep(self._host)
+        self.secrets.keep(self._address.host, "a part of the address")
         segments: list[str] = []
         before = ""
-        secret = _secret_segment(self._host, self._path)
-        for index, segment in enumerate(self._path.split("/")):
-            if index == secret or (segment and names_query_credential(before) and looks_random(segment)):
+        secret = secret_segment(self._address.host, self._address.path)
+        for index, segment in enumerate(self._address.path.split("/")):
+            is_key = index == secret or (names_query_credential(before) and looks_random(segment))
+            if is_key and segment and not VARIABLE.search(segment):
                 segments.append(self.secrets.hide(segment, "path_key", "the key in the path"))
             else:
-                segments.append(self._segment(segment, before, first=index == 1))
+                segments.append(self._segment(segment, before))
             before = segment if segments[-1] == segment else before
         path = "/".join(segments)
-        start = f"{self._scheme}://" if self._scheme else ""
-        return f"{start}{written(self._host)}{path}", path or "/"
+        start = f"{self._address.scheme}://" if self._address.scheme else ""
+        return f"{start}{written_in_url(self._address.host)}{path}", path or "/"
 
-    def _segment(self, segment: str, before: str, *, first: bool) -> str:
-        found = _PLACEHOLDER.fullmatch(segment)
-        if found:
-            name = legal_name(next(one for one in found.groups() if one))
-            return f"{{{self.parameters.ask((name,), {'type': 'string'})}}}"
+    def _segment(self, segment: str, before: str) -> str:
+        if (blank := blank_in(segment)) is not None:
+            return f"{{{self.parameters.ask((legal_name(blank),), {'type': 'string'})}}}"
         if VARIABLE.search(segment):
             self.secrets.keep(segment)
-            return written(segment)
+            return written_in_url(segment)
         text = unquote(segment)
-        if not text or text in (".", ".."):
-            return written(segment)
-        is_id = _is_id(text) and not (first and len(text) == 1)
-        name = f"{_singular(legal_name(before))}_id" if before else "id"
-        taken = self.parameters.take("path" if is_id else "header", (name,), typed(text) if is_id else text)
+        if not text:
+            return ""
+        name = f"{singular(legal_name(before))}_id" if before else "id"
+        value: Any = text
+        place = "header"  # a word of the path is a parameter where it is chosen
+        if is_id(text) and not is_version(text, before):
+            place, value = "path", typed(text)
+        elif is_capitals(text):
+            place, name = "path", text.lower()
+        taken = self.parameters.take(place, (name,), value)
         if taken is not None:
             self.parameters.require(taken)
             return f"{{{taken}}}"
-        return written(segment).replace("{", "%7B").replace("}", "%7D") if "$" not in segment else written(segment)
+        return written_in_url(segment)
 
     def _fields(self) -> tuple[dict[str, Any], list[str]]:
         """The query, and the entries of it that have no value: those stay in the url."""
         bare: list[str] = []
         pairs: list[tuple[str, str]] = []
-        for piece in (self._query or "").split("&"):
-            if piece and "=" not in piece:
-                bare.append(written(piece).replace("{", "%7B").replace("}", "%7D"))
+        for piece in (self._address.query or "").split("&"):
+            if piece and ("=" not in piece or VARIABLE.search(piece.partition("=")[0])):
+                self.secrets.keep(piece)
+                bare.append(written_in_url(piece))
             else:
                 pairs += pairs_of(piece)
-        for text in self._command.query:
-            pairs += pairs_of(text)
-        for one in self._command.data if self._command.get else []:
-            pairs += pairs_of(one)
+        for one in (*self._command.query, *(self._command.data if self._command.get else ())):
+            if (file := file_of(one)) is not None:
+                why = "what a file adds to the query is not known here"
+                self._command.left.append(Left(one.line, f"{one.kind} of `{named(file)}`", why))
+            elif one.kind == "urlencode" and "=" not in one.text.lstrip("="):
+                self.secrets.keep(one.text)
+                bare.append(written_in_url(encoded(one.text)))
+            else:
+                pairs += pairs_of(one)
         kept = []
         for name, value in pairs:
             if names_query_credential(name) and value and "auth" not in self._http:
@@ -185,57 +199,24 @@ class _Tool:
                 kept.append((name, value))
         return self._body.fields("query", kept), bare
 
-    # -- headers and credentials
-
-    def _authorize(self, user: str | None) -> None:
-        """`auth`, of the one credential that a tool has: from `-u`, the url, `--oauth2-bearer` or a header."""
-        if user is not None:
-            self._http["auth"] = {"basic": self._basic(user)}
-        elif self._command.bearer is not None:
-            self._http["auth"] = {"bearer": self.secrets.hide(self._command.bearer, "token", "the bearer token")}
-        for header in list(self._command.headers):
-            if "auth" in self._http:
-                break
-            auth = self._auth_of(header)
-            if auth is not None:
-                self._http["auth"] = auth
-                self._command.headers.remove(header)
-
-    def _basic(self, user: str) -> dict[str, str]:
-        username, colon, password = user.partition(":")
-        if not password and colon:  # the key stands where the name would
-            return {
-                "username": self.secrets.hide(username, "key", "the user name, which is a key here"),
-                "password": "",
-            }
-        return {
-            "username": self.secrets.hide(username, "username", "the user name"),
-            "password": self.secrets.hide(password, "password", "the password"),
-        }
-
-    def _auth_of(self, header: Header) -> dict[str, Any] | None:
-        name, value = header.name.lower(), header.value
-        if name == "authorization":
-            scheme, _, credential = value.partition(" ")
-            if scheme.lower() == "bearer" and credential.strip():
-                return {"bearer": self.secrets.hide(credential.strip(), "token", "the bearer token")}
-            if scheme.lower() == "basic" and (user := _decoded(credential)) is not None:
-                return {"basic": self._basic(user)}
-            return None
-        if names_credential(name) and name not in _DROPPED:
-            hidden = self.secrets.hide(value, name, f"the value of the header {header.name}")
-            return {"api_key": {"in": "header", "name": header.name, "value": hidden}}
-        return None
+    # -- headers
 
     def _headers(self, media_type: str | None) -> dict[str, Any]:
         made: dict[str, Any] = {}
         dropped: list[str] = []
+        authorized = "auth" in self._http and "api_key" not in self._http["auth"]
         json_flag = any(one.kind == "json" for one in self._command.data) and not self._command.get
         if json_flag and not any(one.name.lower() == "accept" for one in self._command.headers):
             made["Accept"] = "application/json"
         for header in self._command.headers:
             name, value = header.name.lower(), header.value
             if name == "content-type" and (media_type is None or _same_type(value, media_type)):
+                continue
+            if name == "content-type" and media_type == MULTIPART:
+                self.notes.append(f"the body has parts, and the tool says {MULTIPART}, not {named(value)}")
+                continue
+            if name == "authorization" and authorized:
+                self.notes.append("the command has several credentials: the tool sends the first")
                 continue
             if name == "accept" and value == "*/*":
                 continue
@@ -267,25 +248,6 @@ class _Tool:
         return written(value) if taken is None else f"{{{{ args.{taken} }}}}"
 
 
-def _parts(url: str, notes: list[str]) -> tuple[str, str, str, str | None]:
-    """Scheme, authority, path and query."""
-    if _SCHEME.match(url) and not re.match(r"https?://", url, re.IGNORECASE):
-        raise UsageError(f"`{named(url)[:80]}` is no HTTP address", help="a tool speaks http and https")
-    found = _URL.fullmatch(url)
-    if found is None or not found[2]:
-        raise UsageError(f"`{named(url)[:80]}` is no URL", help="a curl command names one such as https://host/path")
-    scheme = (found[1] or "").lower()
-    if not scheme and not found[2].startswith("\0"):
-        scheme = "http"
-        notes.append("the command names no scheme, and curl takes http: write https if the server has it")
-    return scheme, found[2], found[3], found[4]
-
-
-def _user_and_host(authority: str) -> tuple[str | None, str]:
-    user, at, host = authority.rpartition("@")
-    return (unquote(user), host) if at else (None, authority)
-
-
 def _method(command: CurlCommand) -> str:
     has_body = bool(command.parts) or (bool(command.data) and not command.get)
     method = command.method or ("HEAD" if command.head else "POST" if has_body else "GET")
@@ -294,47 +256,9 @@ def _method(command: CurlCommand) -> str:
     return method
 
 
-def _secret_segment(host: str, path: str) -> int | None:
-    """Which segment of a path is a key by its form, as in the address of a web hook."""
-    whole = f"{host}{path}"
-    if not has_key(whole):
-        return None
-    ends = [found.end() - len(host) for found in KEY.finditer(whole) if found.end() > len(host)]
-    return path.count("/", 0, ends[-1]) if ends else None
-
-
-def _is_id(text: str) -> bool:
-    is_number = text.isascii() and text.isdigit()
-    return is_number or _UUID.fullmatch(text) is not None or _LONG_ID.fullmatch(text) is not None
-
-
-def _tool_name(method: str, path: str) -> str:
-    segments = path.split("/")
-    words = [one for one in segments if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", one) and not _is_id(one)]
-    words = [one for one in words if not re.fullmatch(r"v\d+(\.\d+)*|api|rest", one, re.IGNORECASE)]
-    last = legal_name(re.sub(r"\.(json|xml|php)$", "", words[-1])).lower() if words else "request"
-    of_one = words and (path.rstrip("/").rpartition("/")[2] != words[-1])
-    return f"{method.lower()}_{_singular(last) if of_one else last}"[:64]
-
-
-def _singular(word: str) -> str:
-    for ending, kept in (("ies", "y"), ("sses", "ss"), ("s", "")):
-        if word.endswith(ending) and len(word) > len(ending) + 2 and not word.endswith(("ss", "us")):
-            return word[: -len(ending)] + kept
-    return word
-
-
 def _same_type(value: str, media_type: str) -> bool:
     kind, _, rest = value.partition(";")
     kind = kind.strip().lower()
     if media_type == "multipart/form-data":
         return kind == media_type
     return kind == media_type and (not rest.strip() or rest.strip().lower().replace(" ", "") == "charset=utf-8")
-
-
-def _decoded(credential: str) -> str | None:
-    try:
-        text = base64.b64decode(credential.strip(), validate=True).decode()
-    except ValueError:
-        return None
-    return text if ":" in text else None

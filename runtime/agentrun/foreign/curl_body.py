@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import posixpath
+import math
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 import msgspec
 
-from agentrun.foreign.curl_options import CurlCommand, Data, Part
-from agentrun.foreign.curl_parameters import Parameters, typed
+from agentrun.foreign.curl_options import CurlCommand, Data
+from agentrun.foreign.curl_parameters import Parameters, argument, typed
+from agentrun.foreign.curl_parts import PartsReader
 from agentrun.foreign.curl_values import Secrets, holds_secret, is_secret, written, written_data
 from agentrun.foreign.shell_words import VARIABLE, named
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+MULTIPART = "multipart/form-data"
 Pair = tuple[str, str]
 _PAIR = re.compile(r"[^=&\s{}\[\]\"<>]+(?:\[[^=&\s\]]*\])*=[^&]*")
 
@@ -40,7 +43,8 @@ class BodyReader:
     def read(self, command: CurlCommand, content_type: str) -> Body | None:
         """`content_type` is that of the command's header, without its parameters and in lower case."""
         if command.parts:
-            return self._multipart(command.parts)
+            reader = PartsReader(self._parameters, self._secrets, self._above, partial(self._field, "body"))
+            return Body({"multipart": reader.read(command.parts)}, MULTIPART, reader.notes)
         if command.get or not command.data:
             return None
         is_json = content_type.endswith(("/json", "+json")) or any(one.kind == "json" for one in command.data)
@@ -124,51 +128,6 @@ class BodyReader:
         name = self._parameters.ask(("body",), {"type": "string", "description": about})
         return Body({"body": argument(name)}, "text/plain", [note])
 
-    # -- multipart
-
-    def _multipart(self, parts: Iterable[Part]) -> Body:
-        made: dict[str, Any] = {}
-        notes: list[str] = []
-        for part in parts:
-            name, _, content = part.text.partition("=")
-            entry: Any
-            if part.literal or content[:1] not in ("@", "<"):
-                entry = self._field_part(name, content, literal=part.literal)
-            else:
-                entry = self._file_part(name, content, notes)
-            if name in made:
-                notes.append(f"the part `{named(name)}` stands there twice: the last one is sent")
-            made[name] = entry
-        return Body({"multipart": made}, "multipart/form-data", notes)
-
-    def _field_part(self, name: str, content: str, *, literal: bool) -> Any:
-        value, options = (content, {}) if literal else _part_options(content)
-        shown = self._field("body", name, [value])
-        return {"content": shown, "content_type": options["type"]} if "type" in options else shown
-
-    def _file_part(self, name: str, content: str, notes: list[str]) -> Any:
-        path, options = _part_options(content[1:])
-        if content[0] == "<" or path == "-":
-            taken = self._parameters.ask((name,), {"type": "string"})
-            notes.append(f"curl reads the part `{named(name)}` from `{named(path)}`: the tool takes it as an argument")
-            return argument(taken)
-        more = {"filename": written(options["filename"])} if "filename" in options else {}
-        more |= {"content_type": options["type"]} if "type" in options else {}
-        folder, file = posixpath.split(posixpath.normpath(path))
-        if folder and not posixpath.isabs(path) and not folder.startswith("..") and not VARIABLE.search(path):
-            chosen = self._parameters.take("body", (name,), file, about=f"The name of a file in `{folder}`.")
-            if chosen is not None:
-                notes.append(f"the tool sends any file of `{folder}` that it is told to, and none outside of it")
-                return {"file": argument(chosen), "root": written(posixpath.join(self._above, folder)), **more}
-        below = path if posixpath.isabs(path) else posixpath.normpath(posixpath.join(self._above, path))
-        notes.append(f"the tool always sends the file `{named(path)}`: `root` lets it send those of a folder")
-        self._secrets.keep(path)
-        return {"file": written(below), **more}
-
-
-def argument(name: str) -> str:
-    return f"{{{{ args.{name} }}}}"
-
 
 def file_of(one: Data) -> str | None:
     """The file that the data comes from."""
@@ -212,16 +171,25 @@ def _joined(data: Iterable[Data]) -> str:
     """The body that curl sends."""
     whole = ""
     for one in data:
-        text = one.text
+        text = encoded(one.text) if one.kind == "urlencode" else one.text
         whole += text if one.kind == "json" or not whole else f"&{text}"
     return whole
+
+
+def encoded(text: str) -> str:
+    """`NAME=CONTENT`, or CONTENT, with the content URL-encoded. What a variable holds is not known here."""
+    name, equals, content = text.partition("=") if "=" in text else ("", "", text)
+    pieces = VARIABLE.split(content)
+    pieces[::2] = [quote(one, safe="") for one in pieces[::2]]
+    pieces[1::2] = [f"\0{one}\0" for one in pieces[1::2]]
+    return f"{name}{equals if name else ''}{''.join(pieces)}"
 
 
 def _as_json(text: str) -> tuple[bool, Any]:
     if "\\u0000" in text:  # a NUL, which marks variables here
         return False, None
     try:
-        return True, json.loads(text, strict=False, parse_constant=_refuse)
+        return True, json.loads(text, strict=False, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return False, None
 
@@ -230,20 +198,12 @@ def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
 def _all_typed(values: list[str]) -> list[Any]:
     """Several values of one name: as numbers where all are."""
     several = [typed(one) for one in values]
     return several if len({type(one) for one in several}) == 1 else list(values)
-
-
-def _part_options(content: str) -> tuple[str, dict[str, str]]:
-    """`VALUE;type=text/plain;filename=a.txt`; the value, and a filename, may stand in double quotes."""
-    if content.startswith('"') and (end := content.find('"', 1)) > 0:
-        value, rest = content[1:end], content[end + 1 :]
-    else:
-        found = re.search(r";\s*(?:type|filename|encoder|headers)=", content)
-        value, rest = (content[: found.start()], content[found.start() :]) if found else (content, "")
-    options = {}
-    for name, quoted, plain in re.findall(r';\s*(type|filename)=(?:"([^"]*)"|([^;]*))', rest):
-        options[name] = quoted or plain.strip()
-    return value, options

@@ -6,6 +6,7 @@ agentrun has nothing for are `left`, each with the reason.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,8 @@ import msgspec
 from agentrun.errors import UsageError
 from agentrun.foreign.converted import Left
 from agentrun.foreign.curl_tables import FLAGS, LEFT, LEFT_WITH_VALUE, PASSED_WITH_VALUE, SHORT
-from agentrun.foreign.shell_words import Split, Word, named
+from agentrun.foreign.shell_commands import Split
+from agentrun.foreign.shell_words import Word, named
 
 DataKind = Literal["data", "raw", "binary", "urlencode", "json"]
 
@@ -48,7 +50,7 @@ class CurlCommand(msgspec.Struct):
     headers: list[Header] = []
     data: list[Data] = []
     parts: list[Part] = []
-    query: list[str] = []
+    query: list[Data] = []
     user: str | None = None
     bearer: str | None = None
     timeout_s: float | None = None
@@ -65,6 +67,8 @@ _DATA: dict[str, DataKind] = {
     "data-urlencode": "urlencode",
     "json": "json",
 }
+# What curl makes several URLs of.
+_SEVERAL = re.compile(r"\[(?:[0-9]+-[0-9]+|[A-Za-z]-[A-Za-z])(?::[0-9]+)?\]|\{[^{}]*,[^{}]*\}")
 _VALUED = frozenset(
     {"request", "header", "form", "form-string", "user", "oauth2-bearer", "cookie", "user-agent", "referer", "url"}
     | {"url-query", "max-time", "range"}
@@ -82,7 +86,7 @@ def read_command(split: Split) -> CurlCommand:
             "there is no curl command to import",
             help="give it behind `--`, in quotes, or on standard input: `agentrun tools import curl -- curl https://…`",
         )
-    begins = next((index for index, word in enumerate(words) if _is_curl(word.text)), None)
+    begins = next((index for index, word in enumerate(words) if is_curl(word.text)), None)
     if begins is None:
         if words[0].text[:1] != "-" and "://" not in words[0].text:
             raise UsageError(
@@ -93,7 +97,8 @@ def read_command(split: Split) -> CurlCommand:
     return _Reader(words[begins + 1 :], split).command()
 
 
-def _is_curl(text: str) -> bool:
+def is_curl(text: str) -> bool:
+    """Whether a word of a command line is curl itself."""
     name = text.replace("\\", "/").rpartition("/")[2].lower()
     return name in ("curl", "curl.exe")
 
@@ -105,6 +110,8 @@ class _Reader:
         self._made = CurlCommand(printed=split.printed)
         self._urls: list[Word] = []
         self._rest = split.rest
+        self._stdin = split.stdin
+        self._expands = True
 
     def command(self) -> CurlCommand:
         while self._at < len(self._words):
@@ -123,6 +130,8 @@ class _Reader:
             ends = f"it ends before `{self._shown_rest().text}`: what holds ; or & stands in quotes"
             raise UsageError("the curl command has no URL", help=ends if self._rest else "was all of it copied?")
         self._made.url = self._urls[0].text
+        if self._expands and _SEVERAL.search(self._made.url):
+            self._leave(self._urls[0], "curl makes several requests of it: a tool makes one, to this URL")
         for further in self._urls[1:]:
             self._leave(further, "a tool has one URL: import the other on its own")
         if self._rest is not None:
@@ -160,6 +169,8 @@ class _Reader:
             self._made.get = True
         elif option == "head":
             self._made.head = True
+        elif option == "globoff":
+            self._expands = False
         elif option == "location":
             self._made.follows = True
         elif option.removeprefix("no-") not in FLAGS:
@@ -176,17 +187,18 @@ class _Reader:
     def _valued(self, option: str, word: Word, value: Word) -> None:
         made = self._made
         if option in _DATA:
-            made.data.append(Data(_DATA[option], value.text, word.line))
+            made.data.append(self._given(Data(_DATA[option], value.text, word.line)))
         elif option == "header":
             self._header(word, value)
         elif option == "request":
             made.method = value.text.upper()
         elif option in ("form", "form-string"):
-            made.parts.append(Part(value.text, option == "form-string", word.line))
+            made.parts.append(self._given_part(Part(value.text, option == "form-string", word.line)))
         elif option == "url":
             self._urls.append(value)
         elif option == "url-query":
-            made.query.append(value.text)
+            is_ready = value.text.startswith("+")
+            made.query.append(Data("raw" if is_ready else "urlencode", value.text.removeprefix("+"), word.line))
         elif option == "user":
             made.user = value.text
         elif option == "oauth2-bearer":
@@ -203,6 +215,24 @@ class _Reader:
             made.timeout_s = _seconds(value)
         elif option in LEFT_WITH_VALUE:
             self._leave(word, LEFT_WITH_VALUE[option])
+
+    def _given(self, data: Data) -> Data:
+        """Data, with what the text has for standard input in the place of `@-`."""
+        name, mark, _ = data.text.partition("@-")
+        if self._stdin is None or data.kind == "raw" or not mark or data.text != f"{name}@-":
+            return data
+        if data.kind == "urlencode":
+            return Data("urlencode", f"{name}={self._stdin}", data.line) if "=" not in name else data
+        if name:
+            return data
+        text = re.sub(r"[\r\n]", "", self._stdin) if data.kind == "data" else self._stdin
+        return Data("json" if data.kind == "json" else "raw", text, data.line)
+
+    def _given_part(self, part: Part) -> Part:
+        name, mark, content = part.text.partition("=<-")
+        if self._stdin is None or part.literal or not mark or content or "=" in name:
+            return part
+        return Part(f"{name}={self._stdin}", True, part.line)
 
     def _header(self, word: Word, value: Word) -> None:
         if value.text.startswith("@"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from agentrun.errors import UsageError
 from agentrun.foreign.shell_words import VARIABLE
+from agentrun.spec.credential_words import without_keys
 
 _MAX_EXAMPLE_CHARS = 300
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*[1-9])?")
@@ -117,9 +118,14 @@ class Parameters:
         return name
 
 
+def argument(name: str) -> str:
+    """The template that a parameter is put in by."""
+    return f"{{{{ args.{name} }}}}"
+
+
 def legal_name(text: str) -> str:
     """A name as templates and holes take it."""
-    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    name = re.sub(r"[^A-Za-z0-9]+", "_", without_keys(text)).strip("_")
     return name if name and not name[0].isdigit() else f"p_{name}".rstrip("_")
 
 
@@ -147,7 +153,7 @@ def schema_of(value: Any) -> dict[str, Any]:
         return {"type": "string"}
     if isinstance(value, list):
         items = _common([schema_of(one) for one in value])
-        return {"type": "array", "items": items} if items else {"type": "array"}
+        return {"type": "array", "items": items}
     if isinstance(value, dict):
         members = {key: schema_of(one) for key, one in value.items()}
         return {"type": "object", "properties": members} if members else {"type": "object"}
@@ -170,5 +176,5 @@ def _common(schemas: list[dict[str, Any]]) -> dict[str, Any]:
         return {"type": "object", "properties": properties} if properties else {"type": "object"}
     if kind == "array":
         items = _common([one["items"] for one in schemas if one.get("items")])
-        return {"type": "array", "items": items} if items else {"type": "array"}
+        return {"type": "array", "items": items}
     return {"type": kind}

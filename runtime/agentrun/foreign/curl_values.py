@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from agentrun.foreign.shell_words import VARIABLE, named
 from agentrun.foreign.yaml_text import without_templates
-from agentrun.spec.credential_words import has_key, is_dummy, names_credential
+from agentrun.spec.credential_words import KEY, has_key, is_dummy, names_credential, without_keys
 
 _GENERIC = ("api", "www", "app", "rest", "gateway", "v1", "dev", "staging", "sandbox", "test")
 
 
 def written(text: str) -> str:
     """A text that the tool sends as it is: what would be a template in it is made none, and variables stay."""
+    return _written(text, without_templates)
+
+
+def written_in_url(text: str) -> str:
+    """The same of a piece of a url, where a brace would be a hole."""
+    return _written(text, lambda piece: piece.replace("{", "%7B").replace("}", "%7D"))
+
+
+def _written(text: str, plain: Callable[[str], str]) -> str:
     pieces = VARIABLE.split(text)
-    for index in range(0, len(pieces), 2):
-        pieces[index] = without_templates(pieces[index].replace("$", "$$"))
-    for index in range(1, len(pieces), 2):
-        pieces[index] = f"${{{pieces[index]}}}"
+    pieces[::2] = [plain(one.replace("$", "$$")) for one in pieces[::2]]
+    pieces[1::2] = [f"${{{one}}}" for one in pieces[1::2]]
     return "".join(pieces)
 
 
@@ -56,6 +64,22 @@ class Secrets:
             command = self._printed.get(name)
             told = f"what `{command}` prints" if command else about or "as in the shell"
             self.variables.setdefault(name, told)
+
+    def swept(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The tool's document without the keys, known by their form, that are still in it."""
+        return {key: self._swept(one, in_http=key == "http") for key, one in document.items()}
+
+    def _swept(self, value: Any, *, in_http: bool) -> Any:
+        """Variables are read in `http`, and nowhere else, nor in a name."""
+        if isinstance(value, dict):
+            return {without_keys(key): self._swept(one, in_http=in_http) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._swept(one, in_http=in_http) for one in value]
+        if not isinstance(value, str) or not has_key(value):
+            return value
+        if not in_http:
+            return without_keys(value)
+        return KEY.sub(lambda found: self.hide(found[0], "key", "a key") if has_key(found[0]) else found[0], value)
 
     def _name(self, what: str) -> str:
         words = re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", what).upper()).strip("_")

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from agentrun.foreign.converted import Converted, Left, NewFile
+from agentrun.foreign.urls import path_keys
 from agentrun.foreign.yaml_text import without_variables, yaml_document
 from agentrun.json_schema import Validator
 from agentrun.spec.credential_words import (
@@ -17,6 +18,7 @@ from agentrun.spec.credential_words import (
     is_dummy,
     looks_random,
     names_credential,
+    names_query_credential,
     without_keys,
 )
 from agentrun.spec.function_names import HANDOFF_PREFIX, RESERVED, made_name
@@ -66,7 +68,7 @@ class Draft:
 
     def name(self, wanted: str, otherwise: str = "unnamed") -> str:
         """A legal name that nothing else has. Files of some systems don't tell capitals from small letters."""
-        name = _ILLEGAL.sub("_", wanted).strip("_-") or otherwise
+        name = _ILLEGAL.sub("_", without_keys(wanted)).strip("_-") or otherwise
         if name in RESERVED or name.startswith(HANDOFF_PREFIX):
             name = f"the_{name}"
         name = made_name(name)
@@ -102,7 +104,7 @@ class Draft:
         return name
 
     def _is_called(self, name: str, wanted: str) -> bool:
-        legal = made_name(_ILLEGAL.sub("_", wanted).strip("_-") or "tool")
+        legal = made_name(_ILLEGAL.sub("_", without_keys(wanted)).strip("_-") or "tool")
         return name == legal or re.fullmatch(rf"{re.escape(legal[:59])}_\d+", name) is not None
 
     # -- variables and credentials
@@ -128,11 +130,33 @@ class Draft:
         """A literal text of a field that `${}` is read in: a variable, where it is a credential."""
         return self.hidden(owner, name, about) if is_credential(name, text) else without_variables(text)
 
+    def address(self, owner: str, url: str) -> str:
+        """A literal address of a server, with variables for the credentials in its path and its query."""
+        before, mark, query = url.partition("?")
+        made = self.hidden_path(owner, url, without_variables(before))
+        pieces = []
+        for piece in query.split("&"):
+            name, equals, text = piece.partition("=")
+            is_key = text and not is_dummy(text) and names_query_credential(name)
+            about = f"`{name}` of the address of {owner}"
+            shown = self.hidden(owner, name, about) if is_key else self.wired(owner, name, text, about)
+            pieces.append(f"{without_variables(name)}{equals}{shown}")
+        return f"{made}{mark}{'&'.join(pieces)}"
+
+    def hidden_path(self, owner: str, url: str, written: str) -> str:
+        """A path as it is written, with variables for the keys that the url has in its own."""
+        for key in path_keys(url):
+            hidden = self.hidden(owner, "PATH_KEY", f"the key in the address of {owner}")
+            written = written.replace(f"/{key}", f"/{hidden}")
+        return written
+
     def argument(self, owner: str, before: str, text: str) -> str:
         """An element of a command line, which may be `--key=VALUE`, or VALUE with `--key` `before` it."""
         option, equals, value = text.partition("=")
         if equals and option.startswith("-"):
-            return f"{option}={self.wired(owner, option.lstrip('-'), value, f'`{option}` of {owner}')}"
+            return (
+                f"{without_variables(option)}={self.wired(owner, option.lstrip('-'), value, f'`{option}` of {owner}')}"
+            )
         name = before.lstrip("-") if before.startswith("-") and not text.startswith("-") else ""
         return self.wired(owner, name, text, f"`{before}` of {owner}" if name else f"an argument of {owner}")
 
@@ -182,7 +206,7 @@ class Draft:
     def _swept(self, path: str, value: Any, route: tuple[str, ...]) -> Any:
         """The data without keys that stand inside texts, and without braces where a file may have none."""
         if isinstance(value, dict):
-            return {key: self._swept(path, child, (*route, str(key))) for key, child in value.items()}
+            return {_legal(str(key)): self._swept(path, one, (*route, str(key))) for key, one in value.items()}
         if isinstance(value, list):
             return [self._swept(path, child, route) for child in value]
         if not isinstance(value, str):
@@ -193,11 +217,16 @@ class Draft:
                 value = KEY.sub(lambda found: self.hidden("", "KEY", f"a key in {shown}"), value)
             else:
                 self.leave(1, shown, "a key stood in it, and is taken out")
-                value = without_keys(value)
+                value = _legal(value) if route[-1] == "name" else without_keys(value)
         if (route[0] in _NO_TEMPLATES or route[:2] == ("shell", "cwd")) and _TEMPLATE.search(value):
             self.leave(1, shown, "no template is read there: its braces are written apart")
             value = _TEMPLATE.sub(r"{ \1", value)
         return value
+
+
+def _legal(name: str) -> str:
+    """A name without the keys in it, and without the brackets of what stands for them."""
+    return without_keys(name).replace("[", "").replace("]", "") if has_key(name) else name
 
 
 def _is_valid(schema: dict[str, Any], value: Any) -> bool:

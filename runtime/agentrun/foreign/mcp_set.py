@@ -12,6 +12,7 @@ import msgspec
 from agentrun.foreign.converted import Converted, NewFile
 from agentrun.foreign.mcp_servers import McpServer, McpServers
 from agentrun.foreign.yaml_text import yaml_document
+from agentrun.spec.credential_words import without_keys
 from agentrun.spec.nodes import Route
 from agentrun.visible import one_line
 
@@ -44,7 +45,7 @@ def set_text(
 
 def _about(tool: ServerTool) -> str:
     effect = "reads" if tool.read_only else "may destroy" if tool.destructive else "changes things"
-    return f"{effect}: {one_line(tool.about, _MAX_ABOUT_CHARS) or 'not described'}"
+    return f"{effect}: {one_line(without_keys(tool.about), _MAX_ABOUT_CHARS) or 'not described'}"
 
 
 def converted(found: McpServers, texts: Mapping[str, str], path: str | None) -> Converted:

@@ -76,13 +76,13 @@ class _Converting:
         except Inexpressible as error:
             left.append(Left(0, shown, error.reason))
             return None
-        left += [Left(0, f"{shown}, {what}", why) for what, why in converted.left]
+        left += [Left(0, what, why, shown) for what, why in converted.left]
         base_url = self._base_url if self._base_url is not None else without_variables(operation.server)
         if not base_url:
             base_url = self._variable("URL", "the address of the service")
         credentials, why = self._credentials(operation)
         if why:
-            left.append(Left(0, f"{shown}, its credentials", why))
+            left.append(Left(0, "its credentials", why, shown))
         http = {"base_url": base_url, **converted.http}
         http |= {"headers": http.get("headers", {}) | credentials.pop("headers")} if "headers" in credentials else {}
         tool: dict[str, Any] = {"name": self._name(operation), "description": prose(operation.description)}

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from agentrun.spec.credential_words import has_key
+
+_KEY_OF_A_PATH = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=.*[0-9])(?=.*[a-f])[0-9a-f]{20,}"
+    r"|(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_%=-]{24,}"
+)
 _NOT_OF_AN_OWNER = ("www", "api", "mcp")
 
 
@@ -23,6 +29,11 @@ def is_http(url: str) -> bool:
     parts = split_url(url)
     has_host = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
     return has_host and re.search(r"[\s\x00-\x1f<>\"`\\]", url) is None
+
+
+def path_keys(url: str) -> list[str]:
+    """The pieces of a path that nobody would think of or type: whoever knows such an address is let in by it."""
+    return [one for one in split_url(url).path.split("/") if _KEY_OF_A_PATH.fullmatch(one) or has_key(one)]
 
 
 def owner_of(host: str) -> str:

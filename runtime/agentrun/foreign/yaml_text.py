@@ -17,6 +17,7 @@ from agentrun.layout import lay_out
 from agentrun.spec.nodes import Route
 from agentrun.spec.schema import Kind
 from agentrun.spec.types import BACKENDS
+from agentrun.templates import quote_jinja
 from agentrun.visible import in_a_line
 
 _VARIABLE = re.compile(r"\$(?=[${\r])|(?<=\$)\$")  # a carriage return may become a template
@@ -102,6 +103,8 @@ def without_templates(text: str) -> str:
     """A text where `{{ }}` is read: it is no template. Jinja takes a carriage return for a line end."""
     if not _JINJA.search(text):
         return text
+    if _ESCAPED.fullmatch(text.strip()):
+        return quote_jinja(text)  # space beside one `{{ }}` would count for nothing
     return _ESCAPED.sub(lambda found: "{{ '\\r' }}" if found[0] == "\r" else f"{{{{ '{found[0]}' }}}}", text)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from agentrun.openapi.problems import OperationProblem
 from agentrun.openapi.references import References, escaped
 
-MAX_FAMILY = 20  # a base of more is taken as it stands: it would be no function that a model can read
+MAX_FAMILY = 20  # of a request; a base of more is taken as it stands: no model could read the function
 
 Member = tuple[str, str, str]  # a schema's pointer, the discriminator's property, its value
 
@@ -21,8 +21,8 @@ class Discriminators:
         self._references = references
         self._children: dict[str, list[tuple[str, str]]] | None = None
 
-    def family(self, value: Mapping[str, Any], pointer: str) -> list[Member] | None:
-        """The schemas that a base stands for; None where it stands for itself."""
+    def family(self, value: Mapping[str, Any], pointer: str, most: int | None = MAX_FAMILY) -> list[Member] | None:
+        """The schemas that a base stands for; None where it stands for itself, or for more than `most`."""
         member = _member(value)
         if member is None or value.get("oneOf") or value.get("anyOf"):
             return None
@@ -30,7 +30,7 @@ class Discriminators:
         for child, name in self._derived().get(pointer, ()):
             found.setdefault(child, name)
         found.pop(pointer, None)
-        if not found or len(found) > MAX_FAMILY:
+        if not found or (most is not None and len(found) > most):
             return None
         return [(child, member, tag) for child, tag in found.items()]
 

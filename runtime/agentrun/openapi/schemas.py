@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from agentrun.openapi.discriminators import Discriminators
+from agentrun.openapi.discriminators import MAX_FAMILY, Discriminators
 from agentrun.openapi.joining import close, merge, or_null, pin, take_out, texts, without_remarks
 from agentrun.openapi.keywords import examples, remarks, scalars, types_of, usable_pattern
 from agentrun.openapi.problems import OperationProblem
@@ -104,7 +104,8 @@ class Schemas:
             return self._referring(value, value["$ref"], form, depth)
         if isinstance(value.get("$dynamicRef"), str):
             return self._referring(value, value["$dynamicRef"], form, depth)
-        family = None if form.is_open or form.alone else self._families.family(value, form.pointer)
+        most = MAX_FAMILY if self._direction == "request" else None  # an answer is read by no model
+        family = None if form.is_open or form.alone else self._families.family(value, form.pointer, most)
         if family is not None:
             return self._family(value, family, form)
         parts = value.get("allOf")

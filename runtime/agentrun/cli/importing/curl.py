@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from agentrun.cli.importing.writing import OfACommand, finish, force_option, output_option, stdout_option, target_of
+from agentrun.cli.importing.writing import OfACommand, finish, target_of, writing_options
 from agentrun.errors import UsageError
 from agentrun.foreign.curl import FromCurl, from_curl
-from agentrun.foreign.shell_words import Split, as_words, split
+from agentrun.foreign.curl_options import is_curl
+from agentrun.foreign.shell_commands import Split, as_words, split
 
 
 @click.command("curl", cls=OfACommand, short_help="Make a tool of a curl command.")
@@ -27,9 +28,7 @@ from agentrun.foreign.shell_words import Split, as_words, split
     help="What becomes a parameter: a value by its name in query, body or path, or each VALUE; repeatable. "
     "Default: ids in the path, and all values of query and body. Example: --param order_id=1042",
 )
-@output_option("tools.d/orders.yaml")
-@stdout_option
-@force_option
+@writing_options("tools.d/orders.yaml")
 def command(
     words: tuple[str, ...],
     name: str | None,
@@ -61,7 +60,7 @@ def command(
 
 def _command_line(words: tuple[str, ...]) -> Split:
     if len(words) == 1 and (" " in words[0] or "\n" in words[0]):
-        return split(words[0])
+        return split(words[0], is_curl)
     if words:
         return as_words(words)
     if sys.stdin.isatty():
@@ -70,7 +69,7 @@ def _command_line(words: tuple[str, ...]) -> Split:
             help="write it behind `--`, as in: agentrun tools import curl -- curl https://…; or pipe it in",
         )
     try:
-        return split(sys.stdin.buffer.read().decode("utf-8-sig"))
+        return split(sys.stdin.buffer.read().decode("utf-8-sig"), is_curl)
     except UnicodeDecodeError:
         raise UsageError("what stands on standard input is no text in UTF-8") from None
 

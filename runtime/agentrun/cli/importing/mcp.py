@@ -10,18 +10,11 @@ from pathlib import Path
 import click
 
 from agentrun.cli import options
-from agentrun.cli.importing.writing import (
-    OfACommand,
-    Target,
-    finish,
-    force_option,
-    output_option,
-    stdout_option,
-    target_of,
-)
+from agentrun.cli.importing.writing import OfACommand, Target, finish, target_of, writing_options
 from agentrun.cli.options import env_file_option
 from agentrun.errors import AgentrunError, UsageError, reason_of
-from agentrun.foreign.mcp_servers import McpServer, McpServers, from_command, from_json, from_url
+from agentrun.foreign.mcp_files import from_json
+from agentrun.foreign.mcp_servers import McpServer, McpServers, from_command, from_url
 from agentrun.foreign.mcp_set import ServerTool, converted, set_text
 
 EXIT_FAILED = 1
@@ -42,9 +35,7 @@ EXIT_FAILED = 1
     default=None,
     help="Start the server, or connect to it, and list its tools by name; default: for all but a JSON file.",
 )
-@output_option("tools.d/github.yaml")
-@stdout_option
-@force_option
+@writing_options("tools.d/github.yaml")
 @env_file_option
 def command(
     words: tuple[str, ...],
@@ -88,10 +79,6 @@ def command(
         for one in found.servers
     }
     made = converted(found, texts, target.file_name)
-    made = converted(found, texts, target.file_name)
-    steps = [
-        f"look at its tools: agentrun tools list --connect; an agent gets them by `{one.name}`" for one in found.servers
-    ]
     steps = [f"next: agentrun tools list --connect; an agent gets the tools by `{found.servers[0].name}`"]
     code = finish(made, target, source=words[0], to_stdout=to_stdout, force=force, next_steps=steps)
     return EXIT_FAILED if failed else code

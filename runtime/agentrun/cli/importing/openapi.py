@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from agentrun.cli.importing.writing import Target, finish, force_option, output_option, stdout_option, target_of
+from agentrun.cli.importing.writing import Target, finish, target_of, writing_options
 from agentrun.diagnostics import did_you_mean, nearest, one_of
 from agentrun.discovery import display, refuse_pipe
 from agentrun.errors import UsageError, reason_of
@@ -60,9 +60,7 @@ class Source(msgspec.Struct, frozen=True):
     "--base-url", metavar="URL", help="Instead of the document's servers. Example: --base-url https://a.example"
 )
 @click.option("--online", is_flag=True, help="FILE may be a URL, which is fetched. Example: --online")
-@output_option("tools.d/pets.yaml")
-@stdout_option
-@force_option
+@writing_options("tools.d/pets.yaml")
 def command(
     file: str,
     allow: tuple[str, ...],
@@ -166,7 +164,8 @@ def _check(document: ApiDocument, chosen: Chosen, allowed: Sequence[str]) -> Non
         names = [one.name for one in document.outlines]
         tags = sorted({f"tag:{tag}" for one in document.outlines for tag in one.tags})
         known = tags if first.startswith("tag:") else [*names, *dict.fromkeys(one.path for one in document.outlines)]
-        near = did_you_mean(first, known) if nearest(first, known) else f"it has {one_of(map(_short, known))}"
+        there = f"it has {one_of(map(_short, known))}" if known else "its operations have no tags"
+        near = did_you_mean(first, known) if nearest(first, known) else there
         raise UsageError(f"`--allow {first}` chooses no operation", help=near)
 
 

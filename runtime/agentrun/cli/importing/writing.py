@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from agentrun.foreign.converted import Converted, Left, refuse_broken, write_new
 from agentrun.visible import in_a_line
 
 EXIT_LEFT = 1
+_MAX_NAMED = 3  # operations of one line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,13 +28,15 @@ stdout_option = click.option(
 force_option = click.option("--force", is_flag=True, help="Write over files that are there. Example: --force")
 
 
-def output_option(example: str) -> Callable[[F], F]:
-    return click.option(
+def writing_options(example: str) -> Callable[[F], F]:
+    """`--output`, `--stdout` and `--force`; `example` is a file."""
+    output = click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help=f"The file to write; default: tools.d/NAME.yaml of the project. Example: --output {example}",
     )
+    return lambda command: output(stdout_option(force_option(command)))
 
 
 class OfACommand(click.Command):
@@ -86,24 +89,32 @@ def finish(
         for path in write_new(converted, target.folder, force=force):
             click.echo(f"{in_a_line(display(path))} is written")
     sys.stdout.flush()
-    if converted.left:
-        tell_warning(f"{counted(len(converted.left), 'thing')} could not be expressed:")
-        for one in converted.left:
-            click.echo(in_a_line(_left(one, source)), err=True)
-    for line in _remarks(converted):
+    tell_left(converted.left, source)
+    for line in remarks(converted):
         click.echo(in_a_line(line), err=to_stdout)
     for line in next_steps if not to_stdout else ():
         click.echo(in_a_line(line))
     return EXIT_LEFT if converted.left else 0
 
 
-def _remarks(converted: Converted) -> Iterator[str]:
+def tell_left(left: Sequence[Left], source: str) -> None:
+    """What could not be expressed, on stderr: one line for what many have alike."""
+    if not left:
+        return
+    tell_warning(f"{counted(len(left), 'thing')} could not be expressed:")
+    alike: dict[tuple[int, str, str], list[str]] = {}
+    for one in left:
+        alike.setdefault((one.line, one.what, one.why), []).append(one.of)
+    for (line, what, why), owners in alike.items():
+        place = f"{source}:{line}" if line else source
+        told = [one for one in owners[:_MAX_NAMED] if one]
+        if len(owners) > _MAX_NAMED:
+            told.append(f"{len(owners) - _MAX_NAMED} others")
+        click.echo(in_a_line(f"{place}: {', '.join(told)}{': ' if told else ''}{what}: {why}"), err=True)
+
+
+def remarks(converted: Converted) -> Iterator[str]:
     yield from (f"note: {one}" for one in converted.notes)
     if converted.variables:
         yield "to be set:"
         yield from (f"  {one}" for one in converted.variables)
-
-
-def _left(one: Left, source: str) -> str:
-    place = f"{source}:{one.line}" if one.line else source
-    return f"{place}: {one.what}: {one.why}"
