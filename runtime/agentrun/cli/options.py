@@ -58,7 +58,8 @@ verbose_option = click.option(
     "-v",
     "--verbose",
     is_flag=True,
-    help="Show what goes to model services and from http tools, and what comes back, secrets masked. Example: -v",
+    help="Show what goes over HTTP to model services, from tools and to MCP servers, and what comes back, secrets "
+    "masked. Example: -v",
 )
 
 approve_option = click.option(
