@@ -235,6 +235,12 @@ def test_a_header_that_cannot_be_sent_is_refused_before_anything_is_sent():
     assert asyncio.run(go()) == []
 
 
+def test_port_0_is_not_taken_for_the_usual_one():
+    failure, _ = failure_of(url=lambda _: "http://127.0.0.1:0/")
+    assert "0)" in str(failure)
+    assert "80)" not in str(failure)
+
+
 def test_only_http_is_spoken():
     failure, _ = failure_of(url=lambda _: "ftp://localhost/")
     assert type(failure) is httpx2.UnsupportedProtocol
@@ -546,6 +552,25 @@ def test_https_to_a_trusted_server_is_read_and_used_again(certificate, monkeypat
             return answers == [b"hello", large], left
 
     assert asyncio.run(go()) == (True, 1)
+
+
+def test_https_to_a_server_that_answered_without_reading_is_not_used_again(certificate, monkeypatch):
+    tls, trusted = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+
+    async def refusing(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await send(writer, whole(b"too large"))
+        await server.left.wait()
+
+    async def go():
+        async with serving(refusing, tls=tls) as server, client() as http:
+            large = b"x" * 32 * 1024 * 1024
+            answers = [await ask(http, server, content=large) for _ in range(2)]
+            server.left.set()
+            return answers, server.connections
+
+    assert asyncio.run(go()) == ([b"too large"] * 2, 2)
 
 
 def test_https_ends_where_the_server_closes_without_a_farewell(certificate, monkeypatch):

@@ -1,6 +1,10 @@
 """From a name to a socket: one lookup for many, and the address that answers first."""
 
 import asyncio
+import contextlib
+import errno
+import os
+import resource
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +53,28 @@ def test_a_host_that_nobody_knows_is_told_to_each_who_asked(host):
         return await asyncio.gather(*(dialer.connected() for _ in range(3)), return_exceptions=True)
 
     assert [type(one) for one in asyncio.run(go())] == [socket.gaierror] * 3
+
+
+def test_where_no_file_can_be_opened_that_is_said_and_not_that_nobody_knows_the_host():
+    async def go():
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        opened = []
+        dialer = Dialer("localhost", 80)
+        await asyncio.get_running_loop().run_in_executor(None, int)  # a thread is there
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+            with contextlib.suppress(OSError):
+                while True:
+                    opened.append(os.open(os.devnull, os.O_RDONLY))
+            with pytest.raises(OSError) as failed:
+                await dialer.connected()
+            return failed.value.errno
+        finally:
+            for one in opened:
+                os.close(one)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert asyncio.run(go()) == errno.EMFILE
 
 
 def test_who_stops_waiting_for_a_lookup_stops_it_for_nobody_else():

@@ -36,8 +36,14 @@ class Dialer:
     async def _look_up(self) -> list[Address]:
         loop = asyncio.get_running_loop()
         name = self._host.encode("ascii")  # text would be taken for one that is still to be encoded
-        found = await loop.getaddrinfo(name, self._port, type=socket.SOCK_STREAM)
-        return in_turns((family, address) for family, _, _, _, address in found)
+        try:
+            found = await loop.getaddrinfo(name, self._port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            failure = error
+        else:
+            return in_turns((family, address) for family, _, _, _, address in found)
+        socket.socket().close()  # where no file can be opened no host is known: then this raises what is wrong
+        raise failure
 
     def _forget(self, lookup: asyncio.Task[list[Address]]) -> None:
         self._lookup = None

@@ -95,12 +95,15 @@ class Connection(asyncio.Protocol):
         return True
 
     def is_stale(self) -> bool:
-        """Asked between two requests: the server has closed, even if asyncio has not heard of it yet."""
+        """Asked between two requests: the server has closed or spoken, even if asyncio has not heard of it yet, or has
+        not read all of the last one (asyncio does not say what TLS has still to send).
+        """
         if self._ended or self._transport.is_closing():
             return True
+        descriptor = self._transport.get_extra_info("socket").fileno()
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        poll.register(descriptor, select.POLLIN | select.POLLOUT)
+        return poll.poll(0) != [(descriptor, select.POLLOUT)]
 
     def close(self) -> None:
         """At once: what is not sent yet is not sent, and TLS says no farewell."""

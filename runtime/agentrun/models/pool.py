@@ -72,7 +72,8 @@ class Connections(httpx2.AsyncBaseTransport):
     def _pool(self, url: httpx2.URL) -> Pool:
         if url.scheme not in _PORTS:
             raise httpx2.UnsupportedProtocol(f"Request URL has an unsupported protocol '{url.scheme}://'.")
-        origin = (url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+        port = _PORTS[url.scheme] if url.port is None else url.port
+        origin = (url.scheme, url.raw_host.decode("ascii"), port)
         pool = self._pools.get(origin)
         if pool is None:
             tls = self._tls_context() if url.scheme == "https" else None

@@ -36,6 +36,7 @@ class Connections:
         self._places = asyncio.Semaphore(most)  # one for each that is in use
         self._open: set[httpcore2.AsyncHTTPConnection] = set()
         self._idle: dict[httpcore2.AsyncHTTPConnection, float] = {}  # since when; the last is the youngest
+        self._closed = False
 
     def __len__(self) -> int:
         """How many are open, or being opened."""
@@ -59,14 +60,21 @@ class Connections:
         body = _Body(answer, connection, self)
         return httpcore2.Response(answer.status, headers=answer.headers, content=body, extensions=answer.extensions)
 
-    def give_back(self, connection: httpcore2.AsyncHTTPConnection) -> None:
-        if connection.is_idle():
-            self._idle[connection] = time.monotonic()
-        else:
-            self._open.discard(connection)
-        self._places.release()
+    async def give_back(self, connection: httpcore2.AsyncHTTPConnection) -> None:
+        """An answer was read, or given up."""
+        try:
+            if not connection.is_idle():  # it is closed then
+                self._open.discard(connection)
+            elif self._closed or _said_more(connection):
+                await self._close(connection)
+            else:
+                self._idle[connection] = time.monotonic()
+        finally:
+            self._places.release()
 
     async def aclose(self) -> None:
+        """Requests on their way end with it, or leave no connection behind."""
+        self._closed = True
         connections, self._open = self._open, set()
         self._idle.clear()
         for connection in connections:
@@ -74,6 +82,8 @@ class Connections:
 
     async def _take(self, origin: httpcore2.Origin) -> httpcore2.AsyncHTTPConnection:
         """The one used last that still can be used, or a new one."""
+        if self._closed:
+            raise httpcore2.ConnectError("the connections were closed")
         now = time.monotonic()
         while self._idle and now - next(iter(self._idle.values())) > self._keep_alive_s:
             await self._close(next(iter(self._idle)))
@@ -89,10 +99,18 @@ class Connections:
         return new
 
     async def _close(self, idle: httpcore2.AsyncHTTPConnection) -> None:
-        del self._idle[idle]
+        self._idle.pop(idle, None)
         self._open.discard(idle)
         with anyio.CancelScope(shield=True):
             await idle.aclose()
+
+
+def _said_more(connection: httpcore2.AsyncHTTPConnection) -> bool:
+    """Behind its answer came what nobody asked for. httpcore2 would take it for the answer to the next request, and
+    doesn't tell: where it can't be looked up, it counts as said.
+    """
+    state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return state is None or bool(state.trailing_data[0])
 
 
 class _Body:
@@ -115,4 +133,4 @@ class _Body:
                 with anyio.CancelScope(shield=True):
                     await self._answer.aclose()
             finally:
-                connections.give_back(self._connection)
+                await connections.give_back(self._connection)

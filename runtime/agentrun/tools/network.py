@@ -192,14 +192,20 @@ class _Guard:
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        failure = error
+    else:
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    socket.socket().close()  # where no file can be opened no host is known: then this raises what is wrong
+    raise failure
 
 
 async def _dial(address: str, port: int, timeout_s: float) -> Any:
-    import httpcore2
+    from agentrun.tools.stream import Stream
 
-    return await httpcore2.AnyIOBackend().connect_tcp(address, port, timeout=timeout_s)
+    return await Stream.to(address, port, timeout_s)
 
 
 def _system_tls() -> ssl.SSLContext:
