@@ -485,7 +485,7 @@ def test_closing_leaves_no_connection_and_no_task():
         async with serving(answering(whole(), whole())) as server, client() as http:
             await asyncio.gather(*(ask(http, server) for _ in range(5)))
             (origin,) = http._transport._pools.values()
-            sockets = [one._transport.get_extra_info("socket") for one in origin._idle]
+            sockets = [one.transport.get_extra_info("socket") for one in origin._idle]
             tasks = asyncio.all_tasks()
             await http.aclose()
             return len(sockets), {one.fileno() for one in sockets}, asyncio.all_tasks() - tasks

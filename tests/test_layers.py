@@ -16,6 +16,7 @@ ALLOWED = {
     "diagnostics": set(),
     "visible": set(),
     "secrets": set(),
+    "arriving": set(),
     "json_schema": FOUNDATION,
     "jinja_sandbox": {"templates"} | FOUNDATION,
     "templates": {"engine.ports", "jinja_sandbox"} | FOUNDATION,
@@ -24,6 +25,7 @@ ALLOWED = {
     "engine": {"engine", "errors"},
     "models": {
         "models",
+        "arriving",
         "engine.messages",
         "engine.ports",
         "engine.exchange",
@@ -46,6 +48,7 @@ ALLOWED = {
     | FOUNDATION,
     "tools": {
         "tools",
+        "arriving",
         "openapi",
         "engine.exchange",
         "engine.messages",

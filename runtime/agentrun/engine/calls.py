@@ -9,26 +9,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from agentrun.engine.agent import Agent, BoundTool
-from agentrun.engine.approval import Decision, decide
 from agentrun.engine.arguments import canonical, check_arguments, parse_arguments
-from agentrun.engine.events import ApprovalDecided, Elicited, Reason, ToolFinished, ToolProgress, ToolStarted
+from agentrun.engine.consent import Consent, untimed
+from agentrun.engine.events import Reason, ToolFinished, ToolProgress, ToolStarted
 from agentrun.engine.handoff import Takeover
 from agentrun.engine.limits import Budget, Repetition
 from agentrun.engine.messages import ToolCall
 from agentrun.engine.output import as_text, cut, shortened
 from agentrun.engine.ports import (
-    ApprovalQuestion,
     Approver,
     CallContext,
     CallInfo,
-    Elicitation,
-    ElicitationAnswer,
-    ElicitationQuestion,
     Journal,
     RunInfo,
     Tool,
@@ -91,11 +87,9 @@ class Caller:
         """`callers` are the agents above this one that run each other as tools, the outermost first."""
         self.agent = agent
         self.kit = kit
-        self.callers = callers
         self.run = run
         self.key_prefix = key_prefix
         self.budget = budget
-        self.approver = approver
         self.journal = journal
         self.emit = emit
         self.run_child = run_child
@@ -103,7 +97,7 @@ class Caller:
         # Calls of one turn were written before any of their results was read: taint counts from the next turn on.
         self.untrusted_seen = self._tainted = untrusted_seen
         self._repetition = Repetition(agent.limits.max_repeated_calls)
-        self._changed_tools = asyncio.Lock()  # held while somebody is asked about one
+        self._consent = Consent(agent, approver, callers, emit)
 
     def plan(self, calls: Sequence[ToolCall], limit: Reason | None = None) -> Turn:
         """Look at each call in order and count it. With `limit` none is run, and the run ends for that reason.
@@ -190,30 +184,9 @@ class Caller:
             CallInfo(stable, call.name, turn),
             run_child,
             mask_beginning,
-            elicit=partial(self._elicit, call),
+            elicit=partial(self._consent.elicit, call),
             tell_progress=partial(self._tell_progress, call),
         )
-
-    async def _elicit(self, call: ToolCall, asked: Elicitation) -> ElicitationAnswer:
-        """A server asks a person; masked, since the server may have been told a secret."""
-        mask = self.agent.mask
-        call_id, name = mask.text(call.id), mask.text(call.name)
-        asked = Elicitation(
-            asked.server,
-            mask.text(asked.message),
-            None if asked.schema is None else mask.data(dict(asked.schema)),
-            None if asked.url is None else mask.text(asked.url),
-        )
-        answer = ElicitationAnswer("cancel")
-        try:
-            answer = await self.approver.elicit(
-                ElicitationQuestion(self.agent.name, name, call_id, asked, self.callers)
-            )
-        finally:  # also where the call ended meanwhile: it was asked
-            self.emit(
-                Elicited, call_id=call_id, name=name, server=asked.server, message=asked.message, action=answer.action
-            )
-        return answer
 
     def _tell_progress(self, call: ToolCall, progress: float, total: float | None, message: str | None) -> None:
         mask = self.agent.mask
@@ -233,7 +206,10 @@ class Caller:
             async with gate:
                 if one.failure is not None or one.tool is None:
                     raise one.failure or ToolFailure("unknown_tool", one.call.name)
-                await self._approve(one, one.tool, context)
+                if not one.tool.built_in:
+                    await self._consent.approve(
+                        one.call, one.arguments, one.tool, context, untrusted_seen=self.untrusted_seen
+                    )
                 if one.tool.hands_to is not None:
                     one.takeover = await self.hand_over(one.tool.hands_to)
                     one.result = as_text(one.takeover.result)
@@ -268,68 +244,11 @@ class Caller:
             told = one.failure.as_result()
         one.result = self._told(told, max_chars)
 
-    async def _approve(self, one: Planned, tool: BoundTool, context: CallContext) -> None:
-        if tool.built_in:
-            return
-        decision = self._decided(one, tool, context)
-        if decision.changed:
-            async with self._changed_tools:  # what is approved for one call is so for those that wait
-                await self._ask(one, tool, self._decided(one, tool, context))
-        else:
-            await self._ask(one, tool, decision)
-
-    def _decided(self, one: Planned, tool: BoundTool, context: CallContext) -> Decision:
-        return decide(tool, self.agent.permissions, one.arguments, context, untrusted_seen=self.untrusted_seen)
-
-    async def _ask(self, one: Planned, tool: BoundTool, decision: Decision) -> None:
-        if decision.action == "allow" and decision.rule is None:
-            return  # nothing was in question
-        approved, reason = decision.action == "allow", self.agent.mask.text(decision.reason)
-        by: Literal["rule", "user", "flag", "nobody"] = "rule"
-        call_id = self.agent.mask.text(one.call.id)
-        waited_s: float | msgspec.UnsetType = msgspec.UNSET
-        if decision.action == "ask":
-            arguments = self.agent.mask.data(one.arguments)
-            question = ApprovalQuestion(
-                agent=self.agent.name,
-                tool=tool.name,
-                call_id=call_id,
-                arguments=arguments,
-                reason=reason,
-                rule=decision.rule,
-                unclear=decision.unclear,
-                callers=self.callers,
-                description=self.agent.mask.text(tool.function.description) if decision.changed else None,
-            )
-            asked = time.monotonic()
-            answer = await self.approver.ask(question)
-            approved, by = answer.approved, answer.by
-            waited_s = round(time.monotonic() - asked, 6) if by == "user" else waited_s
-            if answer.message:  # what a person says stands alone; with nobody there the rule is all there is to tell
-                reason = answer.message if by == "user" else f"{answer.message} ({reason})"
-            if by == "nobody" and decision.changed:  # no rule lets it be called again
-                reason = f"{reason}; a yes in a chat, or `--approve {tool.name}`, approves it as it is now"
-        rule = msgspec.UNSET if decision.rule is None else decision.rule
-        self.emit(
-            ApprovalDecided,
-            call_id=call_id,
-            name=tool.name,
-            approved=approved,
-            by=by,
-            reason=reason,
-            rule=rule,
-            waited_s=waited_s,
-        )
-        if not approved:
-            raise ToolFailure("denied", f"the call was not allowed: {reason}")
-        if tool.definition is not None:
-            tool.definition.accept()
-
     async def _call(self, one: Planned, tool: BoundTool, backend: Tool, context: CallContext, key: str) -> str:
         mask = self.agent.mask
         self.emit(ToolStarted, call_id=mask.text(one.call.id), name=tool.name, arguments=mask.data(one.arguments))
         deadline = asyncio.timeout(tool.timeout_s)
-        context = msgspec.structs.replace(context, elicit=_untimed(context.elicit, deadline))
+        context = msgspec.structs.replace(context, elicit=untimed(context.elicit, deadline))
         try:
             async with deadline:
                 if tool.runs_agent or tool.built_in:
@@ -358,24 +277,6 @@ class Caller:
         """
         text = value if isinstance(value, str) else as_text(self.agent.mask.data(value))
         return cut(as_text(self.agent.mask.text(text)), max_chars)
-
-
-def _untimed(
-    elicit: Callable[[Elicitation], Awaitable[ElicitationAnswer]], deadline: asyncio.Timeout
-) -> Callable[[Elicitation], Awaitable[ElicitationAnswer]]:
-    """A call's time stands still while a person thinks."""
-
-    async def ask(asked: Elicitation) -> ElicitationAnswer:
-        until, now = deadline.when(), asyncio.get_running_loop().time
-        began = now()
-        deadline.reschedule(None)
-        try:
-            return await elicit(asked)
-        finally:
-            if until is not None and not deadline.expired():
-                deadline.reschedule(until + now() - began)
-
-    return ask
 
 
 async def _result(tool: BoundTool, backend: Tool, one: Planned, context: CallContext) -> ToolResult:

@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import h11
 import httpx2
 
+from agentrun.arriving import Arriving
+
 MAX_HEAD_BYTES = 100 * 1024
 PIECE_BYTES = 16 * 1024  # of a body, about: the first must not wait for the last
-MAX_UNREAD_BYTES = 256 * 1024  # then nothing more is read before these are taken
 
 
-class Connection(asyncio.Protocol):
+class Connection(Arriving):
     """New until asyncio has connected it, then open until it is lost. `on_lost` is told of the end of an open one."""
 
     def __init__(self, on_lost: Callable[[Connection], None]) -> None:
+        super().__init__()
         self.is_new = True
         self._on_lost = on_lost
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._transport: asyncio.Transport
         self._lost: asyncio.Future[None]
-        self._unread = bytearray()
-        self._ended = False  # the server sends no more
-        self._failure: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
 
     async def exchange(self, request: httpx2.Request) -> h11.Response:
         """Sends a request whose body is in memory, and returns the head of the response, which may come before
@@ -56,7 +52,7 @@ class Connection(asyncio.Protocol):
         async for piece in cast(httpx2.AsyncByteStream, request.stream):
             sent.append(self._http.send(h11.Data(data=piece)))
         sent.append(self._http.send(h11.EndOfMessage()))
-        self._transport.writelines(sent)
+        self.transport.writelines(sent)
 
     async def body(self) -> AsyncIterator[bytes]:
         """What comes after the head. What is there together is one piece, however the server cut it."""
@@ -87,80 +83,49 @@ class Connection(asyncio.Protocol):
         the server will close, or it sent what nobody asked for.
         """
         is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if not is_done or self._unread or self._http.trailing_data[0] or self._ended:
+        if not is_done or self.unread or self._http.trailing_data[0] or self.ended:
             return False
-        if self._transport.get_write_buffer_size():  # it answered without reading
+        if self.transport.get_write_buffer_size():  # it answered without reading
             return False
         self._http.start_next_cycle()
         return True
 
-    def is_stale(self) -> bool:
-        """Asked between two requests: the server has closed or spoken, even if asyncio has not heard of it yet, or has
-        not read all of the last one (asyncio does not say what TLS has still to send).
-        """
-        if self._ended or self._transport.is_closing():
-            return True
-        descriptor = self._transport.get_extra_info("socket").fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN | select.POLLOUT)
-        return poll.poll(0) != [(descriptor, select.POLLOUT)]
-
     def close(self) -> None:
         """At once: what is not sent yet is not sent, and TLS says no farewell."""
         if not self.is_new:
-            self._transport.abort()
+            self.transport.abort()
 
     async def aclose(self) -> None:
         """Returns when it is closed."""
         if not self.is_new:
-            self._transport.abort()
+            self.transport.abort()
             await asyncio.shield(self._lost)
 
     # -- reading
 
     async def _receive(self) -> bytes:
         """What has come; nothing at the end."""
-        while not self._unread:
-            if self._failure is not None:
-                raise httpx2.ReadError(str(self._failure)) from self._failure
-            if self._ended:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        data = bytes(self._unread)
-        self._unread.clear()
-        self._transport.resume_reading()
+        data = await self.arrived()
+        if not data and self.failure is not None:
+            raise httpx2.ReadError(str(self.failure)) from self.failure
         return data
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     # -- what asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
         self.is_new = False
-        self._transport = cast(asyncio.Transport, transport)
         self._lost = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
         if self._http.our_state is h11.IDLE:  # nothing was asked
-            self._transport.abort()
+            self.transport.abort()
             return
-        self._unread += data
-        if len(self._unread) >= MAX_UNREAD_BYTES:
-            self._transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> None:
-        self._ended = True
-        self._wake()
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        self._failure = exc
+        super().connection_lost(exc)
         self._lost.set_result(None)
-        self._wake()
         self._on_lost(self)
 
 
